@@ -1,0 +1,1 @@
+"""snnc compiles ONNX models to spiking neural networks for neuromorphic hardware."""

@@ -1,0 +1,121 @@
+"""The two things a backend is made of, and what a run gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from ..ir import Array, Graph
+from .target import Target
+
+Progress = Callable[[int, int], None]
+"""Called with the number of samples done and their total."""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What one node did in a run; every array is ``(samples, timesteps)``, int64.
+
+    For a node that sends events (a population, a max pool) ``spikes`` and ``units`` count what
+    it sent. For a synapse they are what it received, and ``synops`` what that caused.
+
+    Attributes:
+        spikes: Events: nonzero payloads.
+        units: The sum of the payloads' magnitudes.
+        synops: Events times the synapses each of them reaches (nonzero weights, borders and
+            parallel copies counted as they are); 0 for nodes that are not synapses.
+        unit_synops: Likewise with each event counted by its magnitude.
+    """
+
+    spikes: Array
+    units: Array
+    synops: Array
+    unit_synops: Array
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run of a program gave.
+
+    Attributes:
+        decoded: For each output name, the decoded output after every step,
+            ``(samples, timesteps, *shape)``, float32.
+        activity: For each population, max pool and synapse, what it did.
+        spikes: For each population and max pool, its payloads ``(samples, timesteps, *shape)``;
+            empty unless the run was asked to record.
+    """
+
+    decoded: Mapping[str, Array]
+    activity: Mapping[str, Activity]
+    spikes: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> Array | dict[str, Array]:
+        """The outputs after the last step: one array for one output, else a dict by name."""
+        last = {name: trace[:, -1] for name, trace in self.decoded.items()}
+        return next(iter(last.values())) if len(last) == 1 else last
+
+
+class Program(Protocol):
+    """A spiking graph made ready for one target.
+
+    Attributes:
+        graph: The graph it computes, as the target runs it.
+        timesteps: Steps of one sample.
+        depth_latency: Steps the target needs beyond ``timesteps`` for the first sample to
+            reach the outputs.
+    """
+
+    @property
+    def graph(self) -> Graph: ...
+
+    @property
+    def timesteps(self) -> int: ...
+
+    @property
+    def depth_latency(self) -> int: ...
+
+    def run(
+        self,
+        inputs: Mapping[str, Array],
+        *,
+        record: bool = False,
+        progress: Progress | None = None,
+    ) -> Result:
+        """Run samples one after the other, each from rest.
+
+        Args:
+            inputs: For each input's name, samples ``(samples, *shape)`` in ANN units.
+            record: Whether to keep every payload (memory: samples x timesteps x neurons).
+            progress: Called as samples are finished.
+
+        Raises:
+            MissingDependencyError: What the target needs is not installed.
+            ExecutionError: The target failed.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write what the target needs beside the graph into a folder, if anything."""
+        ...
+
+
+class Backend(Protocol):
+    """Turns a spiking graph that fits ``target`` into a program."""
+
+    @property
+    def target(self) -> Target: ...
+
+    def lower(self, graph: Graph, timesteps: int) -> Program:
+        """Prepare a graph.
+
+        Raises:
+            DesignRuleError: The graph does not fit the target; every reason is listed.
+        """
+        ...
+
+    def availability(self) -> str:
+        """Return the version of what runs the target here, or "" where it cannot run."""
+        ...

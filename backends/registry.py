@@ -1,0 +1,46 @@
+"""Which backends there are. A loader imports its backend only when that target is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+from ..ir.errors import UnknownTargetError
+from .base import Backend
+
+
+def _numpy() -> Backend:
+    from .numpy_sim import NumpyBackend
+
+    return NumpyBackend()
+
+
+def _lava() -> Backend:
+    from .lava_process import LavaBackend
+
+    return LavaBackend()
+
+
+BUILTIN: dict[str, Callable[[], Backend]] = {"numpy": _numpy, "lava": _lava}
+PLUGINS = "snnc.backends"
+"""Entry-point group: a callable without arguments that returns a ``Backend``."""
+
+
+def known_targets() -> list[str]:
+    """Return the names of all targets: built in, and those of installed plug-ins."""
+    return sorted(BUILTIN.keys() | {plugin.name for plugin in entry_points(group=PLUGINS)})
+
+
+def get_backend(name: str) -> Backend:
+    """Load the backend of that name.
+
+    Raises:
+        UnknownTargetError: Neither built in nor an entry point of group ``snnc.backends``.
+    """
+    if name in BUILTIN:
+        return BUILTIN[name]()
+    for plugin in entry_points(group=PLUGINS):
+        if plugin.name == name:
+            load: Callable[[], Backend] = plugin.load()
+            return load()
+    raise UnknownTargetError(name, known_targets())

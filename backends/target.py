@@ -1,0 +1,33 @@
+"""What a target can do, as data: passes and design rules read this, never a backend's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..ir import Node
+
+
+@dataclass(frozen=True)
+class Target:
+    """The limits of one target.
+
+    Attributes:
+        name: The name on the command line.
+        summary: One line for ``snnc targets``: what it is, and what it is not.
+        supports: The spiking node classes it can run.
+        signed_payloads: Whether an event can be negative.
+        graded_payloads: Whether an event can carry more than one unit.
+        needs_integers: Whether it runs quantised graphs only.
+        max_current: Largest sum of weighted payloads one synapse node may deliver in a step, or
+            None for no limit.
+        source: Where the limits are from: a document and its section.
+    """
+
+    name: str
+    summary: str
+    supports: frozenset[type[Node]]
+    signed_payloads: bool = True
+    graded_payloads: bool = True
+    needs_integers: bool = False
+    max_current: int | None = None
+    source: str = ""

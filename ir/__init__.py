@@ -1,0 +1,29 @@
+"""The graph IR: nodes, graphs and what they mean. Imports nothing else of snnc."""
+
+from .errors import SnncError
+from .graph import Graph
+from .neurons import IF, Encoder, Integrator
+from .node import Node
+from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Reshape
+from .types import Array, Signal, TensorType
+
+__all__ = [
+    "IF",
+    "Add",
+    "Affine",
+    "Array",
+    "AveragePool",
+    "Clip",
+    "Conv",
+    "Encoder",
+    "Graph",
+    "Input",
+    "Integrator",
+    "Linear",
+    "MaxPool",
+    "Node",
+    "Reshape",
+    "Signal",
+    "SnncError",
+    "TensorType",
+]

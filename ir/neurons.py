@@ -1,0 +1,148 @@
+"""Stateful nodes of a spiking network: the encoder, the one neuron, the output integrator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from .errors import ShapeError
+from .node import Node
+from .ops import broadcasts_to
+from .shapes import expect_inputs, expect_signal
+from .types import Array, Signal, TensorType, is_integer
+
+SATURATION = 2**23 - 1
+"""Largest magnitude of a saturating membrane: 24 bits with sign, as Lava's fixed-point LIF
+clips its voltage (lava-nc 0.10.0, ``lava/proc/lif/models.py``)."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Encoder(Node):
+    """Injects the sample as payload at every time step.
+
+    With a scale the sample is quantised once, ``q = clip(round(x / scale), -limit, limit)``
+    with ties to even and ``limit = 2**(bits - 1) - 1``; without one it is injected as it is.
+    Events of an encoder carry more than one bit, so its synapses count as MACs.
+
+    Attributes:
+        scale: ANN units of one step of the quantiser, or None for an analog payload.
+        bits: Width of the signed integer payload.
+    """
+
+    scale: float | None = None
+    bits: int = 8
+
+    @property
+    def limit(self) -> int:
+        """Largest magnitude of an integer payload."""
+        return int(2 ** (self.bits - 1)) - 1
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        expect_inputs(self.name, inputs, 1)
+        expect_signal(self.name, inputs[0], Signal.REAL)
+        payload = None if self.scale is None else (-self.limit, self.limit)
+        return TensorType(inputs[0].shape, Signal.SPIKES, payload)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IF(Node):
+    r"""A population of integrate-and-fire neurons with soft reset: the one neuron of snnc.
+
+    Every conversion code is a setting of it. With the membrane :math:`V`, the number of
+    units sent :math:`acc`, the summed current :math:`I` and :math:`\theta` the threshold:
+
+    .. math::
+        V &\leftarrow V + I + b \quad\text{(clipped to } \pm clamp \text{ where one is set)} \\
+        e &= clip(clip(r(V / \theta), -max\_negative, max\_positive),
+              acc\_min - acc, acc\_max - acc) \\
+        acc &\leftarrow acc + e, \qquad V \leftarrow V - e\,\theta
+
+    with :math:`r` = floor for ``deadband = 0`` and truncation towards zero for
+    ``deadband = 1``. A nonzero :math:`e` is an event with payload :math:`e`. Both are the
+    tracking neuron ``e = clip(Q(D) - acc)`` written with the membrane: binary spikes are the
+    soft-reset IF (Rueckauer et al., *Front. Neurosci.* 11:682, 2017), signed ones the
+    double-threshold neuron of TerMapping and AugMapping (Yu et al., arXiv 2005.03231).
+
+    Integer parameters make integer neurons: the division is then an integer division.
+
+    Attributes:
+        threshold: Current units of one payload unit; > 0; broadcastable to the shape.
+        bias: Current added at every step; broadcastable to the shape.
+        initial: Membrane at the start of a sample, usually half the threshold.
+        max_positive: Largest payload of one event, >= 1.
+        max_negative: Largest magnitude of a negative payload; 0 forbids negative events.
+        acc_min: Lower bound of the units sent; 0 is the guard of a ReLU; None for no bound.
+        acc_max: Upper bound of the units sent; None for no bound.
+        deadband: 0 or 1; see above.
+        clamp: The membrane saturates at plus and minus this, or None where it cannot overflow.
+    """
+
+    threshold: Array
+    bias: Array
+    initial: Array
+    max_positive: int = 1
+    max_negative: int = 0
+    acc_min: int | None = None
+    acc_max: int | None = None
+    deadband: int = 0
+    clamp: int | None = None
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        shape = expect_currents(self.name, inputs)
+        expect_parameters(self.name, shape, self.threshold, self.bias, self.initial)
+        if not np.all(self.threshold > 0):
+            raise ShapeError(f"{self.name}: every threshold must be above 0")
+        if self.max_positive < 1 or self.max_negative < 0 or self.deadband not in (0, 1):
+            raise ShapeError(
+                f"{self.name}: needs max_positive >= 1, max_negative >= 0 and deadband 0 or 1"
+            )
+        return TensorType(shape, Signal.SPIKES, (-self.max_negative, self.max_positive))
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Integrator(Node):
+    """Sums currents without threshold and decodes the mean: the readout.
+
+    After ``t`` steps its output is ``scale * (sum of I + bias) / t``, in ANN units.
+
+    Attributes:
+        bias: Current added at every step; broadcastable to the shape.
+        scale: ANN units of one unit of current; broadcastable to the shape.
+        clamp: The sum saturates at plus and minus this, or None where it cannot overflow.
+    """
+
+    bias: Array
+    scale: Array
+    clamp: int | None = None
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        shape = expect_currents(self.name, inputs)
+        expect_parameters(self.name, shape, self.bias)
+        if not broadcasts_to(self.scale.shape, shape):
+            raise ShapeError(f"{self.name}: scale {self.scale.shape} does not fit {shape}")
+        return TensorType(shape)
+
+
+def expect_currents(name: str, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
+    """Return the shape all incoming currents share; raise ``ShapeError`` if they do not."""
+    if not inputs:
+        raise ShapeError(f"{name}: no synapse ends here")
+    for type in inputs:
+        expect_signal(name, type, Signal.CURRENT, hint="put a synapse between the two populations")
+        if type.shape != inputs[0].shape:
+            raise ShapeError(f"{name}: currents {inputs[0]} and {type} differ in shape")
+    return inputs[0].shape
+
+
+def expect_parameters(name: str, shape: tuple[int, ...], *parameters: Array) -> None:
+    """Raise ``ShapeError`` unless all fit the shape and are all integer or all real."""
+    for parameter in parameters:
+        if not broadcasts_to(parameter.shape, shape):
+            raise ShapeError(f"{name}: a parameter of shape {parameter.shape} does not fit {shape}")
+    if len({is_integer(parameter) for parameter in parameters}) > 1:
+        raise ShapeError(f"{name}: integer and real parameters are mixed")

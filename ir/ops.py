@@ -1,0 +1,260 @@
+"""Stateless nodes: what ONNX import produces, and the synapses of a spiking network.
+
+``Conv`` and ``Linear`` serve both worlds: they map real to real in an ANN, and spikes to a
+current in a spiking network, where they are called synapses and have no bias of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import final
+
+from .errors import ShapeError
+from .node import Node
+from .shapes import (
+    Padding,
+    Pair,
+    expect_image,
+    expect_inputs,
+    expect_signal,
+    synapse_output,
+    window_output,
+)
+from .types import Array, Signal, TensorType
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Input(Node):
+    """A graph input: one real sample.
+
+    Attributes:
+        type: The type that callers must feed.
+    """
+
+    type: TensorType
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        expect_inputs(self.name, inputs, 0)
+        return self.type
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Conv(Node):
+    """Two-dimensional cross-correlation, as ONNX ``Conv``.
+
+    Attributes:
+        weight: ``(out_channels, in_channels / groups, kernel_h, kernel_w)``.
+        bias: ``(out_channels,)`` or None; None in a synapse.
+        stride: Step of the window along height and width.
+        padding: Zeros at top, left, bottom, right.
+        dilation: Distance of kernel elements along height and width.
+        groups: Number of independent channel groups.
+        copies: Parallel synapses of equal weight between the same neurons; the node delivers
+            ``copies`` times the weighted sum. Only quantisation sets it.
+    """
+
+    weight: Array
+    bias: Array | None = None
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0, 0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    copies: int = 1
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        expect_inputs(self.name, inputs, 1)
+        channels, height, width = expect_image(self.name, inputs[0])
+        out, in_per_group = self.weight.shape[:2]
+        if channels != in_per_group * self.groups or out % self.groups:
+            raise ShapeError(
+                f"{self.name}: weight is {out}x{in_per_group} in {self.groups} groups "
+                f"but the input is {inputs[0]}"
+            )
+        kernel = (self.weight.shape[2], self.weight.shape[3])
+        size = window_output(
+            self.name, (height, width), kernel, self.stride, self.padding, self.dilation
+        )
+        return synapse_output(self.name, inputs[0], (out, *size), self.bias)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Linear(Node):
+    """``y = weight @ x + bias``, as ONNX ``Gemm``.
+
+    Attributes:
+        weight: ``(out, in)``.
+        bias: ``(out,)`` or None; None in a synapse.
+        copies: Parallel synapses of equal weight; see ``Conv``.
+    """
+
+    weight: Array
+    bias: Array | None = None
+    copies: int = 1
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        expect_inputs(self.name, inputs, 1)
+        out, in_ = self.weight.shape
+        if inputs[0].shape != (in_,):
+            raise ShapeError(f"{self.name}: weight is {out}x{in_} but the input is {inputs[0]}")
+        return synapse_output(self.name, inputs[0], (out,), self.bias)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AveragePool(Node):
+    """Mean over a window, as ONNX ``AveragePool``; real signals only.
+
+    In a spiking network the mean is a depthwise ``Conv``.
+
+    Attributes:
+        kernel: Height and width of the window.
+        stride: Step of the window.
+        padding: Zeros at top, left, bottom, right.
+        count_include_pad: Whether the padding counts in the divisor.
+    """
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0, 0, 0)
+    count_include_pad: bool = False
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        expect_inputs(self.name, inputs, 1)
+        expect_signal(self.name, inputs[0], Signal.REAL)
+        channels, height, width = expect_image(self.name, inputs[0])
+        size = window_output(
+            self.name, (height, width), self.kernel, self.stride, self.padding, (1, 1)
+        )
+        return TensorType((channels, *size))
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MaxPool(Node):
+    r"""Maximum over a window, as ONNX ``MaxPool``; padding never wins.
+
+    On spikes the node is stateful and exact in its telescoping form: with
+    :math:`X(t)` the payloads accumulated so far, it emits
+
+    .. math:: y(t) = \max X(t) - \max X(t-1),
+
+    so that the emitted payloads always sum to the maximum of the received sums.
+
+    Attributes:
+        kernel: Height and width of the window.
+        stride: Step of the window.
+        padding: Cells added at top, left, bottom, right; they are never the maximum.
+        dilation: Distance of window elements along height and width.
+    """
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0, 0, 0)
+    dilation: Pair = (1, 1)
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        expect_inputs(self.name, inputs, 1)
+        expect_signal(self.name, inputs[0], Signal.REAL, Signal.SPIKES)
+        channels, height, width = expect_image(self.name, inputs[0])
+        size = window_output(
+            self.name, (height, width), self.kernel, self.stride, self.padding, self.dilation
+        )
+        payload = inputs[0].payload
+        if payload:  # a maximum rises by at most the largest payload and falls by the smallest
+            payload = (min(payload[0], 0), max(payload[1], 0))
+        return TensorType((channels, *size), inputs[0].signal, payload)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reshape(Node):
+    """The same values in row-major order under another shape; ONNX ``Flatten`` and ``Reshape``.
+
+    Attributes:
+        shape: The new shape, without the batch axis.
+    """
+
+    shape: tuple[int, ...]
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        expect_inputs(self.name, inputs, 1)
+        if prod(self.shape) != inputs[0].size:
+            raise ShapeError(f"{self.name}: cannot view {inputs[0]} as {self.shape}")
+        return TensorType(self.shape, inputs[0].signal, inputs[0].payload)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Affine(Node):
+    """``y = scale * x + shift``: BatchNormalization and arithmetic with constants.
+
+    Attributes:
+        scale: Broadcastable to the input's shape, e.g. ``(channels, 1, 1)``.
+        shift: Likewise.
+    """
+
+    scale: Array
+    shift: Array
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        expect_inputs(self.name, inputs, 1)
+        expect_signal(self.name, inputs[0], Signal.REAL)
+        for parameter in (self.scale, self.shift):
+            if not broadcasts_to(parameter.shape, inputs[0].shape):
+                raise ShapeError(f"{self.name}: {parameter.shape} does not fit {inputs[0]}")
+        return inputs[0]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Add(Node):
+    """The sum of its inputs, all of one shape; real signals only.
+
+    In a spiking network the currents of the branches meet in the neuron that reads them.
+    """
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        if not inputs:
+            raise ShapeError(f"{self.name}: adds nothing")
+        for type in inputs:
+            expect_signal(self.name, type, Signal.REAL)
+            if type.shape != inputs[0].shape:
+                raise ShapeError(f"{self.name}: cannot add {type} to {inputs[0]}")
+        return inputs[0]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clip(Node):
+    """``y = min(max(x, low), high)``: ReLU is ``low = 0, high = inf``, ReLU6 has ``high = 6``.
+
+    Attributes:
+        low: Lower bound, ``-inf`` for none.
+        high: Upper bound, ``inf`` for none.
+    """
+
+    low: float = 0.0
+    high: float = float("inf")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        expect_inputs(self.name, inputs, 1)
+        expect_signal(self.name, inputs[0], Signal.REAL)
+        if not self.low < self.high:
+            raise ShapeError(f"{self.name}: lower bound {self.low} is not below {self.high}")
+        return inputs[0]
+
+
+def broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    """Whether an array of ``shape`` broadcasts to ``target`` without adding axes to it.
+
+    >>> broadcasts_to((6, 1, 1), (6, 28, 28)), broadcasts_to((6,), (6, 28, 28))
+    (True, False)
+    """
+    padded = (1,) * (len(target) - len(shape)) + shape
+    return len(padded) == len(target) and all(
+        p in (1, t) for p, t in zip(padded, target, strict=True)
+    )

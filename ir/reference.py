@@ -1,0 +1,286 @@
+"""What each node computes, written once and slowly: the semantics every backend must match.
+
+Real nodes are computed in float64. Spiking nodes with integer parameters are computed in
+int64, others in float64. All arrays have a leading batch axis. Within one time step the
+nodes are visited in order, so one step crosses the whole depth of the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import singledispatch
+from itertools import product
+
+import numpy as np
+
+from .graph import Graph
+from .neurons import IF, Encoder, Integrator
+from .node import Node
+from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Reshape
+from .shapes import Padding, Pair
+from .types import Array, Signal, is_integer
+
+State = dict[str, Array]
+"""What a node keeps from one time step to the next; empty when a sample begins."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Everything a spiking graph did.
+
+    Attributes:
+        outputs: For each output name, the decoded output after each step,
+            ``(steps, batch, *shape)``, float64.
+        spikes: For each node that sends events, its payloads, ``(steps, batch, *shape)``.
+    """
+
+    outputs: Mapping[str, Array]
+    spikes: Mapping[str, Array]
+
+
+def evaluate(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Compute an ANN graph.
+
+    Args:
+        graph: A graph of real signals.
+        inputs: For each input's name, a batch ``(batch, *shape)``.
+
+    Returns:
+        For each node's name, its value ``(batch, *shape)``, float64.
+    """
+    values: dict[str, Array] = {}
+    for node in graph:
+        if isinstance(node, Input):
+            values[node.name] = np.asarray(inputs[node.name], np.float64)
+        else:
+            values[node.name] = step(node, [values[name] for name in node.inputs], {}, 1)
+    return values
+
+
+def run(graph: Graph, inputs: Mapping[str, Array], timesteps: int) -> Trace:
+    """Run a spiking graph from rest on constant inputs.
+
+    Args:
+        graph: A graph with encoders, populations and integrators.
+        inputs: For each input's name, a batch ``(batch, *shape)`` in ANN units.
+        timesteps: Number of time steps.
+
+    Returns:
+        The decoded outputs after every step, and all payloads.
+    """
+    states: dict[str, State] = {node.name: {} for node in graph}
+    outputs: dict[str, list[Array]] = {key: [] for key in graph.outputs}
+    spikes: dict[str, list[Array]] = {node.name: [] for node in spiking_nodes(graph)}
+    for t in range(1, timesteps + 1):
+        values: dict[str, Array] = {}
+        for node in graph:
+            if isinstance(node, Input):
+                values[node.name] = np.asarray(inputs[node.name], np.float64)
+                continue
+            arguments = [values[name] for name in node.inputs]
+            if graph.types[node.name].signal is not Signal.REAL or isinstance(node, Integrator):
+                values[node.name] = step(node, arguments, states[node.name], t)
+        for key, name in graph.outputs.items():
+            outputs[key].append(values[name])
+        for name, sent in spikes.items():
+            sent.append(values[name])
+    return Trace(
+        {key: np.stack(sent) for key, sent in outputs.items()},
+        {name: np.stack(sent) for name, sent in spikes.items()},
+    )
+
+
+def spiking_nodes(graph: Graph) -> tuple[Node, ...]:
+    """Return the nodes that send events of their own: populations and max pools of spikes.
+
+    Encoders are not among them (what they send is the input), nor views of other nodes.
+    """
+    return tuple(
+        node
+        for node in graph
+        if isinstance(node, IF)
+        or (isinstance(node, MaxPool) and graph.types[node.name].signal is Signal.SPIKES)
+    )
+
+
+@singledispatch
+def step(node: Node, inputs: list[Array], state: State, t: int) -> Array:
+    """Advance one node by one time step.
+
+    Args:
+        node: The node.
+        inputs: The values of the nodes it reads, each ``(batch, *shape)``.
+        state: What the node remembers; updated in place.
+        t: The number of this time step, counted from 1.
+
+    Returns:
+        The node's value at this step, ``(batch, *shape)``.
+    """
+    raise NotImplementedError(type(node).__name__)
+
+
+def working(x: Array, parameter: Array) -> Array:
+    """Return ``x`` in the arithmetic of a node: int64 beside integer parameters, else float64."""
+    return np.asarray(x, np.int64 if is_integer(parameter) else np.float64)
+
+
+@step.register
+def _(node: Conv, inputs: list[Array], state: State, t: int) -> Array:
+    weight = working(node.weight, node.weight)
+    x = padded(working(inputs[0], weight), node.padding)
+    kernel = (weight.shape[2], weight.shape[3])
+    groups = np.split(weight, node.groups)
+    out = []
+    for part, filters in zip(np.split(x, node.groups, axis=1), groups, strict=True):
+        taps = window_taps(part, kernel, node.stride, node.dilation)
+        out.append(
+            sum(
+                np.einsum("nchw,oc->nohw", tap, filters[:, :, i, j], optimize=False)
+                for (i, j), tap in taps
+            )
+        )
+    y: Array = np.concatenate(out, axis=1) * node.copies
+    return y if node.bias is None else y + node.bias[:, None, None]
+
+
+@step.register
+def _(node: Linear, inputs: list[Array], state: State, t: int) -> Array:
+    weight = working(node.weight, node.weight)
+    y: Array = working(inputs[0], weight) @ weight.T * node.copies
+    return y if node.bias is None else y + node.bias
+
+
+@step.register
+def _(node: AveragePool, inputs: list[Array], state: State, t: int) -> Array:
+    total = _window_sum(inputs[0], node)
+    if node.count_include_pad:
+        return total / (node.kernel[0] * node.kernel[1])
+    return total / _window_sum(np.ones_like(inputs[0]), node)
+
+
+@step.register
+def _(node: MaxPool, inputs: list[Array], state: State, t: int) -> Array:
+    x = inputs[0]
+    if "received" not in state:
+        state["received"] = np.zeros_like(x)
+        state["maximum"] = np.zeros((), x.dtype)
+    state["received"] = state["received"] + x
+    fill = np.iinfo(x.dtype).min if is_integer(x) else -np.inf
+    grid = padded(state["received"], node.padding, fill)
+    taps = window_taps(grid, node.kernel, node.stride, node.dilation)
+    before, state["maximum"] = state["maximum"], np.max([tap for _, tap in taps], axis=0)
+    return np.asarray(state["maximum"] - before)
+
+
+@step.register
+def _(node: Reshape, inputs: list[Array], state: State, t: int) -> Array:
+    return inputs[0].reshape(len(inputs[0]), *node.shape)
+
+
+@step.register
+def _(node: Affine, inputs: list[Array], state: State, t: int) -> Array:
+    return np.asarray(node.scale * inputs[0] + node.shift)
+
+
+@step.register
+def _(node: Add, inputs: list[Array], state: State, t: int) -> Array:
+    return np.asarray(sum(inputs[1:], inputs[0]))
+
+
+@step.register
+def _(node: Clip, inputs: list[Array], state: State, t: int) -> Array:
+    return np.clip(inputs[0], node.low, node.high)
+
+
+@step.register
+def _(node: Encoder, inputs: list[Array], state: State, t: int) -> Array:
+    if node.scale is None:
+        return inputs[0]
+    return np.clip(np.rint(inputs[0] / node.scale), -node.limit, node.limit).astype(np.int64)
+
+
+@step.register
+def _(node: IF, inputs: list[Array], state: State, t: int) -> Array:
+    current = sum(inputs[1:], inputs[0])
+    if "v" not in state:
+        initial = working(node.initial, node.threshold)
+        state["v"] = np.broadcast_to(initial, current.shape).copy()
+        state["acc"] = np.zeros(current.shape, np.int64)
+    v = state["v"] + current + node.bias
+    if node.clamp is not None:
+        v = np.clip(v, -node.clamp, node.clamp)
+    event = np.clip(units(v, node.threshold, node.deadband), -node.max_negative, node.max_positive)
+    if node.acc_min is not None:
+        event = np.maximum(event, node.acc_min - state["acc"])
+    if node.acc_max is not None:
+        event = np.minimum(event, node.acc_max - state["acc"])
+    state["v"] = v - event * working(node.threshold, node.threshold)
+    state["acc"] = state["acc"] + event
+    return np.asarray(event)
+
+
+@step.register
+def _(node: Integrator, inputs: list[Array], state: State, t: int) -> Array:
+    current = sum(inputs[1:], inputs[0])
+    total = state.get("v", np.zeros_like(current)) + current + node.bias
+    if node.clamp is not None:
+        total = np.clip(total, -node.clamp, node.clamp)
+    state["v"] = total
+    return np.asarray(total * node.scale / t)
+
+
+def units(v: Array, threshold: Array, deadband: int) -> Array:
+    """Return how many thresholds a membrane holds, int64.
+
+    Args:
+        v: Membranes.
+        threshold: Thresholds, broadcastable to ``v``.
+        deadband: 0 rounds down, so any negative membrane holds -1 or less; 1 rounds towards
+            zero, so -1 needs a membrane of minus one threshold.
+    """
+    if not is_integer(threshold):
+        whole = np.floor(v / threshold) if deadband == 0 else np.trunc(v / threshold)
+        return whole.astype(np.int64)
+    theta = threshold.astype(np.int64)
+    if deadband == 0:
+        return np.asarray(v // theta)
+    return np.asarray(np.sign(v) * (np.abs(v) // theta))
+
+
+def padded(x: Array, padding: Padding, fill: float = 0) -> Array:
+    """Return a batch of images with a border."""
+    top, left, bottom, right = padding
+    width = ((0, 0), (0, 0), (top, bottom), (left, right))
+    return np.pad(x, width, constant_values=fill)
+
+
+def window_taps(
+    x: Array, kernel: Pair, stride: Pair, dilation: Pair
+) -> list[tuple[tuple[int, int], Array]]:
+    """Return, for each element of a window, the values it meets at all window positions.
+
+    Args:
+        x: A padded batch of images, ``(batch, channels, height, width)``.
+        kernel: Height and width of the window.
+        stride: Step of the window.
+        dilation: Distance of window elements.
+
+    Returns:
+        Pairs of the element's index in the window and ``(batch, channels, out_h, out_w)``.
+    """
+    size = [
+        (x.shape[2 + axis] - dilation[axis] * (kernel[axis] - 1) - 1) // stride[axis] + 1
+        for axis in (0, 1)
+    ]
+    taps = []
+    for i, j in product(range(kernel[0]), range(kernel[1])):
+        rows = slice(i * dilation[0], i * dilation[0] + (size[0] - 1) * stride[0] + 1, stride[0])
+        columns = slice(j * dilation[1], j * dilation[1] + (size[1] - 1) * stride[1] + 1, stride[1])
+        taps.append(((i, j), x[:, :, rows, columns]))
+    return taps
+
+
+def _window_sum(x: Array, node: AveragePool) -> Array:
+    taps = window_taps(padded(x, node.padding), node.kernel, node.stride, (1, 1))
+    return np.asarray(sum(tap for _, tap in taps))
