@@ -1,0 +1,1 @@
+"""The compiler: ONNX in, passes, a network on a target out."""

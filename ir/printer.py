@@ -30,7 +30,7 @@ def _call(node: Node) -> str:
     for field in fields(node):
         value = getattr(node, field.name)
         default = field.default if field.default is not MISSING else None
-        if field.name in ("name", "inputs", "type") or _is_default(value, default):
+        if field.name in ("name", "inputs", "type", "represents") or _is_default(value, default):
             continue
         args.append(f"{field.name}={_value(value)}")
     return f"{type(node).__name__}({', '.join(args)})"

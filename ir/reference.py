@@ -79,8 +79,7 @@ def run(graph: Graph, inputs: Mapping[str, Array], timesteps: int) -> Trace:
                 values[node.name] = np.asarray(inputs[node.name], np.float64)
                 continue
             arguments = [values[name] for name in node.inputs]
-            if graph.types[node.name].signal is not Signal.REAL or isinstance(node, Integrator):
-                values[node.name] = step(node, arguments, states[node.name], t)
+            values[node.name] = step(node, arguments, states[node.name], t)
         for key, name in graph.outputs.items():
             outputs[key].append(values[name])
         for name, sent in spikes.items():
@@ -197,7 +196,8 @@ def _(node: Clip, inputs: list[Array], state: State, t: int) -> Array:
 def _(node: Encoder, inputs: list[Array], state: State, t: int) -> Array:
     if node.scale is None:
         return inputs[0]
-    return np.clip(np.rint(inputs[0] / node.scale), -node.limit, node.limit).astype(np.int64)
+    whole = np.clip(np.rint(inputs[0] / node.scale), -node.limit, node.limit)
+    return np.asarray(whole, np.int64)
 
 
 @step.register

@@ -1,0 +1,270 @@
+"""The artifact: one folder with everything a compiled network needs, checked when loaded.
+
+::
+
+    manifest.json   format, target, neuron contract, options, versions, report, file hashes
+    graph.json      the spiking graph          weights.npz   its arrays
+    golden.npz      a few inputs, with the outputs and the payloads they must give
+    ann.onnx        the cleaned source model (may be left out)
+
+A folder is written beside its final place and renamed, so that a crash leaves the old
+artifact or none. Loading trusts nothing: versions, hashes, names and sizes are checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..ir import Array, Graph
+from ..ir.errors import ArtifactError
+from ..ir.storage import (
+    from_document,
+    read_arrays,
+    read_json,
+    to_document,
+    write_arrays,
+)
+
+FORMAT = "snnc-artifact"
+VERSION = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Inputs and what the network must answer; see ``backends.verify``.
+
+    Attributes:
+        inputs: For each input, ``(samples, *shape)``, float32.
+        decoded: For each output, ``(samples, timesteps, *shape)``, float32.
+        spikes: For each population and max pool, ``(samples, timesteps, *shape)``.
+    """
+
+    inputs: Mapping[str, Array]
+    decoded: Mapping[str, Array]
+    spikes: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What an artifact folder holds.
+
+    Attributes:
+        graph: The spiking graph.
+        golden: Inputs with their expected answers.
+        target: Name of the target it was compiled for.
+        timesteps: T.
+        manifest: Everything else the manifest says.
+        ann: The cleaned source model as ONNX bytes, or None.
+    """
+
+    graph: Graph
+    golden: Golden
+    target: str
+    timesteps: int
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    ann: bytes | None = None
+
+
+def is_artifact(folder: Path) -> bool:
+    """Whether a folder looks like an artifact: it has a manifest of this format."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("format") == FORMAT
+
+
+def check_destination(folder: Path) -> None:
+    """Raise ``ArtifactError`` where an artifact may not be written."""
+    if folder.exists() and not is_artifact(folder):
+        raise ArtifactError(
+            f"{folder} exists and is not an snnc artifact",
+            hint="choose another folder with -o, or remove it yourself",
+        )
+
+
+def save(artifact: Artifact, folder: Path, extra: Callable[[Path], None]) -> None:
+    """Write an artifact; an artifact that is already there is replaced as a whole.
+
+    Args:
+        artifact: What to write.
+        folder: Where; its parent is created.
+        extra: Writes the target's own files into the folder it is given.
+
+    Raises:
+        ArtifactError: ``folder`` exists and is no artifact, or cannot be written.
+    """
+    check_destination(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise ArtifactError(
+            f"{folder} cannot be written: {error.strerror}", hint="choose another folder with -o"
+        ) from error
+    try:
+        _write(artifact, temporary)
+        extra(temporary)
+        _seal(artifact, temporary)
+        temporary.chmod(0o755)  # mkdtemp made it private
+        _move(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _write(artifact: Artifact, folder: Path) -> None:
+    document, arrays = to_document(artifact.graph)
+    (folder / "graph.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+    write_arrays(folder / "weights.npz", arrays)
+    write_arrays(folder / "golden.npz", _golden_arrays(artifact.golden))
+    if artifact.ann is not None:
+        (folder / "ann.onnx").write_bytes(artifact.ann)
+
+
+def _seal(artifact: Artifact, folder: Path) -> None:
+    """Write the manifest, with the hash of every other file."""
+    golden = artifact.golden
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "target": artifact.target,
+        "timesteps": artifact.timesteps,
+        **artifact.manifest,
+        # Names of inputs and nodes may hold anything, so entries of golden.npz are numbered.
+        "golden": {
+            "inputs": list(golden.inputs),
+            "decoded": list(golden.decoded),
+            "spikes": list(golden.spikes),
+        },
+        "files": {
+            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        },
+    }
+    text = json.dumps(manifest, indent=1)
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def _move(temporary: Path, folder: Path) -> None:
+    if not folder.exists():
+        temporary.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    os.replace(folder, old / "artifact")
+    try:
+        temporary.rename(folder)
+    except BaseException:
+        os.replace(old / "artifact", folder)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def load(folder: Path) -> Artifact:
+    """Read an artifact.
+
+    Raises:
+        ArtifactError: No artifact, an unknown version, a wrong hash, unsafe content.
+    """
+    manifest = _checked_manifest(folder)
+    _check_files(folder, manifest["files"])
+    golden = read_arrays(folder / "golden.npz")
+    graph = from_document(read_json(folder / "graph.json"), read_arrays(folder / "weights.npz"))
+    ann = folder / "ann.onnx"
+    try:
+        return Artifact(
+            graph=graph,
+            golden=_golden(manifest["golden"], golden),
+            target=str(manifest["target"]),
+            timesteps=int(manifest["timesteps"]),
+            manifest=manifest,
+            ann=ann.read_bytes() if "ann.onnx" in manifest["files"] else None,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"{MANIFEST} does not fit golden.npz: {error}", hint="compile the model again"
+        ) from error
+
+
+def require_ann(artifact: Artifact) -> bytes:
+    """Return the source model; raise ``ArtifactError`` where the artifact has none."""
+    if artifact.ann is None:
+        raise ArtifactError(
+            "the artifact has no file ann.onnx, which this needs",
+            hint="compile the model again without --no-ann",
+        )
+    return artifact.ann
+
+
+def _checked_manifest(folder: Path) -> dict[str, Any]:
+    if not is_artifact(folder):
+        raise ArtifactError(
+            f"{folder} is not an snnc artifact",
+            hint="give the folder that `snnc MODEL.onnx -o FOLDER` wrote",
+        )
+    manifest = read_json(folder / MANIFEST)
+    if manifest.get("version") != VERSION:
+        raise ArtifactError(
+            f"{MANIFEST} has version {manifest.get('version')!r}, this snnc reads {VERSION}",
+            hint="compile the model again, or install the snnc that wrote it",
+        )
+    missing = {"target", "timesteps", "golden", "files"} - manifest.keys()
+    if missing or not isinstance(manifest["files"], dict):
+        raise ArtifactError(
+            f"{MANIFEST} is incomplete: {', '.join(sorted(missing)) or 'files'}",
+            hint="compile the model again",
+        )
+    return dict(manifest)
+
+
+def _check_files(folder: Path, files: Mapping[str, str]) -> None:
+    for name, expected in files.items():
+        if not _stays_inside(folder, name):
+            raise ArtifactError(
+                f"{MANIFEST} names {name!r}, which leaves the folder",
+                hint="do not use this artifact: snnc never writes such names",
+            )
+        path = folder / name
+        if not path.is_file():
+            raise ArtifactError(f"{name} is missing", hint="copy the artifact again")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+            raise ArtifactError(
+                f"{name} was changed: its hash is not the one in {MANIFEST}",
+                hint="copy the artifact again or compile anew",
+            )
+    for name in ("graph.json", "weights.npz", "golden.npz"):
+        if name not in files:
+            raise ArtifactError(f"{MANIFEST} does not list {name}", hint="compile the model again")
+
+
+def _stays_inside(folder: Path, name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    plain = bool(parts) and not PurePosixPath(name).is_absolute() and ".." not in parts
+    return plain and "\\" not in name and (folder / name).resolve().is_relative_to(folder.resolve())
+
+
+def _golden_arrays(golden: Golden) -> dict[str, Array]:
+    groups = {"input": golden.inputs, "decoded": golden.decoded, "spikes": golden.spikes}
+    return {
+        f"{group}.{index}": array
+        for group, arrays in groups.items()
+        for index, array in enumerate(arrays.values())
+    }
+
+
+def _golden(names: Mapping[str, list[str]], arrays: Mapping[str, Array]) -> Golden:
+    def group(title: str, key: str) -> dict[str, Array]:
+        return {str(name): arrays[f"{title}.{i}"] for i, name in enumerate(names[key])}
+
+    return Golden(group("input", "inputs"), group("decoded", "decoded"), group("spikes", "spikes"))

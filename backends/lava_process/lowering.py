@@ -1,0 +1,195 @@
+"""From a graph to a plan of Lava processes: layouts, depths, delays, parallel copies.
+
+Every connection process of Lava sends in a step what it summed in the step before, and so do
+our max pool and delay; neurons add no delay. The depth of a node is the number of such
+processes on the way to it; currents that meet in a neuron are brought to one depth by delays.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from ...ir import IF, Conv, Encoder, Graph, Integrator, Linear, MaxPool, Reshape
+from ..numpy_sim.events import fan_out
+from .layout import lava_order, same_order
+from .legalize import convolution_matrix, fits_lava_conv, lava_kernel, with_equal_padding
+from .plan import (
+    ConvPlan,
+    DelayPlan,
+    DensePlan,
+    Listener,
+    MaxPoolPlan,
+    Plan,
+    PopulationPlan,
+    ProcessPlan,
+    ReadoutPlan,
+    SourcePlan,
+    SparsePlan,
+    Wire,
+)
+
+
+def plan(graph: Graph) -> Plan:
+    """Lay out an integer graph for Lava.
+
+    Args:
+        graph: A graph that keeps the design rules.
+    """
+    return _Lowering(graph).plan()
+
+
+class _Lowering:
+    """The state of one lowering."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.processes: list[ProcessPlan] = []
+        self.depth: dict[str, int] = {}
+        self.lanes: dict[str, list[str]] = {}  # the parallel processes of each synapse
+        self.delays: dict[tuple[tuple[Wire, ...], int], Wire] = {}
+        self.needed = self._needed()
+
+    def plan(self) -> Plan:
+        for node in self.graph:
+            if isinstance(node, (Conv, Linear)):
+                self._synapse(node)
+            elif isinstance(node, (IF, Integrator)):
+                self._neurons(node)
+            elif isinstance(node, (Encoder, MaxPool)):
+                self._sender(node)
+        latency = max(process.depth for process in self.processes)
+        return Plan(tuple(self.processes), latency, self._listeners())
+
+    def _sender(self, node: Encoder | MaxPool) -> None:
+        name, shape = node.name, self.graph.types[node.name].shape
+        if isinstance(node, Encoder):
+            self._add(SourcePlan(name=name, wires=(), shape=shape, depth=0, encoder=node))
+            return
+        wire = self._wire(node.inputs[0])
+        depth = self.depth[wire.source] + 1
+        self._add(MaxPoolPlan(name=name, wires=(wire,), shape=shape, depth=depth, node=node))
+
+    def _neurons(self, node: IF | Integrator) -> None:
+        name, shape = node.name, self.graph.types[node.name].shape
+        wires, depth = self._currents(node)
+        if isinstance(node, IF):
+            self._add(PopulationPlan(name=name, wires=wires, shape=shape, depth=depth, node=node))
+        else:
+            self._add(ReadoutPlan(name=name, wires=wires, shape=shape, depth=depth, node=node))
+
+    def _add(self, process: ProcessPlan) -> None:
+        self.processes.append(process)
+        self.depth[process.name] = process.depth
+
+    def _root(self, name: str) -> str:
+        """Follow reshapes back to the node that sends."""
+        while isinstance(node := self.graph[name], Reshape):
+            (name,) = node.inputs
+        return name
+
+    def _wire(self, name: str, *, flat: bool = False) -> Wire:
+        return Wire(self._root(name), self.graph.types[name].shape, flat)
+
+    def _needed(self) -> dict[str, int]:
+        """For each synapse, how often the neuron that reads it most often reads it."""
+        needed: Counter[str] = Counter()
+        for node in self.graph.of_type(IF) + self.graph.of_type(Integrator):
+            for name, times in Counter(map(self._root, node.inputs)).items():
+                needed[name] = max(needed[name], times)
+        return needed
+
+    def _synapse(self, node: Conv | Linear) -> None:
+        """Add one process a parallel copy; Lava forbids two wires between the same ports."""
+        count = node.copies * self.needed.get(node.name, 0)
+        lanes = [node.name, *(f"{node.name}#{lane}" for lane in range(1, count))][:count]
+        self.lanes[node.name] = lanes
+        if lanes:
+            first = self._linear(node) if isinstance(node, Linear) else self._conv(node)
+            for lane in lanes:
+                self._add(replace(first, name=lane))
+
+    def _linear(self, node: Linear) -> DensePlan:
+        wire = self._wire(node.inputs[0], flat=True)
+        order = lava_order(self.graph.types[wire.source].shape)
+        return DensePlan(
+            name=node.name,
+            wires=(wire,),
+            shape=self.graph.types[node.name].shape,
+            depth=self.depth[wire.source] + 1,
+            weight=np.ascontiguousarray(node.weight[:, order], np.int32),
+        )
+
+    def _conv(self, node: Conv) -> ConvPlan | SparsePlan:
+        wire = self._wire(node.inputs[0])
+        channels, height, width = wire.shape
+        depth = self.depth[wire.source] + 1
+        shape = self.graph.types[node.name].shape
+        equal = with_equal_padding(node, (height, width))
+        sent = self.graph.types[wire.source].shape
+        straight = sent == wire.shape or same_order(sent, wire.shape)
+        if equal is None or not fits_lava_conv(equal) or not straight:
+            rows, columns, weight = convolution_matrix(node, wire.shape, sent, shape)
+            return SparsePlan(
+                name=node.name,
+                wires=(self._wire(node.inputs[0], flat=True),),
+                shape=shape,
+                depth=depth,
+                rows=rows,
+                columns=columns,
+                weight=weight,
+                inputs=channels * height * width,
+            )
+        top, left = equal.padding[:2]
+        return ConvPlan(
+            name=node.name,
+            wires=(wire,),
+            shape=shape,
+            depth=depth,
+            weight=lava_kernel(equal.weight),
+            input_shape=(width, height, channels),
+            stride=equal.stride[::-1],
+            padding=(left, top),
+            dilation=equal.dilation[::-1],
+            groups=equal.groups,
+        )
+
+    def _currents(self, node: IF | Integrator) -> tuple[tuple[Wire, ...], int]:
+        """Return the wires into a neuron, delayed to its depth."""
+        depth = max(self.depth[self._root(name)] for name in node.inputs)
+        seen: Counter[str] = Counter()
+        wires: list[Wire] = []
+        for name in node.inputs:
+            synapse = self._root(name)
+            lanes = self.lanes[synapse]
+            copies = len(lanes) // self.needed[synapse]
+            first = copies * seen[synapse]
+            seen[synapse] += 1
+            shape = self.graph.types[name].shape
+            parallel = tuple(Wire(lane, shape) for lane in lanes[first : first + copies])
+            lag = depth - self.depth[synapse]
+            wires += parallel if lag == 0 else (self._delayed(parallel, lag, depth),)
+        return tuple(wires), depth
+
+    def _delayed(self, wires: tuple[Wire, ...], lag: int, depth: int) -> Wire:
+        """Return one wire that carries the sum of some currents ``lag`` steps later."""
+        if (wires, lag) not in self.delays:
+            name = f"{wires[0].source}+{lag}@{len(self.delays)}"
+            shape = wires[0].shape
+            self._add(DelayPlan(name=name, wires=wires, shape=shape, depth=depth, steps=lag))
+            self.delays[wires, lag] = Wire(name, shape)
+        return self.delays[wires, lag]
+
+    def _listeners(self) -> dict[str, tuple[Listener, ...]]:
+        found: dict[str, tuple[Listener, ...]] = {}
+        for node in self.graph:
+            if isinstance(node, (Encoder, IF, MaxPool)):
+                found[node.name] = ()
+            if isinstance(node, (Conv, Linear, MaxPool)):
+                source = self._root(node.inputs[0])
+                reach = fan_out(self.graph, node.name).ravel()
+                order = lava_order(self.graph.types[source].shape)
+                found[source] += (Listener(node.name, reach[order]),)
+        return found

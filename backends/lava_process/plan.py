@@ -1,0 +1,155 @@
+"""What a graph becomes in Lava, as data: one record for each process, without Lava."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...ir import IF, Array, Encoder, Integrator, MaxPool
+from ...ir.shapes import Pair
+
+
+@dataclass(frozen=True)
+class Wire:
+    """One connection into a process.
+
+    Attributes:
+        source: Name of the process that sends.
+        shape: The shape, channels first, under which the reader sees what is sent.
+        flat: Whether the reader takes the values in the order in which Lava keeps the source
+            (its matrix has its columns permuted), instead of under ``shape``.
+    """
+
+    source: str
+    shape: tuple[int, ...]
+    flat: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProcessPlan:
+    """One Lava process.
+
+    Attributes:
+        name: Unique in its plan.
+        wires: What it reads; several wires into a process add up.
+        shape: Shape of what it sends, channels first; Lava sees it reversed.
+        depth: Steps by which what it sends is later than the samples.
+    """
+
+    name: str
+    wires: tuple[Wire, ...]
+    shape: tuple[int, ...]
+    depth: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SourcePlan(ProcessPlan):
+    """Injects quantised samples."""
+
+    encoder: Encoder
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ConvPlan(ProcessPlan):
+    """A stock ``Conv``; pairs are in its order, width first.
+
+    Attributes:
+        weight: ``(out_channels, kernel_w, kernel_h, in_channels / groups)``, flipped: Lava's
+            Conv convolves where ONNX correlates.
+        input_shape: Width, height, channels.
+        stride: Step of the window.
+        padding: Zeros on both sides.
+        dilation: Distance of kernel elements.
+        groups: Number of independent channel groups.
+    """
+
+    weight: Array
+    input_shape: tuple[int, int, int]
+    stride: Pair
+    padding: Pair
+    dilation: Pair
+    groups: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DensePlan(ProcessPlan):
+    """A stock ``Dense``.
+
+    Attributes:
+        weight: ``(out, in)``, columns in the order in which Lava keeps the source.
+    """
+
+    weight: Array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SparsePlan(ProcessPlan):
+    """A stock ``Sparse``: the matrix of a convolution, rows and columns in Lava's order.
+
+    Attributes:
+        rows: Row of each nonzero weight.
+        columns: Column of each.
+        weight: The weights.
+        inputs: Number of columns.
+    """
+
+    rows: Array
+    columns: Array
+    weight: Array
+    inputs: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DelayPlan(ProcessPlan):
+    """Sends what it received some steps ago: keeps branches of unequal depth in step."""
+
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MaxPoolPlan(ProcessPlan):
+    """A max pool over accumulated payloads."""
+
+    node: MaxPool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PopulationPlan(ProcessPlan):
+    """A population of neurons."""
+
+    node: IF
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReadoutPlan(ProcessPlan):
+    """An integrator."""
+
+    node: Integrator
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A synapse or max pool, seen from the population whose events it reads.
+
+    Attributes:
+        name: The node.
+        reach: Fan-out of each place of the population, flat in Lava's order, int64.
+    """
+
+    name: str
+    reach: Array
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All processes of a graph.
+
+    Attributes:
+        processes: In topological order.
+        depth_latency: Depth of the deepest process.
+        listeners: For each source, population and max pool, the nodes that read its events.
+    """
+
+    processes: tuple[ProcessPlan, ...]
+    depth_latency: int
+    listeners: Mapping[str, tuple[Listener, ...]]

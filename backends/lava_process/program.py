@@ -1,0 +1,116 @@
+"""The program of the target ``lava``: a laid-out graph that can be simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ...ir import Array, Graph, Integrator
+from ...ir.errors import DataError
+from ...ir.reference import step
+from ..base import Progress, Result
+from .layout import to_lava
+from .plan import Plan, SourcePlan
+from .recording import Recording
+
+
+@dataclass(frozen=True)
+class LavaProgram:
+    """A spiking graph laid out for Lava; see ``backends.base.Program``.
+
+    Attributes:
+        graph: The graph it computes.
+        timesteps: Steps of one sample.
+        plan: The Lava processes.
+    """
+
+    graph: Graph
+    timesteps: int
+    plan: Plan = field(repr=False)
+
+    @property
+    def depth_latency(self) -> int:
+        """Steps until the first sample has reached the deepest process."""
+        return self.plan.depth_latency
+
+    def run(
+        self,
+        inputs: Mapping[str, Array],
+        *,
+        record: bool = False,
+        progress: Progress | None = None,
+        fast: bool = True,
+        timeout: float | None = None,
+    ) -> Result:
+        """Stream samples through the network, one after the other without a gap.
+
+        Args:
+            inputs: For each input's name, samples ``(samples, *shape)`` in ANN units.
+            record: Whether to keep every payload.
+            progress: Called as samples are finished.
+            fast: Whether Lava's connection processes run on our process models, which give
+                the same numbers many times faster than its own.
+            timeout: Seconds until the run is given up; None waits as long as it advances.
+
+        Raises:
+            DataError: An input is missing or has the wrong shape.
+            MissingDependencyError: lava-nc is not installed.
+            ExecutionError: A process failed or died, or the network stopped advancing.
+        """
+        samples = self._encoded(inputs)
+        count = len(next(iter(samples.values())))
+        recording = Recording(self.plan, count, self.timesteps, record=record)
+        if count:
+            from .runtime import simulate
+
+            simulate(
+                self.plan,
+                samples,
+                recording,
+                timesteps=self.timesteps,
+                fast=fast,
+                progress=progress,
+                timeout=timeout,
+            )
+        return Result(
+            {key: self._decoded(name, recording) for key, name in self.graph.outputs.items()},
+            recording.activity({name: x.reshape(count, -1) for name, x in samples.items()}),
+            recording.spikes(),
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write nothing: the processes are laid out from the graph again in milliseconds."""
+
+    def _encoded(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the payloads each source injects, ``(samples, *lava_shape)``, int32."""
+        samples: dict[str, Array] = {}
+        for process in self.plan.processes:
+            if isinstance(process, SourcePlan):
+                (name,) = process.encoder.inputs
+                x = self._checked(name, inputs)
+                samples[process.name] = to_lava(step(process.encoder, [x], {}, 1)).astype(np.int32)
+        if len({len(x) for x in samples.values()}) > 1:
+            raise DataError("the inputs differ in their numbers of samples")
+        return samples
+
+    def _checked(self, name: str, inputs: Mapping[str, Array]) -> Array:
+        if name not in inputs:
+            raise DataError(f"{name}: there is no such array among the inputs")
+        x, shape = np.asarray(inputs[name], np.float64), self.graph.types[name].shape
+        if x.shape[1:] != shape:
+            raise DataError(f"{name}: has samples of shape {x.shape[1:]} but needs {shape}")
+        if not np.isfinite(x).all():
+            raise DataError(f"{name}: contains NaN or infinity")
+        return x
+
+    def _decoded(self, name: str, recording: Recording) -> Array:
+        node = self.graph[name]
+        assert isinstance(node, Integrator)
+        total = recording.total(name)
+        decoded = np.empty(total.shape, np.float32)
+        for t in range(1, self.timesteps + 1):  # in the order of ``ir.reference``
+            decoded[:, t - 1] = total[:, t - 1] * node.scale / t
+        return decoded

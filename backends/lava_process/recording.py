@@ -1,0 +1,142 @@
+"""What a run writes down: memory shared with the processes of a simulation.
+
+Lava hands out the state of a process one number a message, 20 microseconds each. Here each
+process writes into a map that it inherited when it was forked. The maps have no name and no
+file, so that nothing can be left behind.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ...ir import Array
+from ..base import Activity
+from .layout import lava_shape
+from .plan import Listener, MaxPoolPlan, Plan, PopulationPlan, ReadoutPlan
+
+
+def shared_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Return an array of zeros that forked children share with this process."""
+    count = prod(shape)
+    memory = mmap.mmap(-1, max(1, count * np.dtype(dtype).itemsize))
+    return np.frombuffer(memory, dtype, count).reshape(shape)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts what one population sends; its process writes, the parent reads.
+
+    Attributes:
+        counts: ``(samples, timesteps, 2 + 2 * listeners)``, int64: events, units, and for
+            each listener the synaptic operations, by event and by unit.
+        reach: Fan-out of each place for each listener, ``(size, listeners)``, float64.
+        payloads: ``(samples, timesteps, *lava_shape)`` or None when nothing is recorded.
+    """
+
+    counts: Array
+    reach: Array
+    payloads: Array | None
+
+    def write(self, sample: int, step: int, events: Array) -> None:
+        """Count one step's payloads, laid out as Lava has them."""
+        row = self.counts[sample, step]
+        magnitude = np.abs(events).ravel()
+        event = magnitude != 0
+        row[0] = np.count_nonzero(event)
+        row[1] = magnitude.sum()
+        row[2::2] = event @ self.reach  # below 2**53: exact
+        row[3::2] = magnitude @ self.reach
+        if self.payloads is not None:
+            self.payloads[sample, step] = events
+
+
+class Recording:
+    """All that is written in one run.
+
+    Args:
+        plan: The network.
+        samples: Number of samples.
+        timesteps: Steps of each.
+        record: Whether to keep all payloads.
+    """
+
+    def __init__(self, plan: Plan, samples: int, timesteps: int, *, record: bool) -> None:
+        grid = (samples, timesteps)
+        self.plan = plan
+        self.tallies: dict[str, Tally] = {}
+        self.totals: dict[str, Array] = {}
+        for process in plan.processes:
+            shape = (*grid, *lava_shape(process.shape))
+            if isinstance(process, (PopulationPlan, MaxPoolPlan)):
+                listeners = plan.listeners[process.name]
+                counts = shared_zeros((*grid, 2 + 2 * len(listeners)), np.int64)
+                payloads = shared_zeros(shape, np.int32) if record else None
+                reach = _columns(listeners, prod(process.shape))
+                self.tallies[process.name] = Tally(counts, reach, payloads)
+            elif isinstance(process, ReadoutPlan):
+                self.totals[process.name] = shared_zeros(shape, np.int64)
+        self.clocks = shared_zeros((len(self.totals),), np.int64)
+        """The step each readout has finished, in the order of ``totals``."""
+
+    def total(self, name: str) -> Array:
+        """Return an integrator's sums, ``(samples, timesteps, *shape)``, channels first."""
+        return _from_lava(self.totals[name])
+
+    def spikes(self) -> dict[str, Array]:
+        """Return all payloads, ``(samples, timesteps, *shape)``; none if they were not kept."""
+        return {
+            name: np.ascontiguousarray(_from_lava(tally.payloads))
+            for name, tally in self.tallies.items()
+            if tally.payloads is not None
+        }
+
+    def activity(self, injected: dict[str, Array]) -> dict[str, Activity]:
+        """Return what each population, max pool and synapse did.
+
+        Args:
+            injected: For each source, the samples it injected, ``(samples, size)``, flat in
+                Lava's order.
+        """
+        timesteps = next(iter(self.totals.values())).shape[1]
+        rows = {name: tally.counts for name, tally in self.tallies.items()}
+        for name, payloads in injected.items():
+            rows[name] = _constant(payloads, self.plan.listeners[name], timesteps)
+        sent = {name: rows[name] for name in self.tallies}
+        done: dict[str, Activity] = {}
+        for source, counts in rows.items():
+            for place, listener in enumerate(self.plan.listeners[source]):
+                spikes, units = (sent.get(listener.name, counts)[..., i] for i in (0, 1))
+                synops, unit_synops = (counts[..., 2 + 2 * place + i] for i in (0, 1))
+                done[listener.name] = Activity(
+                    spikes.copy(), units.copy(), synops.copy(), unit_synops.copy()
+                )
+        for name, counts in sent.items():
+            if name not in done:  # a population: it causes no operations of its own
+                spikes, units = counts[..., 0].copy(), counts[..., 1].copy()
+                done[name] = Activity(spikes, units, np.zeros_like(spikes), np.zeros_like(spikes))
+        return done
+
+
+def _columns(listeners: Iterable[Listener], size: int) -> Array:
+    columns = [listener.reach.astype(np.float64) for listener in listeners]
+    return np.stack(columns, axis=1) if columns else np.zeros((size, 0))
+
+
+def _constant(payloads: Array, listeners: tuple[Listener, ...], timesteps: int) -> Array:
+    """Return the rows of a tally for samples that are injected at every step."""
+    counts = np.zeros((len(payloads), 1, 2 + 2 * len(listeners)), np.int64)
+    tally = Tally(counts, _columns(listeners, payloads.shape[1]), None)
+    for sample, injected in enumerate(payloads):
+        tally.write(sample, 0, injected)
+    return np.repeat(counts, timesteps, axis=1)
+
+
+def _from_lava(array: Array) -> Array:
+    """Return ``(samples, timesteps, *lava_shape)`` with channels first, as a view."""
+    return array.transpose(0, 1, *range(array.ndim - 1, 1, -1))

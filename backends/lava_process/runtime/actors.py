@@ -1,0 +1,170 @@
+"""The operating system processes of a Lava network, so that none of them outlives its run.
+
+Lava 0.10.0 waits for ever when one of its processes raises, dies or blocks, when Ctrl-C is
+pressed, and when a program ends without stopping it; it leaves processes and files behind.
+Here each process dies with its parent, reports its traceback through a pipe, ignores Ctrl-C
+(the parent handles it) and exchanges messages through memory that has no name.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from lava.magma.compiler.channels.interfaces import ChannelType
+from lava.magma.compiler.channels.pypychannel import PyPyChannel
+from lava.magma.runtime.message_infrastructure.multiprocessing import MultiProcessing
+
+from .channels import DirectChannel
+
+PR_SET_PDEATHSIG = 1
+"""Linux: the signal to receive when the parent ends (``man 2 prctl``)."""
+
+JOIN_SECONDS = 5.0
+"""How long to wait for a killed process; it is gone in milliseconds."""
+
+fork = multiprocessing.get_context("fork")
+
+
+class UnnamedMemory:
+    """Stands in for ``SharedMemory``: Lava uses its buffer only."""
+
+    def __init__(self, size: int) -> None:
+        self.buf = memoryview(mmap.mmap(-1, max(1, size)))
+
+
+class UnnamedMemoryManager:
+    """Stands in for Lava's ``SharedMemoryManager``, without a process and files of its own."""
+
+    def create_shared_memory(self, size: int) -> UnnamedMemory:
+        """Return memory that children forked from now on share."""
+        return UnnamedMemory(size)
+
+
+class Actor:
+    """One forked process that builds and runs a Lava process model.
+
+    Args:
+        builder: Lava's builder of the model.
+        name: Name of the process in error messages.
+
+    Attributes:
+        reports: Where a traceback arrives; closes when the process ends.
+    """
+
+    def __init__(self, builder: Any, name: str) -> None:
+        self.name = name
+        self.reports, reporter = fork.Pipe(duplex=False)
+        arguments = (builder, reporter, os.getpid())
+        self._process = fork.Process(target=_live, args=arguments, name=name, daemon=True)
+        self._process.start()
+        reporter.close()
+
+    def failure(self) -> str | None:
+        """Return why this process failed, or None where it did not."""
+        if not self.reports.poll():
+            return None
+        try:
+            return f"process {self.name!r} failed:\n{self.reports.recv()}"
+        except EOFError:  # the pipe closes when the process ends
+            self._process.join(JOIN_SECONDS)
+        return f"process {self.name!r} died (exit code {self._process.exitcode})"
+
+    def kill(self) -> None:
+        """End the process now."""
+        self._process.kill()
+
+    def join(self) -> None:
+        """Wait until the process has ended, and forget it."""
+        self._process.join(JOIN_SECONDS)
+        self.reports.close()
+        if not self._process.is_alive():
+            self._process.close()
+
+
+class Actors(MultiProcessing):  # type: ignore[misc]
+    """The message infrastructure of one network: its processes and their shared memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._smm = UnnamedMemoryManager()
+        self._actors: list[Actor] = []
+
+    def start(self) -> None:
+        """Do nothing: the memory needs no manager."""
+
+    def build_actor(self, target_fn: Any, builder: Any, exception_q: Any = None) -> Actor:
+        """Fork a process; the target and the queue of Lava's signature are not used."""
+        parameters = getattr(builder, "proc_params", None)
+        name = parameters.get("name") if parameters else None
+        with uninterrupted(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python 3.12 warns where the host has threads
+            actor = Actor(builder, name or "runtime service")
+            self._actors.append(actor)
+        return actor
+
+    def channel_class(self, channel_type: ChannelType) -> Any:
+        """Return what connects two processes."""
+        return channel
+
+    def failures(self, patience: float) -> list[str]:
+        """Wait for a process to fail, and return why processes failed, if any did.
+
+        Args:
+            patience: How long to wait at most, in seconds.
+        """
+        if not wait([actor.reports for actor in self._actors], patience):
+            return []
+        return [failure for actor in self._actors if (failure := actor.failure())]
+
+    def stop(self) -> None:
+        """End all processes at once; what they wrote into shared memory stays."""
+        with uninterrupted():
+            for actor in self._actors:
+                actor.kill()
+            for actor in self._actors:
+                actor.join()
+            self._actors.clear()
+
+
+def channel(memory: Any, source: str, *arguments: Any, **options: Any) -> PyPyChannel:
+    """Create a channel; those to the parent keep their threads, as it polls them."""
+    kind = PyPyChannel if "runtime" in source else DirectChannel
+    return kind(memory, source, *arguments, **options)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back Ctrl-C for a while."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _live(builder: Any, reporter: Connection, parent: int) -> None:
+    """Be one process of the network: build the model and run it until it is stopped."""
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        warnings.simplefilter("ignore")
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:
+                os._exit(1)
+        builder.build().start()
+    except BaseException:
+        reporter.send(traceback.format_exc())
+        os._exit(1)
+    os._exit(0)

@@ -1,0 +1,67 @@
+"""Makes the unmodified lava-nc 0.10.0 importable on Python 3.11 and 3.12.
+
+Its only import error there is in ``lava/magma/compiler/var_model.py``: an instance of the
+dataclass ``ByteEncoder`` as the default of a field, which Python 3.11 refuses unless it is
+hashable. That one class is given a hash while Lava is imported.
+
+Lava also sets the process-wide start method to fork, and fails where the host chose one
+before. Our actors fork on their own account, so the host keeps its choice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import multiprocessing
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from ....ir.errors import MissingDependencyError, Problem
+
+
+@contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Put something in the place of an attribute for a while."""
+    original = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+def prepare_lava() -> None:
+    """Import the parts of Lava that cannot be imported as they are.
+
+    Raises:
+        MissingDependencyError: lava-nc is not installed.
+    """
+    original = dataclasses.dataclass
+
+    def dataclass(cls: Any = None, /, **options: Any) -> Any:
+        if cls is not None and cls.__name__ == "ByteEncoder":
+            options["unsafe_hash"] = True
+        return original(cls, **options)
+
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        stack.enter_context(replaced(dataclasses, "dataclass", dataclass))
+        stack.enter_context(replaced(multiprocessing, "set_start_method", lambda *_, **__: None))
+        try:
+            importlib.import_module("lava.magma.compiler.var_model")
+            importlib.import_module("lava.magma.runtime.runtime")
+        except ModuleNotFoundError as error:
+            raise missing_lava() from error
+
+
+def missing_lava() -> MissingDependencyError:
+    """Return the error that says how to install Lava on this Python."""
+    error = MissingDependencyError("target lava", package="lava-nc", extra="lava")
+    if sys.version_info >= (3, 13):
+        error.hint = "use Python 3.10 to 3.12: lava-nc is not offered for later ones"
+        error.problems = (Problem(error.problems[0].message, error.hint),)
+    return error

@@ -1,0 +1,216 @@
+"""Fixed-point models of our processes: what they do in a step of a Lava network.
+
+State is int64, so no sum can wrap; what is sent is int32, as from Lava's own processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, TypeAlias
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+from ....ir import IF, Array, Integrator
+from ....ir.reference import units
+from ..recording import Tally
+from . import processes
+
+Member: TypeAlias = Any
+"""A port or a variable: declared with its Lava type, an array or a port in a running model."""
+
+RECEIVES = LavaPyType(PyInPort.VEC_DENSE, np.int64, precision=24)
+SENDS = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+STATE = LavaPyType(np.ndarray, np.int64, precision=24)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When samples pass through a process.
+
+    Attributes:
+        start: The first step in which the first sample arrives, counted from 1.
+        timesteps: Steps of one sample.
+        samples: Number of samples.
+    """
+
+    start: int
+    timesteps: int
+    samples: int
+
+    def at(self, time_step: int) -> tuple[int, int] | None:
+        """Return which sample arrives in a step and how far it is, or None outside of all."""
+        sample, step = divmod(time_step - self.start, self.timesteps)
+        return (sample, step) if 0 <= sample < self.samples else None
+
+
+class FixedPointModel(PyLoihiProcessModel):  # type: ignore[misc]
+    """Base of our models; ``proc_params`` is what the process was given."""
+
+    proc_params: dict[str, Any]
+    time_step: int
+
+    def now(self) -> tuple[int, int] | None:
+        """Return the sample that arrives in this step, and how far it is."""
+        schedule: Schedule = self.proc_params["schedule"]
+        return schedule.at(self.time_step)
+
+
+@implements(proc=processes.SampleSource, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class SampleSourceModel(FixedPointModel):
+    """Sends the sample of this step."""
+
+    s_out: Member = SENDS
+
+    def run_spk(self) -> None:
+        """Do one step."""
+        samples: Array = self.proc_params["samples"]
+        place = (self.time_step - 1) // self.proc_params["timesteps"]
+        self.s_out.send(samples[place] if place < len(samples) else np.zeros_like(samples[0]))
+
+
+@implements(proc=processes.IntegrateAndFire, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class IntegrateAndFireModel(FixedPointModel):
+    """Integrates, fires and resets by subtraction."""
+
+    a_in: Member = RECEIVES
+    s_out: Member = SENDS
+    v: Member = STATE
+    acc: Member = STATE
+    threshold: Member = STATE
+    bias: Member = STATE
+    initial: Member = STATE
+
+    def run_spk(self) -> None:
+        """Do one step; outside of all samples nothing is integrated and nothing sent."""
+        current = self.a_in.recv()
+        now = self.now()
+        if now is None:
+            self.s_out.send(np.zeros(current.shape, np.int32))
+            return
+        if now[1] == 0:
+            self.v[:] = self.initial
+            self.acc[:] = 0
+        self.v += current
+        self.v += self.bias
+        event = self.fire(self.proc_params["node"])
+        self.v -= event * self.threshold
+        self.acc += event
+        self.s_out.send(event)
+        tally: Tally = self.proc_params["tally"]
+        tally.write(*now, event)
+
+    def fire(self, node: IF) -> Array:
+        """Saturate the membrane and return the payloads."""
+        if node.clamp is not None:
+            np.clip(self.v, -node.clamp, node.clamp, out=self.v)
+        event = units(self.v, self.threshold, node.deadband)
+        np.clip(event, -node.max_negative, node.max_positive, out=event)
+        if node.acc_min is not None:
+            np.maximum(event, node.acc_min - self.acc, out=event)
+        if node.acc_max is not None:
+            np.minimum(event, node.acc_max - self.acc, out=event)
+        return event
+
+
+@implements(proc=processes.MaxPool, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class MaxPoolModel(FixedPointModel):
+    """Sends by how much the maximum of what it has received rose in the step before."""
+
+    s_in: Member = RECEIVES
+    a_out: Member = SENDS
+    a_buff: Member = STATE
+    maximum: Member = STATE
+    received: Member = STATE
+
+    def run_spk(self) -> None:
+        """Do one step."""
+        self.a_out.send(self.a_buff)
+        payload = self.s_in.recv()
+        now = self.now()
+        if now is None:
+            self.a_buff[:] = 0
+            return
+        left, top = self.proc_params["padding"][:2]
+        inside = (slice(left, left + payload.shape[0]), slice(top, top + payload.shape[1]))
+        if now[1] == 0:
+            self.received[:] = np.iinfo(np.int64).min  # padding never wins
+            self.received[inside] = 0
+            self.maximum[:] = 0
+        self.received[inside] += payload
+        maximum = self.window_maximum()
+        np.subtract(maximum, self.maximum, out=self.a_buff)
+        self.maximum[:] = maximum
+        tally: Tally = self.proc_params["tally"]
+        tally.write(*now, self.a_buff)
+
+    def window_maximum(self) -> Array:
+        """Return the maximum of each window, ``(width, height, channels)``."""
+        parameters, size = self.proc_params, self.maximum.shape
+        taps = []
+        for element in product(*map(range, parameters["kernel"])):
+            window = tuple(
+                slice(i * dilation, i * dilation + (count - 1) * stride + 1, stride)
+                for i, dilation, stride, count in zip(
+                    element, parameters["dilation"], parameters["stride"], size[:2], strict=True
+                )
+            )
+            taps.append(self.received[window])
+        best = taps[0].copy()
+        for tap in taps[1:]:
+            np.maximum(best, tap, out=best)
+        return np.asarray(best)
+
+
+@implements(proc=processes.Delay, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class DelayModel(FixedPointModel):
+    """Keeps the last steps in a ring."""
+
+    a_in: Member = RECEIVES
+    a_out: Member = SENDS
+    buffer: Member = STATE
+
+    def run_spk(self) -> None:
+        """Do one step."""
+        place = self.time_step % len(self.buffer)
+        self.a_out.send(self.buffer[place])
+        self.buffer[place] = self.a_in.recv()
+
+
+@implements(proc=processes.Readout, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class ReadoutModel(FixedPointModel):
+    """Sums, and says how far it is."""
+
+    a_in: Member = RECEIVES
+    v: Member = STATE
+    bias: Member = STATE
+
+    def run_spk(self) -> None:
+        """Do one step."""
+        current = self.a_in.recv()
+        if (now := self.now()) is not None:
+            if now[1] == 0:
+                self.v[:] = 0
+            self.v += current
+            self.v += self.bias
+            node: Integrator = self.proc_params["node"]
+            if node.clamp is not None:
+                np.clip(self.v, -node.clamp, node.clamp, out=self.v)
+            self.proc_params["totals"][now] = self.v
+        self.proc_params["clock"][0] = self.time_step

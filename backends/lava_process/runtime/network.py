@@ -1,0 +1,200 @@
+"""Builds the Lava processes of a plan and connects their ports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from lava.proc.conv.process import Conv
+from lava.proc.dense.process import Dense
+from lava.proc.sparse.process import Sparse
+from lava.utils.weightutils import SignMode
+from scipy.sparse import csr_matrix
+
+from ....ir import Array
+from ..layout import lava_shape, same_order
+from ..plan import (
+    ConvPlan,
+    DelayPlan,
+    DensePlan,
+    MaxPoolPlan,
+    Plan,
+    PopulationPlan,
+    ProcessPlan,
+    ReadoutPlan,
+    SourcePlan,
+    SparsePlan,
+    Wire,
+)
+from ..recording import Recording
+from .models import Schedule
+from .processes import Delay, IntegrateAndFire, MaxPool, Readout, SampleSource
+
+Port: TypeAlias = Any
+
+EIGHT_BITS = {"weight_exp": -1, "sign_mode": SignMode.MIXED, "num_message_bits": 24}
+"""Lava's Dense and Sparse drop the lowest bit of weights of mixed sign, and guess the sign mode
+of each matrix. Doubled weights with exponent -1 and a stated mode keep 8 bits exactly. Message
+bits above 0 mean integer payloads; their number changes nothing in a simulation."""
+
+
+class Ends(NamedTuple):
+    """A process and its two ports, None where it has none."""
+
+    process: Any
+    receives: Port | None
+    sends: Port | None
+
+
+def build(
+    plan: Plan, samples: Mapping[str, Array], recording: Recording, timesteps: int
+) -> list[Any]:
+    """Create and connect the processes of a plan.
+
+    Args:
+        plan: The network.
+        samples: For each source, ``(samples, *lava_shape)``, int32.
+        recording: Where the processes write.
+        timesteps: Steps of one sample.
+    """
+    return _Builder(samples, recording, timesteps).build(plan)
+
+
+class _Builder:
+    """What all processes of one network share."""
+
+    def __init__(self, samples: Mapping[str, Array], recording: Recording, timesteps: int) -> None:
+        self.samples = samples
+        self.count = len(next(iter(samples.values())))
+        self.recording = recording
+        self.timesteps = timesteps
+
+    def build(self, plan: Plan) -> list[Any]:
+        plans = {process.name: process for process in plan.processes}
+        ends: dict[str, Ends] = {}
+        for name, process in plans.items():
+            ends[name] = self.create(process)
+            for wire in process.wires:
+                port = view(ends[wire.source].sends, plans[wire.source].shape, wire)
+                port.connect(ends[name].receives)
+        return [end.process for end in ends.values()]
+
+    def create(self, plan: ProcessPlan) -> Ends:
+        if isinstance(plan, ConvPlan):
+            return conv(plan)
+        if isinstance(plan, (DensePlan, SparsePlan)):
+            return matrix(plan)
+        if isinstance(plan, DelayPlan):
+            delay = Delay(name=plan.name, shape=lava_shape(plan.shape), steps=plan.steps)
+            return Ends(delay, delay.a_in, delay.a_out)
+        if isinstance(plan, SourcePlan):
+            samples = self.samples[plan.name]
+            source = SampleSource(name=plan.name, samples=samples, timesteps=self.timesteps)
+            return Ends(source, None, source.s_out)
+        if isinstance(plan, MaxPoolPlan):
+            return self.max_pool(plan)
+        if isinstance(plan, PopulationPlan):
+            return self.population(plan)
+        assert isinstance(plan, ReadoutPlan)
+        return self.readout(plan)
+
+    def schedule(self, depth: int) -> Schedule:
+        """Return when samples arrive at a process whose inputs have some depth."""
+        return Schedule(depth + 1, self.timesteps, self.count)
+
+    def population(self, plan: PopulationPlan) -> Ends:
+        node = plan.node
+        neurons = IntegrateAndFire(
+            name=plan.name,
+            threshold=full(node.threshold, plan.shape),
+            bias=full(node.bias, plan.shape),
+            initial=full(node.initial, plan.shape),
+            node=node,
+            schedule=self.schedule(plan.depth),
+            tally=self.recording.tallies[plan.name],
+        )
+        return Ends(neurons, neurons.a_in, neurons.s_out)
+
+    def readout(self, plan: ReadoutPlan) -> Ends:
+        place = list(self.recording.totals).index(plan.name)
+        readout = Readout(
+            name=plan.name,
+            bias=full(plan.node.bias, plan.shape),
+            node=plan.node,
+            schedule=self.schedule(plan.depth),
+            totals=self.recording.totals[plan.name],
+            clock=self.recording.clocks[place : place + 1],
+        )
+        return Ends(readout, readout.a_in, None)
+
+    def max_pool(self, plan: MaxPoolPlan) -> Ends:
+        node, (wire,) = plan.node, plan.wires
+        top, left, bottom, right = node.padding
+        pool = MaxPool(
+            name=plan.name,
+            input_shape=lava_shape(wire.shape),
+            shape=lava_shape(plan.shape),
+            kernel=node.kernel[::-1],
+            stride=node.stride[::-1],
+            dilation=node.dilation[::-1],
+            padding=(left, top, right, bottom),
+            schedule=self.schedule(plan.depth - 1),
+            tally=self.recording.tallies[plan.name],
+        )
+        return Ends(pool, pool.s_in, pool.a_out)
+
+
+def conv(plan: ConvPlan) -> Ends:
+    """Create Lava's own convolution, whose weights need no doubling."""
+    process = Conv(
+        name=plan.name,
+        weight=plan.weight,
+        input_shape=plan.input_shape,
+        stride=plan.stride,
+        padding=plan.padding,
+        dilation=plan.dilation,
+        groups=plan.groups,
+        num_message_bits=EIGHT_BITS["num_message_bits"],
+    )
+    return Ends(process, process.s_in, process.a_out)
+
+
+def matrix(plan: DensePlan | SparsePlan) -> Ends:
+    """Create Lava's own matrix of synapses."""
+    doubled = 2 * plan.weight
+    if isinstance(plan, DensePlan):
+        process = Dense(name=plan.name, weights=doubled, **EIGHT_BITS)
+        return Ends(process, process.s_in, process.a_out)
+    size = int(np.prod(plan.shape))
+    weights = csr_matrix((doubled, (plan.rows, plan.columns)), shape=(size, plan.inputs))
+    process = Sparse(name=plan.name, weights=weights, **EIGHT_BITS)
+    return Ends(process, process.s_in, process.a_out.reshape(lava_shape(plan.shape)))
+
+
+def full(parameter: Array, shape: tuple[int, ...]) -> Array:
+    """Return a neuron's parameter for each neuron, laid out for Lava, int64."""
+    whole = np.broadcast_to(parameter, shape).transpose()
+    return np.ascontiguousarray(whole, np.int64)
+
+
+def view(port: Port, sent: tuple[int, ...], wire: Wire) -> Port:
+    """Return a port as its reader sees it.
+
+    Args:
+        port: What sends.
+        sent: Shape of what it sends, channels first.
+        wire: The connection.
+    """
+    if wire.flat:
+        return port.flatten() if len(sent) > 1 else port
+    if wire.shape == sent:
+        return port
+    if not same_order(sent, wire.shape):  # reshapes count channels first
+        return reversed_axes(reversed_axes(port).reshape(wire.shape))
+    return port.reshape(lava_shape(wire.shape))
+
+
+def reversed_axes(port: Port) -> Port:
+    """Return a port with its axes in the opposite order."""
+    return port.transpose() if len(port.shape) > 1 else port

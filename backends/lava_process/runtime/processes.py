@@ -1,0 +1,111 @@
+"""Lava processes for what its library lacks: source, neuron, max pool, delay and readout.
+
+Shapes are Lava's: width x height x channels. What each process computes is defined once, in
+``ir.reference``; ``models`` computes the same in the time of a Lava network.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+
+from ....ir import Array
+from ....ir.shapes import Pair
+
+
+class SampleSource(AbstractProcess):  # type: ignore[misc]
+    """Sends each sample for as many steps as it lasts, then nothing.
+
+    Args:
+        samples: ``(samples, *shape)``, int32.
+        timesteps: Steps of one sample.
+    """
+
+    def __init__(self, *, samples: Array, timesteps: int, **options: Any) -> None:
+        super().__init__(samples=samples, timesteps=timesteps, **options)
+        self.s_out = OutPort(shape=samples.shape[1:])
+
+
+class IntegrateAndFire(AbstractProcess):  # type: ignore[misc]
+    """The one neuron of snnc, ``ir.neurons.IF``; sends in the step in which it receives.
+
+    Args:
+        threshold: Of full shape, like bias and initial.
+        bias: Current added at every step.
+        initial: Membrane at the start of a sample.
+        options: What the model needs besides: the ``node``, the ``schedule`` and the ``tally``.
+    """
+
+    def __init__(self, *, threshold: Array, bias: Array, initial: Array, **options: Any) -> None:
+        super().__init__(**options)
+        shape = threshold.shape
+        self.a_in = InPort(shape=shape)
+        self.s_out = OutPort(shape=shape)
+        self.v = Var(shape=shape, init=initial)
+        self.acc = Var(shape=shape, init=0)
+        self.threshold = Var(shape=shape, init=threshold)
+        self.bias = Var(shape=shape, init=bias)
+        self.initial = Var(shape=shape, init=initial)
+
+
+class MaxPool(AbstractProcess):  # type: ignore[misc]
+    """Maximum of accumulated payloads, ``ir.ops.MaxPool``; one step late, like a connection.
+
+    Args:
+        input_shape: Width, height, channels.
+        shape: Width, height and channels of the output.
+        kernel: Width and height of the window.
+        stride: Step of the window.
+        dilation: Distance of window elements.
+        padding: Cells added at left, top, right and bottom.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_shape: tuple[int, ...],
+        shape: tuple[int, ...],
+        kernel: Pair,
+        stride: Pair,
+        dilation: Pair,
+        padding: tuple[int, int, int, int],
+        **options: Any,
+    ) -> None:
+        window = {"kernel": kernel, "stride": stride, "dilation": dilation, "padding": padding}
+        super().__init__(**window, **options)
+        left, top, right, bottom = padding
+        width, height, channels = input_shape
+        grid = (width + left + right, height + top + bottom, channels)
+        self.s_in = InPort(shape=input_shape)
+        self.a_out = OutPort(shape=shape)
+        self.a_buff = Var(shape=shape, init=0)
+        self.maximum = Var(shape=shape, init=0)
+        self.received = Var(shape=grid, init=0)
+
+
+class Delay(AbstractProcess):  # type: ignore[misc]
+    """Sends what it received ``steps`` steps ago."""
+
+    def __init__(self, *, shape: tuple[int, ...], steps: int, **options: Any) -> None:
+        super().__init__(steps=steps, **options)
+        self.a_in = InPort(shape=shape)
+        self.a_out = OutPort(shape=shape)
+        self.buffer = Var(shape=(steps, *shape), init=0)
+
+
+class Readout(AbstractProcess):  # type: ignore[misc]
+    """Sums currents over a sample, ``ir.neurons.Integrator``, and writes every sum down.
+
+    Args:
+        bias: Current added at every step, of full shape.
+        options: The ``node``, the ``schedule``, and the arrays ``totals`` and ``clock``.
+    """
+
+    def __init__(self, *, bias: Array, **options: Any) -> None:
+        super().__init__(**options)
+        self.a_in = InPort(shape=bias.shape)
+        self.v = Var(shape=bias.shape, init=0)
+        self.bias = Var(shape=bias.shape, init=bias)

@@ -1,0 +1,201 @@
+"""Running a network of Lava processes under guard, and cleaning up behind Lava."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from lava.magma.compiler.channels import pypychannel
+from lava.magma.compiler.compiler import Compiler
+from lava.magma.core.process.message_interface_enum import ActorType
+from lava.magma.core.process.process import ProcessServer
+from lava.magma.core.process.variable import VarServer
+from lava.magma.core.run_conditions import RunSteps
+from lava.magma.runtime.mgmt_token_enums import MGMT_RESPONSE, enum_equal
+from lava.magma.runtime.runtime import Runtime
+
+from ....ir import Array
+from ....ir.errors import ExecutionError
+from ...base import Progress
+from ..plan import Plan
+from ..recording import Recording
+from .actors import Actors, fork
+from .compat import replaced
+from .network import build
+from .run_config import FixedPointConfig
+
+STALL_SECONDS = 60.0
+"""A network in which no step ends for so long hangs; steps take milliseconds."""
+
+CHANNEL_SLOTS = 2
+"""Messages a channel holds: all processes meet after each step, so one would be enough. Lava's
+default of 64 takes 32 times the memory and is slower."""
+
+LONGEST_NAP = 0.02
+"""Seconds between two looks at a running network."""
+
+LAST_WORDS = 2.0
+"""Seconds to wait for the traceback of a process once the network has reported an error."""
+
+
+def simulate(
+    plan: Plan,
+    samples: Mapping[str, Array],
+    recording: Recording,
+    *,
+    timesteps: int,
+    fast: bool,
+    progress: Progress | None,
+    timeout: float | None,
+) -> None:
+    """Stream samples through a network and write down what it does.
+
+    Args:
+        plan: The network.
+        samples: For each source, ``(samples, *lava_shape)``, int32.
+        recording: Filled.
+        timesteps: Steps of one sample.
+        fast: Whether connections run on our models.
+        progress: Called as samples are finished.
+        timeout: Seconds until the run is given up, or None.
+
+    Raises:
+        ExecutionError: A process failed or died, or the network does not advance.
+    """
+    count = len(next(iter(samples.values())))
+    told = -1
+
+    def advanced() -> int:
+        nonlocal told
+        step = int(recording.clocks.min())
+        done = max(0, step - plan.depth_latency) // timesteps
+        if progress and done != told:
+            told = done
+            progress(done, count)
+        return step
+
+    with contained():
+        network = build(plan, samples, recording, timesteps)
+        session = Session(network[0], FixedPointConfig(fast=fast))
+        with session:
+            session.run(count * timesteps + plan.depth_latency, advanced, timeout)
+
+
+class Session(Runtime):  # type: ignore[misc]
+    """A Lava runtime for one run, which never hangs and leaves nothing behind.
+
+    Args:
+        process: One process of the network; Lava finds the others by their connections.
+        config: Names the model of every process.
+    """
+
+    _messaging_infrastructure: Actors | None
+
+    def __init__(self, process: Any, config: Any) -> None:
+        options = {"pypy_channel_size": CHANNEL_SLOTS}
+        executable = Compiler(options, logging.WARNING).compile(process, config)
+        super().__init__(executable, ActorType.MultiProcessing)
+
+    def __enter__(self) -> Session:
+        try:
+            with replaced(pypychannel, "Semaphore", fork.Semaphore):
+                self.initialize()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def initialize(self, node_cfg_idx: int = 0) -> None:
+        """Fork all processes, as ``Runtime.initialize`` does, but wait for none of them."""
+        self._build_watchdog_manager()
+        self._messaging_infrastructure = Actors()
+        self._build_channels()
+        self._build_sync_channels()
+        executable = self._executable
+        for builders in (executable.proc_builders, executable.runtime_service_builders):
+            for builder in builders.values():
+                self._messaging_infrastructure.build_actor(None, builder)
+        self._start_ports()
+        self._is_initialized = True
+
+    def run(self, steps: int, advanced: Callable[[], int], timeout: float | None = None) -> None:
+        """Run some steps and wait for their end.
+
+        Args:
+            steps: Number of steps.
+            advanced: Called now and then; returns the number of steps done.
+            timeout: Seconds until the run is given up; None waits as long as it advances.
+
+        Raises:
+            ExecutionError: A process failed or died, or the network does not advance.
+        """
+        self.start(RunSteps(steps, blocking=False))
+        begin = changed = time.monotonic()
+        step, nap = 0, 5e-4
+        while not self._answered(nap):
+            now = time.monotonic()
+            if (done := advanced()) != step:
+                step, changed = done, now
+            elif now - changed > STALL_SECONDS:
+                raise ExecutionError(
+                    f"target lava: no step ended for {STALL_SECONDS:.0f} s after step {step} of "
+                    f"{steps}",
+                    hint="run fewer samples, or run the artifact with --on numpy",
+                )
+            if timeout is not None and now - begin > timeout:
+                raise ExecutionError(
+                    f"target lava: gave up after {timeout:g} s at step {step} of {steps}",
+                    hint="allow more time or run fewer samples",
+                )
+            nap = min(1.5 * nap, LONGEST_NAP)
+        advanced()
+
+    def close(self) -> None:
+        """End all processes and the threads that served their channels."""
+        self._is_started = self._is_running = False  # else Lava tries to stop them once more
+        if self._messaging_infrastructure is not None:
+            self._messaging_infrastructure.stop()
+        self.join()
+
+    def _answered(self, patience: float) -> bool:
+        """Whether all steps are done; raises where they never will be."""
+        assert self._messaging_infrastructure is not None
+        failures = self._messaging_infrastructure.failures(patience)
+        answers = [port.recv() for port in self.service_to_runtime if port.probe()]
+        if not failures and answers and enum_equal(answers[0], MGMT_RESPONSE.DONE):
+            return True
+        if answers and not failures:
+            failures = self._messaging_infrastructure.failures(LAST_WORDS)
+        if failures or answers:
+            reason = "\n".join(failures) or "the runtime service reported an error"
+            raise ExecutionError(f"target lava: {reason}")
+        return False
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Undo what Lava changes in the whole program.
+
+    Each process adds a handler to the root logger, each compiler one to its own; two servers
+    keep every process and variable, weights included, for ever.
+    """
+    loggers = [logging.getLogger(), logging.getLogger("lava.magma.compiler.compiler")]
+    handlers = [list(logger.handlers) for logger in loggers]
+    kept = [ProcessServer().processes, VarServer().vars]
+    counts = [len(objects) for objects in kept]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, before in zip(loggers, handlers, strict=True):
+            logger.handlers[:] = before
+        for objects, count in zip(kept, counts, strict=True):
+            del objects[count:]

@@ -1,0 +1,210 @@
+"""Writes a graph of real signals as an ONNX model of standard operators.
+
+Every parameter is rounded once, from float64 to the model's float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+
+from ...ir import (
+    Add,
+    Affine,
+    Array,
+    AveragePool,
+    Clip,
+    Conv,
+    Graph,
+    Input,
+    Linear,
+    MaxPool,
+    Node,
+    Reshape,
+    TensorType,
+)
+from ...ir.errors import ConversionError
+
+OPSET = 17
+IR_VERSION = 8
+"""What onnx 1.12 wrote for opset 17; all supported versions of ONNX Runtime read it."""
+BATCH = "batch"
+
+
+def to_onnx(graph: Graph, *, extra: Iterable[str] = ()) -> ModelProto:
+    """Return a graph of real signals as an ONNX model with a symbolic batch size.
+
+    Args:
+        graph: The graph.
+        extra: Names of nodes whose values become outputs too, under these names.
+
+    Raises:
+        ConversionError: A node has no counterpart among the standard operators, or an output
+            has the name of another node.
+    """
+    writer = _Writer(graph)
+    for node in graph:
+        if not isinstance(node, Input):
+            writer.write(node)
+    for name, source in graph.outputs.items():
+        if name != source:
+            writer.alias(name, source)
+    outputs = {**graph.outputs, **{name: name for name in extra}}
+    proto = helper.make_graph(
+        writer.nodes,
+        "snnc",
+        [_info(node.name, node.type) for node in graph.of_type(Input)],
+        [_info(name, graph.types[source]) for name, source in outputs.items()],
+        writer.initializers,
+    )
+    opset = helper.make_opsetid("", OPSET)
+    model = helper.make_model(proto, opset_imports=[opset], producer_name="snnc")
+    model.ir_version = IR_VERSION
+    return model
+
+
+def _info(name: str, type: TensorType) -> ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [BATCH, *type.shape])
+
+
+class _Writer:
+    """Collects ONNX nodes and initializers."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.nodes: list[NodeProto] = []
+        self.initializers: list[TensorProto] = []
+        self._taken = {*graph.nodes, *graph.outputs}
+
+    def write(self, node: Node) -> None:
+        rule = _RULES.get(type(node))
+        if rule is None:
+            raise ConversionError(
+                f"{node.name}: {type(node).__name__} is not an operator of an ANN",
+                hint="export the graph before it is converted to spikes",
+            )
+        rule(self, node)
+
+    def alias(self, name: str, source: str) -> None:
+        if name in self.graph.nodes:
+            raise ConversionError(
+                f"output {name!r}: is node {source!r}, but another node has that name",
+                hint="rename the output",
+            )
+        self.add("Identity", [source], name)
+
+    def add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> None:
+        self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
+
+    def constant(self, node: Node, label: str, value: Array) -> str:
+        name = self.fresh(f"{node.name}.{label}")
+        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def real(self, node: Node, label: str, value: Array | float) -> str:
+        return self.constant(node, label, np.asarray(value, np.float32))
+
+    def fresh(self, name: str) -> str:
+        names = (name, *()) if name not in self._taken else _numbered(name)
+        chosen = next(candidate for candidate in names if candidate not in self._taken)
+        self._taken.add(chosen)
+        return chosen
+
+
+def _numbered(name: str) -> Iterator[str]:
+    return (f"{name}.{i}" for i in count(1))
+
+
+def _conv(to: _Writer, node: Conv) -> None:
+    inputs = [node.inputs[0], to.real(node, "weight", node.weight * node.copies)]
+    if node.bias is not None:
+        inputs.append(to.real(node, "bias", node.bias))
+    to.add(
+        "Conv",
+        inputs,
+        node.name,
+        kernel_shape=node.weight.shape[2:],
+        strides=node.stride,
+        pads=node.padding,
+        dilations=node.dilation,
+        group=node.groups,
+    )
+
+
+def _linear(to: _Writer, node: Linear) -> None:
+    inputs = [node.inputs[0], to.real(node, "weight", node.weight * node.copies)]
+    if node.bias is not None:
+        inputs.append(to.real(node, "bias", node.bias))
+    to.add("Gemm", inputs, node.name, transB=1)
+
+
+def _average_pool(to: _Writer, node: AveragePool) -> None:
+    to.add(
+        "AveragePool",
+        [node.inputs[0]],
+        node.name,
+        kernel_shape=node.kernel,
+        strides=node.stride,
+        pads=node.padding,
+        count_include_pad=int(node.count_include_pad),
+    )
+
+
+def _max_pool(to: _Writer, node: MaxPool) -> None:
+    to.add(
+        "MaxPool",
+        [node.inputs[0]],
+        node.name,
+        kernel_shape=node.kernel,
+        strides=node.stride,
+        pads=node.padding,
+        dilations=node.dilation,
+    )
+
+
+def _reshape(to: _Writer, node: Reshape) -> None:
+    shape = to.constant(node, "shape", np.array([-1, *node.shape], np.int64))
+    to.add("Reshape", [node.inputs[0], shape], node.name)
+
+
+def _affine(to: _Writer, node: Affine) -> None:
+    scaled, shifted = np.any(node.scale != 1), np.any(node.shift != 0)
+    source = node.inputs[0]
+    if not scaled and not shifted:
+        to.add("Identity", [source], node.name)
+    if scaled:
+        product = to.fresh(f"{node.name}.scaled") if shifted else node.name
+        to.add("Mul", [source, to.real(node, "scale", node.scale)], product)
+        source = product
+    if shifted:
+        to.add("Add", [source, to.real(node, "shift", node.shift)], node.name)
+
+
+def _add(to: _Writer, node: Add) -> None:
+    to.add("Add" if len(node.inputs) == 2 else "Sum", list(node.inputs), node.name)
+
+
+def _clip(to: _Writer, node: Clip) -> None:
+    if node.low == 0 and not isfinite(node.high):
+        to.add("Relu", [node.inputs[0]], node.name)
+        return
+    low = to.real(node, "low", node.low) if isfinite(node.low) else ""
+    high = to.real(node, "high", node.high) if isfinite(node.high) else ""
+    to.add("Clip", [node.inputs[0], low, high], node.name)
+
+
+_RULES: dict[type[Node], Callable[[_Writer, Any], None]] = {
+    Add: _add,
+    Affine: _affine,
+    AveragePool: _average_pool,
+    Clip: _clip,
+    Conv: _conv,
+    Linear: _linear,
+    MaxPool: _max_pool,
+    Reshape: _reshape,
+}

@@ -1,0 +1,121 @@
+"""Runs an ANN in ONNX Runtime, a few samples at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto
+
+from ...ir import Array, Graph
+from ...ir.errors import DataError, ExecutionError, ModelError
+from .ann_export import to_onnx
+
+_SEVERITY_FATAL = 4  # errors reach the user as exceptions, not as lines on standard error
+
+
+class AnnSession:
+    """An ANN loaded into ONNX Runtime.
+
+    Args:
+        model: A graph of real signals, or an ONNX model; one in serialized form may be any
+            file's content.
+        extra: For a graph, the names of nodes whose values are wanted beside the outputs.
+
+    Raises:
+        ModelError: ONNX Runtime does not accept the model.
+    """
+
+    def __init__(self, model: Graph | ModelProto | bytes, *, extra: Iterable[str] = ()) -> None:
+        import onnxruntime
+
+        if isinstance(model, Graph):
+            model = to_onnx(model, extra=extra)
+        content = model if isinstance(model, bytes) else model.SerializeToString()
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _SEVERITY_FATAL
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its exceptions have no common base class
+            raise ModelError(
+                f"ONNX Runtime does not accept the model: {error}", hint="export the model again"
+            ) from error
+        self.inputs: Mapping[str, tuple[int | None, ...]] = MappingProxyType(
+            {node.name: _sizes(node.shape) for node in self._session.get_inputs()}
+        )
+        self.outputs: tuple[str, ...] = tuple(o.name for o in self._session.get_outputs())
+
+    def run(self, inputs: Mapping[str, Array], *, batch: int = 64) -> dict[str, Array]:
+        """Compute all outputs of all samples.
+
+        Args:
+            inputs: For each input's name, samples ``(samples, *shape)``.
+            batch: How many samples to compute at once.
+
+        Returns:
+            For each output's name, ``(samples, *shape)``, float32.
+
+        Raises:
+            DataError: An input is missing, or does not fit the model.
+            ExecutionError: ONNX Runtime failed.
+        """
+        parts = list(self.stream(inputs, batch=batch))
+        return {name: np.concatenate([part[name] for part in parts]) for name in self.outputs}
+
+    def stream(self, inputs: Mapping[str, Array], *, batch: int = 64) -> Iterator[dict[str, Array]]:
+        """Compute all outputs, ``batch`` samples at a time, so that little is held in memory.
+
+        Args:
+            inputs: As for ``run``.
+            batch: As for ``run``.
+
+        Yields:
+            For each output's name, ``(<= batch, *shape)``, float32.
+
+        Raises:
+            DataError: An input is missing, or does not fit the model.
+            ExecutionError: ONNX Runtime failed.
+        """
+        samples = self._samples(inputs)
+        for start in range(0, max(samples, 1), batch):  # no samples: once, for the shapes
+            feed = {
+                name: np.ascontiguousarray(inputs[name][start : start + batch], np.float32)
+                for name in self.inputs
+            }
+            try:
+                values = self._session.run(None, feed)
+            except Exception as error:  # its exceptions have no common base class
+                raise ExecutionError(
+                    f"ONNX Runtime failed: {error}", hint="try a smaller batch"
+                ) from error
+            yield dict(zip(self.outputs, values, strict=True))
+
+    def _samples(self, inputs: Mapping[str, Array]) -> int:
+        """Check the inputs and return how many samples they hold."""
+        for name, sizes in self.inputs.items():
+            if name not in inputs:
+                raise DataError(f"input {name!r}: is missing", hint="give an array of that name")
+            shape = np.shape(inputs[name])
+            fits = len(shape) == len(sizes) and all(
+                want in (None, got) for want, got in zip(sizes[1:], shape[1:], strict=True)
+            )
+            if not fits:
+                raise DataError(
+                    f"input {name!r}: the model needs samples of {sizes[1:]} but got {shape[1:]}",
+                    hint="give an array with the batch axis first",
+                )
+        counts = {name: len(inputs[name]) for name in self.inputs}
+        if len(set(counts.values())) > 1:
+            raise DataError(
+                f"the inputs have different numbers of samples: {counts}",
+                hint="give the same number of samples for each input",
+            )
+        return next(iter(counts.values()))
+
+
+def _sizes(shape: Iterable[int | str | None]) -> tuple[int | None, ...]:
+    return tuple(size if isinstance(size, int) else None for size in shape)

@@ -1,0 +1,69 @@
+"""Design rules: each looks at a graph and yields one problem per violation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..ir import IF, Conv, Graph, Linear
+from ..ir.bounds import is_quantized, largest_current
+from ..ir.errors import DesignRuleError, Problem
+from .target import Target
+
+Rule = Callable[[Graph, Target], Iterator[Problem]]
+
+
+def supported_nodes(graph: Graph, target: Target) -> Iterator[Problem]:
+    """Every node is of a class the target can run."""
+    for node in graph:
+        if not isinstance(node, tuple(target.supports)):
+            yield Problem(
+                f"{node.name}: {type(node).__name__} cannot run on target {target.name}",
+                "choose another target; `snnc targets` lists them",
+            )
+
+
+def integers_only(graph: Graph, target: Target) -> Iterator[Problem]:
+    """A fixed-point target runs quantised graphs."""
+    if target.needs_integers and not is_quantized(graph):
+        yield Problem(
+            f"target {target.name} runs integers but the graph is real-valued",
+            "compile with --weight-bits 8",
+        )
+
+
+def payloads(graph: Graph, target: Target) -> Iterator[Problem]:
+    """Events fit the alphabet of the target."""
+    for node in graph.of_type(IF):
+        if node.max_negative and not target.signed_payloads:
+            yield Problem(
+                f"{node.name}: sends negative events, which target {target.name} has not",
+                "compile with --code rate",
+            )
+        if max(node.max_positive, node.max_negative) > 1 and not target.graded_payloads:
+            yield Problem(
+                f"{node.name}: sends graded events, which target {target.name} has not",
+                "compile with --code ternary or --code rate",
+            )
+
+
+def currents(graph: Graph, target: Target) -> Iterator[Problem]:
+    """One step's current fits the accumulator of the target."""
+    if target.max_current is None or not is_quantized(graph):
+        return
+    for node in graph.of_type(Conv) + graph.of_type(Linear):
+        bound = largest_current(graph, node.name)
+        if bound > target.max_current:
+            yield Problem(
+                f"{node.name}: its current can reach {bound} in a step, and target "
+                f"{target.name} holds {target.max_current}",
+                "lower --max-payload or --input-bits",
+            )
+
+
+RULES: tuple[Rule, ...] = (supported_nodes, integers_only, payloads, currents)
+
+
+def check(graph: Graph, target: Target) -> None:
+    """Raise ``DesignRuleError`` with all violations, if there are any."""
+    if broken := [problem for rule in RULES for problem in rule(graph, target)]:
+        raise DesignRuleError(target.name, broken)

@@ -1,0 +1,181 @@
+"""``snnc.compile``: the whole journey, from an ONNX file to a network on a target."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backends import Backend, get_backend
+from ..backends.artifact import Artifact, Golden
+from ..backends.numpy_sim import NumpyBackend
+from ..ir import Graph
+from ..ir.reference import spiking_nodes
+from .codes import Code
+from .data import Samples, Source, load_samples, synthetic_samples
+from .network import Network
+from .options import Options
+from .pipeline import (
+    SIMPLIFY,
+    After,
+    conversion,
+    represented_values,
+    run_passes,
+    signed_bounds,
+)
+from .report import Report, describe_approximations, neuron_contract
+
+GOLDEN_SAMPLES = 4
+GOLDEN_PAYLOADS = 1 << 24
+"""Most payloads the golden data hold; a large network gets fewer samples, at least one."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a stage, what is done of it and in all."""
+
+NO_CALIBRATION = (
+    "no calibration data: thresholds come from synthetic inputs and may be far off",
+    "give real training samples with --calibration X.npz",
+)
+
+
+def compile(
+    model: str | PathLike[str],
+    *,
+    target: str = "numpy",
+    calibration: Source | None = None,
+    include_ann: bool = True,
+    after: After | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Network:
+    """Compile a trained ONNX model to a spiking network.
+
+    Args:
+        model: The ONNX file.
+        target: Name of a target; ``snnc targets`` lists them.
+        calibration: Training samples, an ``.npz`` file, an array or a dict; some hundreds are
+            enough. Without them synthetic inputs are used and the report says so.
+        include_ann: Whether the artifact keeps the source model, for ``evaluate``,
+            ``estimate`` and diagnosis.
+        after: Called with the name and the result of each pass.
+        progress: Called as long stages go on.
+        **options: Fields of ``compiler.options.Options``: ``code``, ``timesteps``,
+            ``thresholds``, ``weight_bits`` and so on.
+
+    Returns:
+        The network, ready to run and to be saved.
+
+    Raises:
+        ModelError: The file cannot be used; all unsupported operators are listed.
+        ConversionError: The code cannot express the model.
+        DesignRuleError: The network does not fit the target.
+        DataError: The calibration data do not fit the model.
+        OptionError: An option is out of range.
+        UnknownTargetError: No backend has that name.
+    """
+    from ..backends.onnx_runtime import to_onnx
+    from .onnx_import import load
+
+    chosen = Options(**options)
+    backend = get_backend(target)
+    code = chosen.make_code(
+        signed=backend.target.signed_payloads, graded=backend.target.graded_payloads
+    )
+    imported = load(model)
+    report = Report(
+        cut=[f"{cut.operator} ({cut.node}) before output {cut.output!r}" for cut in imported.cut]
+    )
+    ann = run_passes(imported.graph, SIMPLIFY, after)
+    samples = _calibration(ann, calibration, imported.input_ranges, chosen, report)
+    spiking = _convert(ann, samples, chosen, code, report, after, progress)
+    program = backend.lower(spiking, chosen.timesteps)
+    manifest = {
+        "model": {"file": Path(model).name, "sha256": imported.sha256},
+        "options": chosen.to_json() | {"code": code.name},
+        "contract": neuron_contract(spiking),
+        "depth_latency": program.depth_latency,
+        "report": report.to_json(),
+        "versions": _versions(backend),
+    }
+    artifact = Artifact(
+        graph=spiking,
+        golden=make_golden(spiking, samples, chosen.timesteps),
+        target=target,
+        timesteps=chosen.timesteps,
+        manifest=manifest,
+        ann=to_onnx(ann).SerializeToString() if include_ann else None,
+    )
+    return Network(artifact, program)
+
+
+def _calibration(
+    ann: Graph,
+    source: Source | None,
+    ranges: Any,
+    options: Options,
+    report: Report,
+) -> Samples:
+    if source is None:
+        samples = synthetic_samples(ann, ranges, options.seed)
+        report.calibration = "synthetic"
+        report.warnings.append(NO_CALIBRATION)
+    else:
+        samples = load_samples(source, ann, what="calibration data")
+        report.calibration = "file" if isinstance(source, (str, PathLike)) else "array"
+    report.calibration_samples = len(next(iter(samples.values())))
+    return samples
+
+
+def _convert(
+    ann: Graph,
+    samples: Samples,
+    options: Options,
+    code: Code,
+    report: Report,
+    after: After | None,
+    progress: Progress | None,
+) -> Graph:
+    from .calibration import collect
+
+    rule = options.threshold_rule(synthetic=report.calibration == "synthetic")
+    scope = "channel" if rule.per_channel else "population"
+    report.thresholds = f"{rule.name} per {scope}"
+    watch = (lambda done, total: progress("calibrate", done, total)) if progress else None
+    statistics = collect(ann, represented_values(ann, code), samples, watch)
+    full_scale = {
+        name: rule.full_scale(found, options.timesteps, code.max_positive)
+        for name, found in statistics.items()
+    }
+    largest = {name: float(np.abs(x).max()) for name, x in samples.items()}
+    passes = conversion(
+        options, code, full_scale, signed_bounds(ann), largest, report.approximations.append
+    )
+    spiking = run_passes(ann, passes, after)
+    report.approximations[:0] = describe_approximations(ann, spiking)
+    return spiking
+
+
+def make_golden(graph: Graph, samples: Samples, timesteps: int) -> Golden:
+    """Return golden data from the first calibration samples, computed by the simulator."""
+    neurons = sum(graph.types[node.name].size for node in spiking_nodes(graph))
+    count = max(1, min(GOLDEN_SAMPLES, GOLDEN_PAYLOADS // (timesteps * max(1, neurons))))
+    inputs = {name: x[:count] for name, x in samples.items()}
+    result = NumpyBackend().lower(graph, timesteps).run(inputs, record=True)
+    return Golden(inputs, result.decoded, result.spikes)
+
+
+def _versions(backend: Backend) -> dict[str, str]:
+    def installed(package: str) -> str:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return "unknown"
+
+    names = ("snnc", "numpy", "onnx", "onnxruntime")
+    found = {name: installed(name) for name in names}
+    return found | {"python": platform.python_version(), "target": backend.availability()}

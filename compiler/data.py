@@ -1,0 +1,148 @@
+"""Samples and labels from the user: ``.npz`` files, arrays or dicts, checked before use."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from ..ir import Array, Graph, Input
+from ..ir.errors import DataError
+
+Samples = dict[str, Array]
+"""For each model input, ``(samples, *shape)``, float32."""
+
+Source = str | PathLike[str] | Array | Mapping[str, Array]
+
+
+def load_samples(source: Source, graph: Graph, *, what: str = "data") -> Samples:
+    """Return samples for every input of a graph.
+
+    Args:
+        source: An ``.npz`` file, one array, or a dict of arrays; arrays are named after the
+            model's inputs, or ``x`` where there is one input.
+        graph: A graph with the ``Input`` nodes to feed.
+        what: What the data are, for error messages.
+
+    Raises:
+        DataError: Something is missing or does not fit; every problem is named.
+    """
+    arrays = read_arrays(source, what)
+    inputs = graph.of_type(Input)
+    samples = {}
+    for node in inputs:
+        name = node.name if node.name in arrays or len(inputs) > 1 else "x"
+        if name not in arrays:
+            raise DataError(
+                f"{what}: there is no array named {node.name!r}; it has {sorted(arrays) or 'none'}",
+                hint=f"name the array {node.name!r}" + (" or 'x'" if len(inputs) == 1 else ""),
+            )
+        samples[node.name] = _fitting(arrays[name], node, f"{what}: array {name!r}")
+    if len(counts := {len(x) for x in samples.values()}) > 1:
+        raise DataError(
+            f"{what}: the inputs have different numbers of samples: {sorted(counts)}",
+            hint="give every input the same number of samples along axis 0",
+        )
+    return samples
+
+
+def load_labels(source: Source, samples: int, *, what: str = "data") -> Array:
+    """Return the labels ``y`` of a data set, ``(samples,)``, int64.
+
+    Raises:
+        DataError: There are none, they are no whole numbers, or their number is wrong.
+    """
+    arrays = read_arrays(source, what)
+    if "y" not in arrays:
+        raise DataError(f"{what}: there are no labels", hint="add an integer array named 'y'")
+    labels = arrays["y"]
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(
+            f"{what}: labels are {labels.dtype} of shape {labels.shape}",
+            hint="give one whole number a sample: an integer array of shape (samples,)",
+        )
+    if len(labels) != samples:
+        raise DataError(
+            f"{what}: {len(labels)} labels for {samples} samples", hint="give one label a sample"
+        )
+    return labels.astype(np.int64)
+
+
+def read_arrays(source: Source, what: str = "data") -> dict[str, Array]:
+    """Return the named arrays of a source.
+
+    Raises:
+        DataError: The file is missing, is no ``.npz``, or holds objects.
+    """
+    if isinstance(source, np.ndarray):
+        return {"x": source}
+    if isinstance(source, Mapping):
+        return {name: np.asarray(array) for name, array in source.items()}
+    path = Path(source)
+    hint = "write it with numpy.savez(FILE, x=samples, y=labels)"
+    if not path.exists():
+        raise DataError(f"{what}: {path} does not exist", hint="check the path")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise DataError(f"{what}: {path} is no .npz file", hint=hint)
+            return {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{what}: {path} cannot be read: {error}", hint=hint) from error
+
+
+def _fitting(array: Array, node: Input, what: str) -> Array:
+    if array.shape[1:] != node.type.shape or array.ndim == 0:
+        wanted = ", ".join(map(str, ("samples", *node.type.shape)))
+        raise DataError(
+            f"{what} has shape {array.shape}, but input {node.name!r} needs ({wanted})",
+            hint="put the batch axis first, then channels, height, width",
+        )
+    if not len(array):
+        raise DataError(f"{what} has no samples", hint="give at least one sample")
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{what} is {array.dtype}", hint="give numbers, e.g. float32")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise DataError(
+            f"{what} holds NaN or infinity, first in sample {_first_bad_sample(array)}",
+            hint="remove or repair these samples",
+        )
+    cast = array.astype(np.float32)
+    if not np.array_equal(cast.astype(array.dtype), array):
+        raise DataError(
+            f"{what} is {array.dtype} with values that float32 cannot hold",
+            hint="round them yourself: array.astype(numpy.float32)",
+        )
+    return cast
+
+
+def _first_bad_sample(array: Array) -> int:
+    return int(np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))[0])
+
+
+def synthetic_samples(
+    graph: Graph, ranges: Mapping[str, tuple[float, float]], seed: int, count: int = 256
+) -> Samples:
+    """Return samples for a user who has none: a fixed seed, no relation to real data.
+
+    Args:
+        graph: A graph with the ``Input`` nodes to feed.
+        ranges: For the inputs whose range the model itself bounds, (low, high).
+        seed: Of the generator.
+        count: Number of samples.
+
+    Returns:
+        Uniform samples over a known range, else standard normal ones.
+    """
+    rng = np.random.default_rng(seed)
+    samples = {}
+    for node in graph.of_type(Input):
+        shape = (count, *node.type.shape)
+        if node.name in ranges:
+            samples[node.name] = rng.uniform(*ranges[node.name], shape).astype(np.float32)
+        else:
+            samples[node.name] = rng.standard_normal(shape, np.float32)
+    return samples

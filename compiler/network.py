@@ -1,0 +1,107 @@
+"""A compiled network: run it, save it, load it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from ..backends import Program, Result, get_backend
+from ..backends.artifact import Artifact, Golden
+from ..backends.artifact import load as load_artifact
+from ..backends.artifact import save as save_artifact
+from ..backends.base import Progress
+from ..ir import Graph
+from ..ir.depth import depth_latency
+from .data import Source, load_samples
+
+
+@dataclass(frozen=True)
+class Network:
+    """A spiking network compiled for one target.
+
+    Attributes:
+        artifact: Graph, golden data, manifest.
+        program: The graph made ready for its target.
+    """
+
+    artifact: Artifact
+    program: Program
+
+    @property
+    def graph(self) -> Graph:
+        """The spiking graph."""
+        return self.artifact.graph
+
+    @property
+    def target(self) -> str:
+        """Name of the target."""
+        return self.artifact.target
+
+    @property
+    def timesteps(self) -> int:
+        """T: steps of one sample."""
+        return self.artifact.timesteps
+
+    @property
+    def depth_latency(self) -> int:
+        """Steps beyond T that a target with one step a synapse needs for its first output."""
+        return depth_latency(self.graph)
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        """What the compiler did; see ``report.Report``."""
+        return dict(self.artifact.manifest.get("report", {}))
+
+    def run(
+        self, data: Source, *, record: bool = False, progress: Progress | None = None
+    ) -> Result:
+        """Run samples on the target.
+
+        Args:
+            data: An ``.npz`` file, an array or a dict of arrays; batch axis first, ANN units.
+            record: Whether to keep every payload.
+            progress: Called with samples done and in all.
+
+        Returns:
+            Outputs and activity; ``.outputs`` is one array where there is one output.
+
+        Raises:
+            DataError: The data do not fit the model's inputs.
+            MissingDependencyError: What the target needs is not installed.
+        """
+        samples = load_samples(data, self.graph)
+        return self.program.run(samples, record=record, progress=progress)
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write the artifact folder; an artifact that is already there is replaced.
+
+        Raises:
+            ArtifactError: The folder exists and is no artifact, or cannot be written.
+        """
+        path = Path(folder)
+        save_artifact(self.artifact, path, self.program.save)
+        return path
+
+    @property
+    def golden(self) -> Golden:
+        """A few inputs with the answers the network must give."""
+        return self.artifact.golden
+
+
+def load(folder: str | PathLike[str], *, on: str | None = None) -> Network:
+    """Load a compiled network.
+
+    Args:
+        folder: An artifact folder.
+        on: A target to run it on instead of its own.
+
+    Raises:
+        ArtifactError: No artifact, or one that was changed.
+        UnknownTargetError: No backend has that name.
+    """
+    artifact = load_artifact(Path(folder))
+    backend = get_backend(on or artifact.target)
+    return Network(artifact, backend.lower(artifact.graph, artifact.timesteps))

@@ -1,0 +1,6 @@
+"""From an ONNX file to a graph of real signals. Importing this loads ``onnx``."""
+
+from .examine import examine, load
+from .result import Cut, Examination, ImportedModel, Unsupported
+
+__all__ = ["Cut", "Examination", "ImportedModel", "Unsupported", "examine", "load"]

@@ -1,0 +1,134 @@
+"""Computes nodes whose inputs are all constant, so that shape arithmetic disappears.
+
+``torch`` exports ``x.view(x.size(0), -1)`` as Shape, Gather, Unsqueeze, Concat and Reshape. The
+shape of every activation is known at compile time, so all of it but the Reshape is constant.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import numpy as np
+import onnx
+from onnx import NodeProto, TypeProto, helper, numpy_helper, shape_inference
+
+from ...ir import Array
+from .values import Activation, Constant, RefusalError
+
+_FOLDABLE = """
+    Abs Add And Cast CastLike Ceil Clip Concat Constant ConstantOfShape DequantizeLinear Div
+    Dropout Equal Exp Expand Flatten Floor Gather GatherElements GatherND Greater
+    GreaterOrEqual Identity Less LessOrEqual Log MatMul Max Min Mod Mul Neg Not Or Pad Pow
+    QuantizeLinear Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu
+    Reshape Round Shape Sigmoid Sign Size Slice Split Sqrt Squeeze Sub Sum Tanh Tile Transpose
+    Unsqueeze Where
+"""
+FOLDABLE = frozenset(_FOLDABLE.split())
+"""Deterministic operators without inner graphs."""
+
+LARGEST = 2**28
+"""Elements all folded constants together may have: a few bytes can ask for a terabyte."""
+
+_HINT = "simplify the model before the export, or run a constant folder such as onnxsim"
+
+
+class Folder:
+    """Computes constant nodes.
+
+    Args:
+        opset: Version of the standard operators.
+        batch: The batch size the file is fixed to, or None.
+    """
+
+    def __init__(self, opset: int, batch: int | None) -> None:
+        self._opset = opset
+        self._batches = (1, 2) if batch is None else (batch, batch)
+        self._left = LARGEST
+
+    def shape(self, node: NodeProto, source: Activation) -> Constant:
+        """Return what ``Shape`` or ``Size`` gives for an activation."""
+        one, two = (self._shape(node, (n, *source.type.shape)) for n in self._batches)
+        return Constant(one, one if np.array_equal(one, two) else two)
+
+    def _shape(self, node: NodeProto, shape: tuple[int, ...]) -> Array:
+        if node.op_type == "Size":
+            return np.array(prod(shape), np.int64)
+        bounds = {a.name: a.i for a in node.attribute}  # start and end, from opset 15
+        return np.array(shape[bounds.get("start", 0) : bounds.get("end")], np.int64)
+
+    def fold(self, node: NodeProto, inputs: Mapping[str, Constant]) -> dict[str, Constant]:
+        """Compute a node.
+
+        Args:
+            node: A node of an operator in ``FOLDABLE``.
+            inputs: The values of its inputs, by name.
+
+        Raises:
+            RefusalError: It cannot be computed, or the result is too large.
+        """
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            array = numpy_helper.to_array(node.attribute[0].t)  # weights: spare them the copies
+            return {node.output[0]: Constant(array, array)}
+        ones = self._run(node, {name: c.value for name, c in inputs.items()})
+        if all(c.value is c.other for c in inputs.values()):
+            return {name: Constant(one, one) for name, one in ones.items()}
+        twos = self._run(node, {name: c.other for name, c in inputs.items()})
+        return {name: Constant(one, twos[name]) for name, one in ones.items()}
+
+    def _run(self, node: NodeProto, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        from onnx.reference import ReferenceEvaluator  # slow to load, rarely needed
+
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                self._spend(self._result_types(node, inputs))
+                outputs = [name for name in node.output if name]
+                # Graph inputs need a type; the evaluator never looks at it.
+                graph = helper.make_graph([node], "folded", _infos(inputs), _infos(outputs))
+                opset = helper.make_opsetid("", self._opset)
+                model = helper.make_model(graph, opset_imports=[opset])
+                results = ReferenceEvaluator(model).run(None, dict(inputs))
+        except RefusalError:
+            raise
+        except Exception as error:  # any class: it is numpy code run on unchecked arguments
+            raise RefusalError(f"its constant value cannot be computed: {error}", _HINT) from error
+        return {name: np.asarray(r) for name, r in zip(outputs, results, strict=True)}
+
+    def _result_types(
+        self, node: NodeProto, inputs: Mapping[str, Array]
+    ) -> Sequence[TypeProto.Tensor]:
+        """Infer the sizes of the results without computing them."""
+        types = {
+            name: helper.make_tensor_type_proto(
+                helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
+            )
+            for name, array in inputs.items()
+        }
+        small = {
+            name: numpy_helper.from_array(array, name)
+            for name, array in inputs.items()
+            if array.size <= 1024
+        }
+        schema = onnx.defs.get_schema(node.op_type, self._opset, "")
+        opsets = [helper.make_opsetid("", self._opset)]
+        found = shape_inference.infer_node_outputs(schema, node, types, small, None, opsets)
+        return [found[name].tensor_type for name in node.output if name]
+
+    def _spend(self, types: Sequence[TypeProto.Tensor]) -> None:
+        for type in types:
+            known = type.HasField("shape") and all(
+                d.HasField("dim_value") and d.dim_value >= 0 for d in type.shape.dim
+            )
+            size = prod(d.dim_value for d in type.shape.dim) if known else LARGEST + 1
+            if size > self._left:
+                raise RefusalError(
+                    f"its constant value has {size if known else 'an unknown number of'} elements",
+                    _HINT,
+                )
+            self._left -= size
+
+
+def _infos(names: Sequence[str] | Mapping[str, Array]) -> list[onnx.ValueInfoProto]:
+    return [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names]

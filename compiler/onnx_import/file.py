@@ -1,0 +1,165 @@
+"""Reads an ONNX file that may be broken or hostile: every failure becomes a ``ModelError``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import onnx
+import onnx.inliner
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+from onnx.external_data_helper import load_external_data_for_model
+
+from ...ir.errors import ModelError
+
+LARGEST = 2**31 - 1
+"""Bytes a model may have, external data included: the limit of the protobuf format."""
+OLDEST_OPSET = 7
+"""Before it, broadcasting and BatchNormalization had other rules."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A checked model with all its data.
+
+    Attributes:
+        proto: The model; local functions are inlined, external data are loaded.
+        opset: Version of the standard operators.
+        sha256: Hash of the file, followed by its external data if it has any.
+    """
+
+    proto: ModelProto
+    opset: int
+    sha256: str
+
+
+def read(path: Path) -> ModelFile:
+    """Read and check an ONNX file.
+
+    Raises:
+        ModelError: There is no such file, it is not ONNX, it is damaged, too large or too old.
+    """
+    content = _content(path)
+    with _onnx_errors(path, "is not a readable ONNX model", "check that the file is complete"):
+        proto = onnx.load_model_from_string(content)
+    if not proto.ir_version or not proto.graph.output:
+        raise ModelError(
+            f"{path}: is not an ONNX model", hint="give a file that was exported to ONNX"
+        )
+    if proto.graph.sparse_initializer:
+        raise ModelError(f"{path}: has sparse weights", hint="export the model with dense weights")
+    opset = _opset(path, proto)
+    digest = sha256(content)
+    files = sorted(_external_files(path, proto))
+    if len(content) + sum(file.stat().st_size for file in files) > LARGEST:
+        raise _too_large(path)
+    for file in files:
+        digest.update(file.read_bytes())
+    with _onnx_errors(path, "its external data cannot be loaded", "export the model again"):
+        load_external_data_for_model(proto, str(path.parent))
+    with _onnx_errors(path, "is not valid ONNX", "export the model again"):
+        onnx.checker.check_model(proto)
+        if proto.functions:
+            proto = onnx.inliner.inline_local_functions(proto)
+    return ModelFile(proto, opset, digest.hexdigest())
+
+
+def _content(path: Path) -> bytes:
+    if path.is_dir():
+        raise ModelError(f"{path}: is a folder", hint="give the .onnx file itself")
+    try:
+        if path.stat().st_size > LARGEST:
+            raise _too_large(path)
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file", hint="check the path of the model") from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise ModelError(f"{path}: cannot be read: {error}", hint="check the file") from error
+    if not content:
+        raise ModelError(f"{path}: the file is empty", hint="export the model again")
+    return content
+
+
+def _too_large(path: Path) -> ModelError:
+    return ModelError(
+        f"{path}: the model is larger than 2 GB", hint="convert a smaller part of the network"
+    )
+
+
+@contextmanager
+def _onnx_errors(path: Path, what: str, hint: str) -> Iterator[None]:
+    # onnx raises a dozen unrelated exception classes on damaged files, some of them (protobuf's)
+    # not even part of its interface, and warns about what it goes on to ignore.
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Exception as error:
+        text = str(error).strip() or type(error).__name__
+        raise ModelError(f"{path}: {what}: {text}", hint=hint) from error
+
+
+def _opset(path: Path, proto: ModelProto) -> int:
+    versions = [int(e.version) for e in proto.opset_import if e.domain in ("", "ai.onnx")]
+    if not versions:
+        raise ModelError(f"{path}: does not say which opset it uses", hint="export the model again")
+    newest = onnx.defs.onnx_opset_version()
+    if versions[0] < OLDEST_OPSET:
+        raise ModelError(
+            f"{path}: uses opset {versions[0]}, the oldest that can be read is {OLDEST_OPSET}",
+            hint="export the model with opset 13 or newer, or use onnx.version_converter",
+        )
+    if versions[0] > newest:
+        raise ModelError(
+            f"{path}: uses opset {versions[0]}, the installed onnx knows opsets up to {newest}",
+            hint=f"upgrade the package onnx, or export the model with opset {newest}",
+        )
+    return versions[0]
+
+
+def _external_files(path: Path, proto: ModelProto) -> set[Path]:
+    """Return the files that hold external data; refuse any outside the model's folder."""
+    folder = path.parent.resolve()
+    files = set()
+    for tensor in _tensors(proto.graph):
+        if tensor.data_location != TensorProto.EXTERNAL:
+            continue
+        location = next((e.value for e in tensor.external_data if e.key == "location"), "")
+        try:
+            file = (folder / location).resolve()
+            inside, exists = file.is_relative_to(folder), file.is_file()
+        except (OSError, ValueError, RuntimeError):  # a null byte, a loop of links
+            inside, exists = False, False
+        if not inside:
+            raise ModelError(
+                f"{path}: tensor {tensor.name!r} is stored in {location!r}, "
+                "which is not in the model's folder",
+                hint="save the external data beside the model",
+            )
+        if not exists:
+            raise ModelError(
+                f"{path}: tensor {tensor.name!r} is stored in {location!r}, which does not exist",
+                hint="put the file with the external data beside the model",
+            )
+        files.add(file)
+    return files
+
+
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    """Yield every tensor of a graph and of the graphs inside its nodes."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from _attribute_tensors(attribute)
+
+
+def _attribute_tensors(attribute: AttributeProto) -> Iterable[TensorProto]:
+    if attribute.HasField("t"):
+        yield attribute.t
+    yield from attribute.tensors
+    for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+        yield from _tensors(graph)

@@ -1,0 +1,65 @@
+"""Activation functions that only limit their input."""
+
+from __future__ import annotations
+
+from math import inf, isnan
+
+import numpy as np
+
+from ....ir import Clip, Node
+from ..operation import Operation
+from ..values import RefusalError
+
+
+def relu(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Relu``."""
+    return (Clip(name=op.output, inputs=(op.activation().name,)),)
+
+
+def clip(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Clip``; its bounds are attributes up to opset 10, then inputs."""
+    low, high = op.number("min", -inf), op.number("max", inf)
+    if op.given(1):
+        low = _scalar(op, 1)
+    if op.given(2):
+        high = _scalar(op, 2)
+    return limited(op, low, high)
+
+
+def minimum(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Min`` of an activation and a number."""
+    return limited(op, -inf, _bound(op))
+
+
+def maximum(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Max`` of an activation and a number."""
+    return limited(op, _bound(op), inf)
+
+
+def limited(op: Operation, low: float, high: float) -> tuple[Node, ...]:
+    """Return the node that keeps the input between two bounds."""
+    largest = float(np.finfo(np.float32).max)
+    low, high = (-inf if low <= -largest else low), (inf if high >= largest else high)
+    if isnan(low) or isnan(high) or not low < high:
+        raise RefusalError(
+            f"its lower bound {low:g} is not below its upper bound {high:g}", "mend the bounds"
+        )
+    source = next(i for i in (0, 1) if not op.is_constant(i))
+    activation = op.activation(source)
+    if source == 0 and (low, high) == (-inf, inf):
+        return ()
+    return (Clip(name=op.output, inputs=(activation.name,), low=low, high=high),)
+
+
+def _bound(op: Operation) -> float:
+    constants = [i for i in range(len(op.inputs)) if op.is_constant(i)]
+    if len(op.inputs) != 2 or len(constants) != 1:
+        raise RefusalError("compares activations with each other", "compare with one number")
+    return _scalar(op, constants[0])
+
+
+def _scalar(op: Operation, index: int) -> float:
+    value = op.constant(index)
+    if value.size != 1 or value.dtype.kind != "f":
+        raise RefusalError(f"its bound has shape {value.shape}", "use one number as the bound")
+    return float(value.reshape(()))

@@ -1,0 +1,124 @@
+"""Arithmetic with constants, sums of activations, and BatchNormalization."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ....ir import Add, Affine, Array, Node
+from ....ir.ops import broadcasts_to
+from ..operation import Operation
+from ..values import Activation, RefusalError
+
+ONE = np.ones(())
+ZERO = np.zeros(())
+
+
+def add(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Add`` of an activation and a constant, or of two activations."""
+    if op.is_constant(0) or op.is_constant(1):
+        source, value = operands(op)
+        return (affine(op, source, ONE, value),)
+    return total(op)
+
+
+def total(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Sum``, and ``Add`` of activations."""
+    sources = [op.activation(i) for i in range(len(op.inputs))]
+    if len(sources) == 1:
+        return ()
+    same_shape(sources)
+    return (Add(name=op.output, inputs=tuple(source.name for source in sources)),)
+
+
+def subtract(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Sub``: ``x - c``, ``c - x``, and ``x - y`` as ``x + (-y)``."""
+    if op.is_constant(1):
+        source, value = operands(op)
+        return (affine(op, source, ONE, -value),)
+    if op.is_constant(0):
+        source, value = operands(op)
+        return (affine(op, source, -ONE, value),)
+    left, right = op.activation(0), op.activation(1)
+    same_shape([left, right])
+    negated = Affine(name=op.part("negated"), inputs=(right.name,), scale=-ONE, shift=ZERO)
+    return negated, Add(name=op.output, inputs=(left.name, negated.name))
+
+
+def multiply(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Mul`` with a constant."""
+    source, value = operands(op)
+    return (affine(op, source, value, ZERO),)
+
+
+def divide(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Div`` by a constant."""
+    if not op.is_constant(1):
+        raise RefusalError("divides by an activation", "divide by constants only")
+    source, value = operands(op)
+    if not value.all():
+        raise RefusalError("divides by zero", "mend the constant")
+    return (affine(op, source, 1 / value, ZERO),)
+
+
+def negate(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Neg``."""
+    return (affine(op, op.activation(), -ONE, ZERO),)
+
+
+def batch_normalization(op: Operation) -> tuple[Node, ...]:
+    """Convert ``BatchNormalization`` with the statistics collected in training."""
+    op.ignore("momentum")
+    if op.integer("training_mode", 0):
+        raise RefusalError("is in training mode", "export the model in evaluation mode")
+    source = op.activation()
+    channels = source.type.shape[0] if source.type.shape else 0
+    if not op.integer("spatial", 1) and len(source.type.shape) != 1:
+        raise RefusalError("has statistics for each pixel", "use statistics for each channel")
+    gamma, beta, mean, variance = (op.parameter(i) for i in (1, 2, 3, 4))
+    if any(p.shape != (channels,) for p in (gamma, beta, mean, variance)):
+        raise RefusalError(f"its parameters are not {channels} numbers each", "export it again")
+    deviation = variance + op.number("epsilon", 1e-5)
+    if not (deviation > 0).all():
+        raise RefusalError("has a variance that is not positive", "mend the trained model")
+    scale = gamma / np.sqrt(deviation)
+    per_channel = (channels,) + (1,) * (len(source.type.shape) - 1)
+    shift = beta - scale * mean
+    return (affine(op, source, scale.reshape(per_channel), shift.reshape(per_channel)),)
+
+
+def operands(op: Operation) -> tuple[Activation, Array]:
+    """Return the activation and the constant of a node that has one of each.
+
+    The constant comes without its batch axis and does not make the activation larger.
+    """
+    if op.is_constant(0) == op.is_constant(1):
+        raise RefusalError(
+            "combines two activations by a product", "products of activations are not supported"
+        )
+    constant = 0 if op.is_constant(0) else 1
+    source, value = op.activation(1 - constant), op.parameter(constant)
+    shape = source.type.shape
+    if value.ndim == len(shape) + 1 and value.shape[0] == 1:
+        value = value[0]
+    if not broadcasts_to(value.shape, shape):
+        raise RefusalError(
+            f"the constant of shape {value.shape} does not fit batch and {shape}",
+            "use a constant that has one number a channel, or the shape of the activation",
+        )
+    return source, value
+
+
+def affine(op: Operation, source: Activation, scale: Array, shift: Array) -> Affine:
+    """Return ``scale * source + shift`` under the name of the node's output."""
+    return Affine(name=op.output, inputs=(source.name,), scale=scale, shift=shift)
+
+
+def same_shape(sources: list[Activation]) -> None:
+    """Raise ``RefusalError`` unless all activations have one shape."""
+    shapes = [source.type.shape for source in sources]
+    if any(shape != shapes[0] for shape in shapes):
+        found = " and ".join(str(shape) for shape in shapes)
+        raise RefusalError(
+            f"combines activations of shapes {found}",
+            "bring both activations to one shape; broadcasting is for constants only",
+        )

@@ -1,0 +1,137 @@
+"""Conv, Gemm, MatMul and Pad: linear maps with constant weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ....ir import Array, Conv, Linear, Node
+from ..operation import Operation
+from ..values import Activation, RefusalError
+from .window import absorb_padding, read_window, total_padding
+
+
+def conv(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Conv``; zeros added by a Pad before it become part of its padding."""
+    source = op.image()
+    weight = op.parameter(1)
+    if weight.ndim != 4 or 0 in weight.shape:
+        raise RefusalError(
+            f"weight {weight.shape} is not out x in x height x width", "use a 2-D convolution"
+        )
+    kernel = (weight.shape[2], weight.shape[3])
+    if op.integers("kernel_shape") not in (None, kernel):
+        raise RefusalError(f"kernel_shape is not that of the weight, {kernel}", "export it again")
+    groups = op.integer("group", 1)
+    if groups < 1:
+        raise RefusalError(f"group={groups} is not positive", "export the model again")
+    window = read_window(op, source, kernel)
+    image, zeros = absorb_padding(op, source)
+    node = Conv(
+        name=op.output,
+        inputs=(image.name,),
+        weight=weight,
+        bias=vector(op, 2, len(weight)) if op.given(2) else None,
+        stride=window.stride,
+        padding=total_padding(window.padding, zeros),
+        dilation=window.dilation,
+        groups=groups,
+    )
+    return (node,)
+
+
+def gemm(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Gemm`` with constant B and C."""
+    source = flat(op)
+    weight = matrix(op)
+    if op.integer("transA", 0):
+        raise RefusalError(
+            "transA=1 exchanges batch and features", "export the layer as torch.nn.Linear"
+        )
+    weight = op.number("alpha", 1.0) * (weight if op.integer("transB", 0) else weight.T)
+    beta = op.number("beta", 1.0)
+    bias = beta * vector(op, 2, len(weight)) if op.given(2) else None
+    return (Linear(name=op.output, inputs=(source.name,), weight=weight, bias=bias),)
+
+
+def matmul(op: Operation) -> tuple[Node, ...]:
+    """Convert ``MatMul`` of a flat activation with a constant matrix."""
+    if not op.is_constant(0) and not op.is_constant(1):
+        raise RefusalError(
+            "multiplies two activations", "attention is not supported; use layers with weights"
+        )
+    source = flat(op)
+    return (Linear(name=op.output, inputs=(source.name,), weight=matrix(op).T),)
+
+
+def pad(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Pad`` with zeros around an image to a depthwise 1x1 ``Conv`` with that padding.
+
+    A Conv or AveragePool after it takes the padding over, and this node is dropped.
+    """
+    source = op.activation()
+    mode = op.text("mode", "constant")
+    value = op.number("value", 0.0)
+    if op.given(2):
+        value = float(op.parameter(2).reshape(-1)[0]) if op.parameter(2).size else 0.0
+    pads = _pads(op, 1 + len(source.type.shape))
+    if not any(pads):
+        return ()
+    if mode != "constant" or value:
+        raise RefusalError(f"pads with {mode} {value:g}", "pad with zeros (padding_mode='zeros')")
+    channels = op.image().type.shape[0]
+    if pads[0] or pads[1] or pads[4] or pads[5] or min(pads) < 0:
+        raise RefusalError(
+            f"pads={list(pads)} is not zeros around an image", "pad height and width only"
+        )
+    node = Conv(
+        name=op.output,
+        inputs=(source.name,),
+        weight=np.ones((channels, 1, 1, 1)),
+        padding=(pads[2], pads[3], pads[6], pads[7]),
+        groups=channels,
+    )
+    return (node,)
+
+
+def _pads(op: Operation, rank: int) -> tuple[int, ...]:
+    """Return what is added before each axis, then what is added after each."""
+    listed = op.axes(1, "pads") or ()
+    chosen = op.axes(3, "axes") if op.given(3) else None
+    axes = range(rank) if chosen is None else [a + rank if a < 0 else a for a in chosen]
+    if len(listed) != 2 * len(axes) or any(not 0 <= axis < rank for axis in axes):
+        raise RefusalError(f"pads={list(listed)} does not fit {rank} axes", "export it again")
+    pads = [0] * (2 * rank)
+    for position, axis in enumerate(axes):
+        pads[axis], pads[axis + rank] = listed[position], listed[position + len(axes)]
+    return tuple(pads)
+
+
+def flat(op: Operation) -> Activation:
+    """Return the first input, which must have no axes but batch and features."""
+    source = op.activation()
+    if len(source.type.shape) != 1:
+        raise RefusalError(
+            f"needs batch x features but reads batch and {source.type.shape}",
+            "put a Flatten before the layer; a linear layer over a sequence is not supported",
+        )
+    return source
+
+
+def matrix(op: Operation) -> Array:
+    """Return the second input, a constant matrix."""
+    weight = op.parameter(1)
+    if weight.ndim != 2 or 0 in weight.shape:
+        raise RefusalError(f"its weight has shape {weight.shape}", "use a matrix as the weight")
+    return weight
+
+
+def vector(op: Operation, index: int, size: int) -> Array:
+    """Return a constant input as one number for each output, ``(size,)``."""
+    value = op.parameter(index)
+    shape = value.shape[1:] if value.ndim == 2 and value.shape[0] == 1 else value.shape
+    if shape not in ((), (1,), (size,)):
+        raise RefusalError(
+            f"its input {index} has shape {value.shape} but there are {size} outputs",
+            "use one bias an output",
+        )
+    return np.broadcast_to(value.reshape(shape), (size,)).copy()

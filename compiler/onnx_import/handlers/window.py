@@ -1,0 +1,128 @@
+"""Windows that slide over height and width: kernel, stride, padding and dilation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ....ir import Conv
+from ....ir.shapes import Padding, Pair
+from ..operation import Operation
+from ..values import Activation, RefusalError
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window.
+
+    Attributes:
+        kernel: Height and width.
+        stride: Step along height and width.
+        padding: Cells added at top, left, bottom and right.
+        dilation: Distance of the window's elements.
+    """
+
+    kernel: Pair
+    stride: Pair
+    padding: Padding
+    dilation: Pair
+
+    def span(self, axis: int) -> int:
+        """Return the cells from the first to the last element."""
+        return self.dilation[axis] * (self.kernel[axis] - 1) + 1
+
+
+def pair(op: Operation, name: str) -> Pair:
+    """Return an attribute of two positive integers, 1 each by default."""
+    values = op.integers(name) or (1, 1)
+    if len(values) != 2 or min(values) < 1:
+        raise RefusalError(f"{name}={list(values)} is not two positive integers", _TWO_AXES)
+    return values[0], values[1]
+
+
+_TWO_AXES = "use the two-dimensional form of the layer"
+
+
+def read_window(op: Operation, source: Activation, kernel: Pair) -> Window:
+    """Read stride, padding and dilation of a node.
+
+    Args:
+        op: The node.
+        source: The image it reads.
+        kernel: Height and width of its window.
+    """
+    pads = op.integers("pads") or (0, 0, 0, 0)
+    if len(pads) != 4 or min(pads) < 0:
+        raise RefusalError(
+            f"pads={list(pads)} is not four numbers >= 0", "crop or pad the image in a layer before"
+        )
+    window = Window(
+        kernel, pair(op, "strides"), (pads[0], pads[1], pads[2], pads[3]), pair(op, "dilations")
+    )
+    mode = op.text("auto_pad", "NOTSET")
+    if mode in ("NOTSET", "VALID"):
+        fixed = window if mode == "NOTSET" else _padded(window, (0, 0, 0, 0))
+    elif mode in ("SAME_UPPER", "SAME_LOWER"):
+        size = source.type.shape[1:]
+        fixed = _padded(window, _same(window, (size[0], size[1]), upper=mode == "SAME_UPPER"))
+    else:
+        raise RefusalError(f"auto_pad={mode} is unknown", "export the model with explicit pads")
+    return fixed
+
+
+def read_pool_window(op: Operation, source: Activation) -> Window:
+    """Read the window of a pooling node, which must not round the output size up."""
+    window = read_window(op, source, pair(op, "kernel_shape"))
+    size = source.type.shape[1:]
+    for axis in (0, 1):
+        if max(window.padding[axis], window.padding[axis + 2]) >= window.span(axis):
+            raise RefusalError("its padding is as large as its window", "reduce the padding")
+        steps = size[axis] + window.padding[axis] + window.padding[axis + 2] - window.span(axis)
+        if op.integer("ceil_mode", 0) and steps % window.stride[axis]:
+            raise RefusalError(
+                "ceil_mode=1 adds windows that reach over the border",
+                "export the layer with ceil_mode=0, or choose a size its stride divides",
+            )
+    return window
+
+
+def absorb_padding(op: Operation, source: Activation) -> tuple[Activation, Padding]:
+    """Look through a node that only adds zeros around an image.
+
+    Returns:
+        The image without the zeros, and how many there are.
+    """
+    node = source.node
+    if not (
+        isinstance(node, Conv)
+        and node.groups == source.type.shape[0] == node.weight.shape[0]
+        and node.weight.shape[1:] == (1, 1, 1)
+        and node.bias is None
+        and node.stride == (1, 1)
+        and np.all(node.weight == 1)
+    ):
+        return source, (0, 0, 0, 0)
+    return op.lookup(node.inputs[0]), node.padding
+
+
+def total_padding(a: Padding, b: Padding) -> Padding:
+    """Return the sum of two paddings."""
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]
+
+
+def _padded(window: Window, padding: Padding) -> Window:
+    if any(window.padding):
+        raise RefusalError("has both pads and auto_pad", "export the model with explicit pads")
+    return Window(window.kernel, window.stride, padding, window.dilation)
+
+
+def _same(window: Window, size: Pair, *, upper: bool) -> Padding:
+    """Return the padding with which the output has ``ceil(size / stride)`` cells."""
+    begin, end = [0, 0], [0, 0]
+    for axis in (0, 1):
+        out = -(-size[axis] // window.stride[axis])
+        total = max((out - 1) * window.stride[axis] + window.span(axis) - size[axis], 0)
+        small = total // 2
+        begin[axis], end[axis] = (small, total - small) if upper else (total - small, small)
+    return begin[0], begin[1], end[0], end[1]

@@ -1,0 +1,61 @@
+"""Which nodes and tensors of an ONNX graph its outputs depend on, and which only label them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from onnx import GraphProto, NodeProto
+
+READOUT = ("Softmax", "LogSoftmax", "ArgMax")
+"""Operators that name the winner of an output without changing which one it is."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """What the outputs of a graph depend on.
+
+    Attributes:
+        nodes: The ONNX nodes, in order.
+        tensors: All tensors that these nodes or the outputs read.
+        tail: For each node, whether only graph outputs and other nodes of the tail read it, and
+            it is an operator that may stand in a tail.
+    """
+
+    nodes: tuple[NodeProto, ...]
+    tensors: frozenset[str]
+    tail: tuple[bool, ...]
+
+
+def live_part(graph: GraphProto) -> Live:
+    """Return what the outputs of a graph depend on."""
+    tensors = {value.name for value in graph.output}
+    read_inside: set[str] = set()  # by nodes that are not in the tail
+    nodes, tail = [], []
+    for node in reversed(graph.node):
+        if not any(name in tensors for name in node.output if name):
+            continue
+        labels = standard(node) and node.op_type in (*READOUT, "Cast", "Identity")
+        in_tail = labels and read_inside.isdisjoint(node.output)
+        nodes.append(node)
+        tail.append(in_tail)
+        reads = set(_reads(node))
+        tensors |= reads
+        if not in_tail:
+            read_inside |= reads
+    return Live(tuple(reversed(nodes)), frozenset(tensors), tuple(reversed(tail)))
+
+
+def standard(node: NodeProto) -> bool:
+    """Whether a node is a standard ONNX operator."""
+    return node.domain in ("", "ai.onnx")
+
+
+def _reads(node: NodeProto) -> Iterator[str]:
+    """Yield the tensors a node reads, also those that graphs inside it take from outside."""
+    yield from (name for name in node.input if name)
+    for attribute in node.attribute:
+        for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            yield from (value.name for value in graph.output)
+            for inner in graph.node:
+                yield from _reads(inner)

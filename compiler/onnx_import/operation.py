@@ -1,0 +1,156 @@
+"""One ONNX node as its handler sees it: attributes read once, inputs looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from onnx import AttributeProto, NodeProto
+
+from ...ir import Array
+from .values import Activation, Constant, RefusalError, Value
+
+
+class Operation:
+    """One ONNX node.
+
+    Attributes that no getter asked for are reported by ``unread``, so that none is ignored.
+
+    Args:
+        proto: The ONNX node.
+        opset: Version of the standard operators.
+        inputs: What its inputs are.
+        fresh: Returns a name that no node has, made from the one given.
+        lookup: Returns the activation of a node's name.
+        batches: The numbers that mean the batch size where a constant shape begins with one.
+    """
+
+    def __init__(
+        self,
+        proto: NodeProto,
+        opset: int,
+        inputs: Sequence[Value],
+        *,
+        fresh: Callable[[str], str],
+        lookup: Callable[[str], Activation],
+        batches: frozenset[int],
+    ) -> None:
+        self.type: str = proto.op_type
+        self.output: str = proto.output[0]
+        self.opset = opset
+        self.inputs = tuple(inputs)
+        self.lookup = lookup
+        self.batches = batches
+        self._fresh = fresh
+        self._attributes: Mapping[str, AttributeProto] = {a.name: a for a in proto.attribute}
+        self._unread = set(self._attributes)
+
+    @property
+    def unread(self) -> list[str]:
+        """Names of the attributes the handler did not look at."""
+        return sorted(self._unread)
+
+    def part(self, suffix: str) -> str:
+        """Return the name of an extra node that computes a part of this one."""
+        return self._fresh(f"{self.output}.{suffix}")
+
+    # attributes
+
+    def _attribute(self, name: str, kind: int) -> AttributeProto | None:
+        self._unread.discard(name)
+        attribute = self._attributes.get(name)
+        if attribute is not None and attribute.type != kind:
+            raise RefusalError(f"attribute {name} has a wrong type", "export the model again")
+        return attribute
+
+    def integer(self, name: str, default: int) -> int:
+        """Return an integer attribute."""
+        attribute = self._attribute(name, AttributeProto.INT)
+        return default if attribute is None else int(attribute.i)
+
+    def integers(self, name: str) -> tuple[int, ...] | None:
+        """Return an attribute of several integers, or None."""
+        attribute = self._attribute(name, AttributeProto.INTS)
+        return None if attribute is None else tuple(int(i) for i in attribute.ints)
+
+    def number(self, name: str, default: float) -> float:
+        """Return a float attribute."""
+        attribute = self._attribute(name, AttributeProto.FLOAT)
+        return default if attribute is None else float(attribute.f)
+
+    def text(self, name: str, default: str) -> str:
+        """Return a string attribute."""
+        attribute = self._attribute(name, AttributeProto.STRING)
+        return default if attribute is None else attribute.s.decode(errors="replace")
+
+    def ignore(self, *names: str) -> None:
+        """Mark attributes that do not matter as read."""
+        self._unread.difference_update(names)
+
+    # inputs
+
+    def given(self, index: int) -> bool:
+        """Whether an optional input is there."""
+        return index < len(self.inputs) and self.inputs[index] is not None
+
+    def is_constant(self, index: int) -> bool:
+        """Whether an input is known at compile time."""
+        return self.given(index) and isinstance(self.inputs[index], Constant)
+
+    def activation(self, index: int = 0) -> Activation:
+        """Return an input that depends on the model's input."""
+        value = self.inputs[index] if self.given(index) else None
+        if not isinstance(value, Activation):
+            raise RefusalError(
+                f"its input {index} is not an activation", "swap or fold the constant input"
+            )
+        return value
+
+    def image(self, index: int = 0) -> Activation:
+        """Return an activation that has channels, height and width."""
+        source = self.activation(index)
+        if len(source.type.shape) != 3:
+            raise RefusalError(
+                f"needs batch x channels x height x width but reads batch and {source.type.shape}",
+                "use the two-dimensional form of the layer, with an axis of size 1 where needed",
+            )
+        return source
+
+    def either(self, index: int) -> Constant:
+        """Return a constant input, whether or not it depends on the batch size."""
+        value = self.inputs[index] if self.given(index) else None
+        if not isinstance(value, Constant):
+            raise RefusalError(
+                f"its input {index} is computed while the model runs",
+                "export the model with constant parameters",
+            )
+        return value
+
+    def constant(self, index: int) -> Array:
+        """Return a constant input that does not depend on the batch size."""
+        value = self.either(index)
+        if not value.fixed:
+            raise RefusalError(
+                f"its input {index} depends on the batch size",
+                "export the model so that each sample is computed for itself",
+            )
+        return value.value
+
+    def parameter(self, index: int) -> Array:
+        """Return a constant input of real numbers, float64."""
+        value = self.constant(index)
+        if value.dtype.kind != "f":
+            raise RefusalError(
+                f"its input {index} holds {value.dtype}, not float", "export the model in float32"
+            )
+        return value.astype(np.float64)
+
+    def axes(self, index: int, name: str) -> tuple[int, ...] | None:
+        """Return integers that older opsets give as an attribute and newer ones as an input."""
+        listed = self.integers(name)
+        if listed is not None or not self.given(index):
+            return listed
+        value = self.constant(index)
+        if value.dtype.kind not in "iu" or value.ndim > 1:
+            raise RefusalError(f"its input {index} is not a list of integers", "export it again")
+        return tuple(int(i) for i in value.reshape(-1))

@@ -1,0 +1,102 @@
+"""Reads the inputs of an ONNX graph: which axis is the batch, and what one sample looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnx import GraphProto, TensorProto, TensorShapeProto, ValueInfoProto
+
+from ...ir import Input, TensorType
+from ...ir.errors import ModelError, Problem
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The inputs of a model.
+
+    Attributes:
+        inputs: One node for each input an output depends on.
+        batch: The batch size the file is fixed to, or None where it is symbolic.
+    """
+
+    inputs: tuple[Input, ...]
+    batch: int | None
+
+
+def read_signature(path: Path, graph: GraphProto, used: Iterable[str]) -> Signature:
+    """Read the types of the used inputs.
+
+    Args:
+        path: The file, for messages.
+        graph: The ONNX graph.
+        used: Names of the tensors that the outputs depend on.
+
+    Raises:
+        ModelError: Inputs have no fixed size, no batch axis, or are not float32; all are listed.
+    """
+    constants = {tensor.name for tensor in graph.initializer}
+    live = set(used)
+    inputs = [i for i in graph.input if i.name in live and i.name not in constants]
+    problems = [problem for value in inputs if (problem := _problem(value))]
+    sizes = {_batch(value) for value in inputs} if not problems else set()
+    if not inputs:
+        problems = [Problem(f"{path}: no output depends on an input", "export the whole model")]
+    elif len(sizes) > 1:
+        found = ", ".join(f"{value.name!r}: {_batch(value) or 'any'}" for value in inputs)
+        problems = [
+            Problem(
+                f"{path}: the inputs do not agree on the batch size ({found})",
+                "export the model with one symbolic batch size, the first axis of every input",
+            )
+        ]
+    if problems:
+        message = "\n".join(problem.message for problem in problems)
+        raise ModelError(message, hint=problems[0].hint, problems=problems)
+    nodes = tuple(
+        Input(
+            name=value.name,
+            type=TensorType(tuple(d.dim_value for d in value.type.tensor_type.shape.dim[1:])),
+        )
+        for value in inputs
+    )
+    return Signature(nodes, sizes.pop())
+
+
+def _problem(value: ValueInfoProto) -> Problem | None:
+    name, tensor = f"input {value.name!r}", value.type.tensor_type
+    if not value.type.HasField("tensor_type"):
+        return Problem(f"{name}: is not a tensor", "export a model whose inputs are tensors")
+    if tensor.elem_type != TensorProto.FLOAT:
+        known = tensor.elem_type in TensorProto.DataType.values()
+        found = TensorProto.DataType.Name(tensor.elem_type).lower() if known else "unknown numbers"
+        return Problem(f"{name}: holds {found}, not float", "export the model with float32 inputs")
+    if not tensor.HasField("shape"):
+        return Problem(f"{name}: has no shape", "export the model with a fixed input shape")
+    dims = tensor.shape.dim
+    if len(dims) < 2:
+        return Problem(
+            f"{name}: has {len(dims)} axes, but needs a batch axis and at least one more",
+            "export the model with a batch of inputs, the batch axis first",
+        )
+    return _size_problem(name, dims)
+
+
+def _size_problem(name: str, dims: Iterable[TensorShapeProto.Dimension]) -> Problem | None:
+    for axis, dim in enumerate(dims):
+        size = dim.dim_value if dim.HasField("dim_value") else -1
+        if size == 0:
+            return Problem(f"{name}: axis {axis} has size 0", "export the model with real data")
+        if size < 0 and axis > 0:
+            label = repr(dim.dim_param) if dim.dim_param else "without a name"
+            return Problem(
+                f"{name}: the size of axis {axis} is symbolic ({label})",
+                "export the model with fixed sizes; only the first axis, the batch, may vary",
+            )
+    return None
+
+
+def _batch(value: ValueInfoProto) -> int | None:
+    size = int(value.type.tensor_type.shape.dim[0].dim_value)
+    return size if size > 0 else None

@@ -1,0 +1,182 @@
+"""Walks through an ONNX graph once, converts each node and collects everything it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+import numpy as np
+from onnx import NodeProto, numpy_helper
+
+from ...ir import Input, Node, TensorType
+from ...ir.errors import ModelError, ShapeError
+from .constants import FOLDABLE, Folder
+from .file import ModelFile
+from .handlers import HANDLERS, HINT, HINTS
+from .inference import inferred_types
+from .liveness import READOUT, Live, standard
+from .operation import Operation
+from .readout import check_readout
+from .result import Unsupported
+from .signature import Signature
+from .values import Activation, Constant, RefusalError, Unknown, Value
+
+
+class Walk:
+    """The state of one walk; ``run`` fills the public attributes.
+
+    Attributes:
+        nodes: The nodes made so far, in order.
+        values: For each ONNX tensor, what it is.
+        labels: For each tensor after a read-out, the operators and nodes it went through.
+        supported: Operator and node name of the ONNX nodes that were converted or folded.
+        unsupported: The nodes that were not.
+    """
+
+    def __init__(self, file: ModelFile, live: Live, signature: Signature) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.values: dict[str, Value] = {}
+        self.labels: dict[str, tuple[tuple[str, str], ...]] = {}
+        self.supported: list[tuple[str, str]] = []
+        self.unsupported: list[Unsupported] = []
+        self._file, self._live, self._signature = file, live, signature
+        self._types: dict[str, TensorType] = {}
+        self._initializers = {tensor.name: tensor for tensor in file.proto.graph.initializer}
+        self._taken = {name for node in file.proto.graph.node for name in node.output}
+        self._taken |= live.tensors
+        self._folder = Folder(file.opset, signature.batch)
+        self._inferred: Mapping[str, TensorType] | None = None
+
+    def run(self) -> None:
+        """Convert all live nodes."""
+        for node in self._signature.inputs:
+            self.values[node.name] = self._emit((node,))
+        for proto, tail in zip(self._live.nodes, self._live.tail, strict=True):
+            self._visit(proto, tail=tail)
+
+    def value(self, name: str) -> Value:
+        """Return what a tensor is."""
+        if name in self._initializers and name not in self.values:
+            try:
+                array = numpy_helper.to_array(self._initializers[name])
+            except Exception as error:  # of any class: the data do not fit their type
+                hint = "export the model again"
+                raise ModelError(f"tensor {name!r}: cannot be read: {error}", hint=hint) from error
+            self.values[name] = Constant(array, array)
+        return self.values.get(name, Unknown()) if name else None
+
+    def _visit(self, proto: NodeProto, *, tail: bool) -> None:
+        inputs = {name: self.value(name) for name in proto.input}
+        known = standard(proto) and (proto.op_type in {*FOLDABLE, *HANDLERS} or tail)
+        if known and any(isinstance(value, Unknown) for value in inputs.values()):
+            self.values.update((name, Unknown()) for name in proto.output)
+            return  # its source was refused: whatever is said here would be noise
+        try:
+            with np.errstate(all="ignore"):  # what overflows is refused when it is emitted
+                self._convert(proto, inputs, tail=tail)
+        except RefusalError as refusal:
+            self._refuse(proto, refusal)
+        else:
+            self.supported.append((operator(proto), title(proto)))
+
+    def _convert(self, proto: NodeProto, inputs: Mapping[str, Value], *, tail: bool) -> None:
+        folded = self._fold(proto, inputs)
+        if folded is not None:
+            self.values.update(folded)
+            return
+        handler = HANDLERS.get(proto.op_type) if standard(proto) else None
+        if handler is None and not tail:
+            raise RefusalError("is not supported", HINTS.get(proto.op_type, HINT))
+        op = self._operation(proto, [inputs[name] for name in proto.input])
+        if tail and self._label(proto, op):
+            pass
+        elif handler is not None:
+            nodes = handler(op)
+            self.values[op.output] = self._emit(nodes) if nodes else op.activation()
+        if op.unread:
+            raise RefusalError(
+                f"attribute {op.unread[0]} is not supported", "export without that attribute"
+            )
+
+    def _fold(self, proto: NodeProto, inputs: Mapping[str, Value]) -> Mapping[str, Constant] | None:
+        """Return the outputs of a node whose inputs are constant, or None."""
+        if not standard(proto) or proto.op_type not in FOLDABLE:
+            return None
+        if proto.op_type in ("Shape", "Size"):
+            source = inputs[proto.input[0]]
+            if isinstance(source, Activation):
+                return {proto.output[0]: self._folder.shape(proto, source)}
+        constants = {n: value for n, value in inputs.items() if isinstance(value, Constant)}
+        if any(value is not None and name not in constants for name, value in inputs.items()):
+            return None
+        return self._folder.fold(proto, constants)
+
+    def _operation(self, proto: NodeProto, inputs: list[Value]) -> Operation:
+        more = [name for name in proto.output[1:] if name in self._live.tensors]
+        if more:
+            raise RefusalError(
+                f"its further output {more[0]!r} is used", "use the first output of the node only"
+            )
+        return Operation(
+            proto,
+            self._file.opset,
+            inputs,
+            fresh=self._fresh,
+            lookup=lambda name: Activation(self.nodes[name], self._types[name]),
+            batches=frozenset({1, self._signature.batch or 1}),
+        )
+
+    def _label(self, proto: NodeProto, op: Operation) -> bool:
+        """Leave a node out if it is part of the read-out."""
+        labels = self.labels.get(proto.input[0], ())
+        if proto.op_type in READOUT:
+            check_readout(op, after=tuple(operator for operator, _ in labels))
+            labels = (*labels, (proto.op_type, title(proto)))
+        elif not labels:
+            return False
+        else:
+            op.ignore(*(attribute.name for attribute in proto.attribute))
+        self.labels[op.output], self.values[op.output] = labels, op.activation()
+        return True
+
+    def _emit(self, nodes: tuple[Node, ...]) -> Activation:
+        for node in nodes:
+            try:
+                type = node.infer(*(self._types[name] for name in node.inputs))
+            except ShapeError as error:
+                reason = error.problems[0].message.removeprefix(f"{node.name}: ")
+                hint = "correct the shapes, or export the model again"
+                raise RefusalError(reason, error.hint or hint) from error
+            arrays = (getattr(node, field.name) for field in fields(node))
+            if any(isinstance(a, np.ndarray) and not np.isfinite(a).all() for a in arrays):
+                raise RefusalError("its parameters have NaN or infinity", "mend the trained model")
+            self.nodes[node.name], self._types[node.name] = node, type
+        return Activation(node, type)
+
+    def _fresh(self, name: str) -> str:
+        while name in self._taken:
+            name += "'"
+        self._taken.add(name)
+        return name
+
+    def _refuse(self, proto: NodeProto, refusal: RefusalError) -> None:
+        """Note a node that cannot be converted, and go on with what is known of its outputs."""
+        self.unsupported.append(
+            Unsupported(operator(proto), title(proto), refusal.reason, refusal.hint)
+        )
+        if self._inferred is None:
+            self._inferred = inferred_types(self._file.proto, self._signature.batch)
+        for name in proto.output:
+            type = self._inferred.get(name)
+            node = Input(name=name, type=type) if type else None
+            self.values[name] = self._emit((node,)) if node else Unknown()
+
+
+def operator(proto: NodeProto) -> str:
+    """Return a node's operator, with the domain in front unless it is the standard one."""
+    return proto.op_type if standard(proto) else f"{proto.domain}.{proto.op_type}"
+
+
+def title(proto: NodeProto) -> str:
+    """Return a node's name, or the first tensor it computes if it has none."""
+    return proto.name or next((name for name in proto.output if name), proto.op_type)

@@ -1,0 +1,107 @@
+"""Fold per-channel scales and shifts (BatchNormalization, constants) into linear maps.
+
+After a linear map, from ``y = s * (W x + b) + t`` follows ``W' = diag(s) W`` and
+``b' = s * b + t``. Before one, from ``y = W (s * x + t) + b`` follows ``W' = W diag(s)`` and
+a shift of ``W t``; where a convolution pads with zeros that shift is smaller at the border,
+so it stays a map of the output's shape behind the convolution. Exact but for rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...ir import Affine, Array, Conv, Graph, Linear, Node, TensorType
+from ...ir.reference import step
+
+
+def fold_affine(graph: Graph) -> Graph:
+    """Return the graph with every foldable ``Affine`` folded away.
+
+    An ``Affine`` stays where its input has other readers or leaves the graph, where its
+    reader is no linear map, or where its scale varies within a channel.
+    """
+    for node in graph.of_type(Affine):
+        before = graph[node.inputs[0]]
+        if graph.only_user(before.name) is not None:
+            if isinstance(before, Affine):
+                return fold_affine(_merge(graph, before, node))
+            if (folded := _into_source(graph, before, node)) is not None:
+                return fold_affine(folded)
+        after = graph.only_user(node.name)
+        if isinstance(after, (Conv, Linear)) and per_channel(node.scale, graph.types[node.name]):
+            return fold_affine(_into_reader(graph, node, after))
+    return graph
+
+
+def per_channel(parameter: Array, type: TensorType) -> bool:
+    """Whether a parameter has one value a channel, or one in all."""
+    aligned = (1,) * (len(type.shape) - parameter.ndim) + parameter.shape
+    return all(size == 1 for size in aligned[1:])
+
+
+def channelwise(parameter: Array, type: TensorType) -> Array:
+    """Return a per-channel parameter as ``(channels,)``."""
+    aligned = parameter.reshape((1,) * (len(type.shape) - parameter.ndim) + parameter.shape)
+    return np.broadcast_to(aligned.reshape(len(aligned), -1)[:, 0], type.shape[:1])
+
+
+def _merge(graph: Graph, first: Affine, second: Affine) -> Graph:
+    merged = replace(
+        second,
+        inputs=first.inputs,
+        scale=second.scale * first.scale,
+        shift=second.scale * first.shift + second.shift,
+    )
+    return graph.replace(second.name, merged).without_dead_nodes()
+
+
+def _into_source(graph: Graph, source: Node, affine: Affine) -> Graph | None:
+    """Fold into the linear map before; it takes the name of the value it now computes."""
+    type = graph.types[affine.name]
+    if not isinstance(source, (Conv, Linear)) or not per_channel(affine.scale, type):
+        return None
+    scale = channelwise(affine.scale, type)
+    bias = np.zeros(len(scale)) if source.bias is None else source.bias * scale
+    weight = source.weight * scale.reshape(-1, *(1,) * (source.weight.ndim - 1))
+    if per_channel(affine.shift, type):
+        folded = replace(
+            source,
+            name=affine.name,
+            weight=weight,
+            bias=bias + channelwise(affine.shift, type),
+        )
+        return graph.replace(affine.name, folded).without_dead_nodes()
+    if np.all(affine.scale == 1):
+        return None  # only a shift map is left: nothing to gain
+    scaled = replace(source, weight=weight, bias=bias)
+    shift = replace(affine, scale=np.ones(1))
+    return graph.replace(source.name, scaled).replace(affine.name, shift)
+
+
+def _into_reader(graph: Graph, affine: Affine, reader: Conv | Linear) -> Graph:
+    type = graph.types[affine.name]
+    constant = np.broadcast_to(affine.shift, type.shape)[None]
+    shift = step(replace(reader, bias=None), [constant], {}, 1)[0]
+    folded = replace(
+        reader,
+        inputs=affine.inputs,
+        weight=reader.weight * _input_scale(reader, channelwise(affine.scale, type)),
+    )
+    if isinstance(reader, Linear) or np.all(shift == shift[:, :1, :1]):
+        added = shift.reshape(len(shift), -1)[:, 0]
+        bias = added if reader.bias is None else reader.bias + added
+        return graph.replace(reader.name, replace(folded, bias=bias)).without_dead_nodes()
+    linear = replace(folded, name=f"{reader.name}.linear")
+    shifted = Affine(name=reader.name, inputs=(linear.name,), scale=np.ones(1), shift=shift)
+    return graph.replace(reader.name, linear, shifted).without_dead_nodes()
+
+
+def _input_scale(reader: Conv | Linear, scale: Array) -> Array:
+    """Return what multiplies a weight when the channels it reads are scaled."""
+    if isinstance(reader, Linear):
+        return scale[None, :]
+    out, per_group = reader.weight.shape[:2]
+    grouped = scale.reshape(reader.groups, per_group)
+    return np.repeat(grouped, out // reader.groups, axis=0)[:, :, None, None]

@@ -1,0 +1,39 @@
+"""Data-based weight normalisation: rescale every population to a threshold of 1.
+
+With thresholds balanced to the full scale of the activations, dividing a population's incoming
+weights and bias by its threshold gives ``W' = W * lam_before / lam`` and ``b' = b / lam``, the
+rule of Rueckauer et al., *Front. Neurosci.* 11:682, 2017, eq. 6 (there with one payload unit a
+step). Exact: membranes and thresholds shrink alike, every event stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...ir import IF, Array, Conv, Graph, Linear, Node
+
+
+def normalize(graph: Graph) -> Graph:
+    """Return the graph with all thresholds at 1, currents in units of the threshold."""
+    divisors: dict[str, Array] = {
+        synapse: node.threshold for node in graph.of_type(IF) for synapse in node.inputs
+    }
+    nodes: list[Node] = []
+    for node in graph:
+        if isinstance(node, (Conv, Linear)) and node.name in divisors:
+            by_channel = divisors[node.name].reshape(-1, *(1,) * (node.weight.ndim - 1))
+            nodes.append(replace(node, weight=node.weight / by_channel))
+        elif isinstance(node, IF):
+            nodes.append(
+                replace(
+                    node,
+                    threshold=np.ones(1),
+                    bias=node.bias / node.threshold,
+                    initial=node.initial / node.threshold,
+                )
+            )
+        else:
+            nodes.append(node)
+    return Graph(nodes, graph.outputs)

@@ -1,0 +1,60 @@
+"""Change what one payload unit of a source means; its readers' weights follow.
+
+Not a pass of its own: what ``balance_thresholds`` and ``quantize_input`` share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ...ir import Array, Conv, Graph, Linear, MaxPool, Node, Reshape
+from ...ir.errors import GraphError
+
+
+def rescale_readers(graph: Graph, factors: Mapping[str, Array]) -> Graph:
+    """Multiply the weights that read some sources.
+
+    Args:
+        graph: A real-valued spiking graph.
+        factors: For each source's name, new over old unit, broadcastable to its shape.
+
+    Returns:
+        The graph in which every synapse delivers what it delivered before, for events whose
+        payload units have grown by the factors.
+    """
+    on_edge: dict[str, Array] = {}
+    nodes: list[Node] = []
+    for node in graph:
+        if node.name in factors:
+            on_edge[node.name] = np.broadcast_to(factors[node.name], graph.types[node.name].shape)
+        elif node.inputs and node.inputs[0] in on_edge:
+            factor = on_edge[node.inputs[0]]
+            if isinstance(node, Reshape):
+                on_edge[node.name] = factor.reshape(node.shape)
+            elif isinstance(node, MaxPool):
+                channels = _channels(node, factor).reshape(-1, 1, 1)
+                on_edge[node.name] = np.broadcast_to(channels, graph.types[node.name].shape)
+            elif isinstance(node, (Conv, Linear)):
+                nodes.append(replace(node, weight=node.weight * _weight_factor(node, factor)))
+                continue
+        nodes.append(node)
+    return Graph(nodes, graph.outputs)
+
+
+def _channels(node: Node, factor: Array) -> Array:
+    """Return the factor of each channel; a window must not mix different factors."""
+    flat = factor.reshape(len(factor), -1)
+    if not np.all(flat == flat[:, :1]):
+        raise GraphError(f"{node.name}: slides over values of one channel in different units")
+    return flat[:, 0]
+
+
+def _weight_factor(node: Conv | Linear, factor: Array) -> Array:
+    if isinstance(node, Linear):
+        return factor[None, :]
+    out, per_group = node.weight.shape[:2]
+    grouped = _channels(node, factor).reshape(node.groups, per_group)
+    return np.repeat(grouped, out // node.groups, axis=0)[:, :, None, None]

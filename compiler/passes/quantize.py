@@ -1,0 +1,146 @@
+"""From real weights to integer weights, thresholds and biases.
+
+All synapses that enter one neuron are quantised jointly with one step a channel: the step is
+chosen so that the threshold is a whole number of steps and the largest weight of any branch
+fits, ``Theta = floor(limit / max|w|)`` with weights in thresholds. Thresholds are exact;
+weights are rounded to half a step, biases likewise at every time step.
+
+A branch much weaker than another would be left with few bits. Then the stronger branch is
+split into a power-of-two number of parallel copies, each with a share of its weight, until the
+weakest branch has ``MIN_BITS`` bits. Membranes that cannot be bounded below 24 bits saturate;
+both are listed in the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...ir import IF, Array, Conv, Graph, Integrator, Linear, Node
+from ...ir.bounds import membrane_bound
+from ...ir.neurons import SATURATION
+
+MIN_BITS = 6
+"""Bits, sign included, that a branch keeps at least (the compiler's choice)."""
+
+MAX_COPIES = 64
+"""Most parallel copies a branch is split into; beyond that the weak branch keeps fewer bits."""
+
+BIAS_STEPS = 4096
+"""Steps of a threshold where no weight sets the step: a neuron driven by its bias alone."""
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """The pass.
+
+    Attributes:
+        bits: Width of a weight, sign included.
+        timesteps: T, for the bounds of the membranes.
+        note: Receives one sentence for each approximation that a user should know of.
+    """
+
+    bits: int
+    timesteps: int
+    note: Note
+
+    def __call__(self, graph: Graph) -> Graph:
+        """Return the integer graph of a normalised one (all thresholds 1)."""
+        made: dict[str, Node] = {}
+        for node in graph:
+            if isinstance(node, (IF, Integrator)):
+                synapses = [graph[name] for name in node.inputs]
+                made |= self._population(
+                    node, [s for s in synapses if isinstance(s, (Conv, Linear))]
+                )
+        quantized = Graph((made.get(node.name, node) for node in graph), graph.outputs)
+        return self._clamped(quantized)
+
+    @property
+    def limit(self) -> int:
+        """Largest magnitude of a weight."""
+        return int(2 ** (self.bits - 1)) - 1
+
+    def _population(
+        self, node: IF | Integrator, synapses: Sequence[Conv | Linear]
+    ) -> dict[str, Node]:
+        largest = [np.abs(s.weight).reshape(len(s.weight), -1).max(axis=1) for s in synapses]
+        copies = self._copies(node.name, largest)
+        demand = np.max([m / n for m, n in zip(largest, copies, strict=True)], axis=0)
+        steps = self._steps(node, demand)
+        made: dict[str, Node] = {}
+        for synapse, count in zip(synapses, copies, strict=True):
+            by_channel = steps.reshape(-1, *(1,) * (synapse.weight.ndim - 1))
+            weight = np.rint(synapse.weight * by_channel / count)
+            weight = np.clip(weight, -self.limit, self.limit).astype(
+                np.int8 if self.bits <= 8 else np.int16
+            )
+            made[synapse.name] = replace(synapse, weight=weight, copies=count)
+        shaped = steps.reshape(-1, 1, 1) if isinstance(synapses[0], Conv) else steps
+        made[node.name] = _with_steps(node, shaped)
+        return made
+
+    def _copies(self, name: str, largest: list[Array]) -> list[int]:
+        """Return for each branch how many copies it is split into."""
+        if len(largest) == 1:
+            return [1]
+        reach = 2 ** (MIN_BITS - 1) - 1  # the smallest magnitude MIN_BITS are needed for
+        used = [m > 0 for m in largest]
+        copies = [1] * len(largest)
+        for strong, weak in np.ndindex(len(largest), len(largest)):
+            both = used[strong] & used[weak]
+            if not both.any():
+                continue
+            ratio = float(np.median(largest[strong][both] / largest[weak][both]))
+            needed = 2 ** int(np.ceil(np.log2(max(1.0, ratio * reach / self.limit))))
+            copies[strong] = max(copies[strong], min(needed, MAX_COPIES))
+        for count in copies:
+            if count > 1:
+                self.note(
+                    f"{name}: its branches differ in scale; the strongest is split into "
+                    f"{count} parallel copies so that the weakest keeps {MIN_BITS} bits"
+                )
+        return copies
+
+    def _steps(self, node: IF | Integrator, demand: Array) -> Array:
+        """Return for each channel how many integer steps one unit of current has."""
+        used = np.where(demand > 0, demand, 1.0)
+        if isinstance(node, Integrator):
+            return np.where(demand > 0, self.limit / used, 1.0)
+        steps = np.where(demand > 0, np.floor(self.limit / used), float(BIAS_STEPS))
+        if np.any(steps < 1):
+            self.note(
+                f"{node.name}: a single event exceeds {self.limit} thresholds in "
+                f"{int(np.sum(steps < 1))} channels; their weights are cut off"
+            )
+        # More steps than this would only enlarge the membrane, not what a weight can say.
+        return np.clip(steps, 1, 2**16)
+
+    def _clamped(self, graph: Graph) -> Graph:
+        """Let the membranes saturate that could leave 24 bits."""
+        nodes: list[Node] = []
+        for node in graph:
+            if isinstance(node, (IF, Integrator)):
+                bound = membrane_bound(graph, node, self.timesteps)
+                if bound > SATURATION:
+                    self.note(
+                        f"{node.name}: its membrane can reach {bound} in {self.timesteps} steps; "
+                        f"it saturates at {SATURATION}"
+                    )
+                    nodes.append(replace(node, clamp=SATURATION))
+                    continue
+            nodes.append(node)
+        return Graph(nodes, graph.outputs)
+
+
+def _with_steps(node: IF | Integrator, steps: Array) -> IF | Integrator:
+    bias = np.rint(node.bias * steps).astype(np.int64)
+    if isinstance(node, Integrator):
+        return replace(node, bias=bias, scale=node.scale / steps)
+    threshold = np.rint(node.threshold * steps).astype(np.int64)
+    initial = np.rint(node.initial * steps).astype(np.int64)
+    return replace(node, threshold=threshold, bias=bias, initial=initial)

@@ -1,0 +1,313 @@
+"""Turn an ANN into a spiking network: activations become populations, linear maps synapses.
+
+Every clipped activation becomes a population of integrate-and-fire neurons, and so does every
+linear value that another linear map reads (two synapses in a row are not a network of
+neurons). Biases move into the neurons. A join is a sum of currents; a branch without weights
+becomes a depthwise 1x1 synapse. The output is an integrator without threshold.
+
+The result has all thresholds at 1, one payload unit being one ANN unit: correct in the limit
+of many steps while activations stay below ``max_positive`` a step, and useful only after
+``balance_thresholds``. Neuron and codes: Rueckauer et al., *Front. Neurosci.* 11:682, 2017
+(rate); Yu et al., arXiv 2005.03231 (ternary and augmented spikes, double threshold); initial
+membrane of half a threshold: Bu et al., AAAI 2022.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...ir import (
+    IF,
+    Add,
+    Affine,
+    Array,
+    AveragePool,
+    Clip,
+    Conv,
+    Encoder,
+    Graph,
+    Input,
+    Integrator,
+    Linear,
+    MaxPool,
+    Node,
+    Reshape,
+)
+from ...ir.errors import ConversionError, Problem
+from ..codes import Code
+from .fold_affine import channelwise, per_channel
+
+ZERO = np.zeros(1)
+ONE = np.ones(1)
+
+
+@dataclass(frozen=True)
+class Term:
+    """One source of a value: events on an edge, with the factor they count with."""
+
+    edge: str
+    sign: int = 1
+
+
+@dataclass(frozen=True)
+class Current:
+    """What flows into a neuron: synapses and a bias that is added at every step."""
+
+    synapses: tuple[str, ...]
+    bias: Array
+
+
+@dataclass(frozen=True)
+class ToSpiking:
+    """The pass; its options are the settings of the code.
+
+    Attributes:
+        code: The spike code.
+    """
+
+    code: Code
+
+    def __call__(self, graph: Graph) -> Graph:
+        """Return the spiking network of an ANN.
+
+        Raises:
+            ConversionError: The code cannot express some values; all are listed.
+        """
+        return _Conversion(graph, self.code).result()
+
+
+class _Conversion:
+    """One conversion under way: nodes made so far, and where each ANN value is found."""
+
+    def __init__(self, ann: Graph, code: Code) -> None:
+        self.ann = ann
+        self.code = code
+        self.nodes: list[Node] = []
+        self.taken: set[str] = set(ann.nodes)
+        self.events: dict[str, tuple[Term, ...]] = {}
+        self.readouts: dict[str, str] = {}
+        self.problems: list[Problem] = []
+
+    def result(self) -> Graph:
+        outputs = {key: self.readout(name) for key, name in self.ann.outputs.items()}
+        if self.problems:
+            lines = "\n".join(f"  - {problem.message}" for problem in self.problems)
+            raise ConversionError(
+                f"code {self.code.name!r} cannot express the model:\n{lines}",
+                problems=self.problems,
+            )
+        return Graph(self.nodes, outputs)
+
+    def readout(self, name: str) -> str:
+        """Make the integrator of an output, or find it; return its node's name."""
+        if name in self.readouts:
+            return self.readouts[name]
+        node = self.ann[name]
+        if isinstance(node, Reshape):
+            view = replace(
+                node, name=self.free(f"{name}.view"), inputs=(self.readout(node.inputs[0]),)
+            )
+            self.nodes.append(view)
+            self.readouts[name] = view.name
+            return view.name
+        alone = is_linear(node) and not self.ann.users[name]
+        target = name if alone else self.free(f"{name}.readout")
+        current = self.current(name, target)
+        self.nodes.append(
+            Integrator(name=target, inputs=current.synapses, bias=current.bias, scale=np.ones(1))
+        )
+        self.readouts[name] = target
+        return target
+
+    # -- values as events ------------------------------------------------------------------
+
+    def spikes(self, name: str) -> tuple[Term, ...]:
+        """Return the events that carry a value, making the population if there is none yet."""
+        if name not in self.events:
+            self.events[name] = self.make_spikes(self.ann[name])
+        return self.events[name]
+
+    def make_spikes(self, node: Node) -> tuple[Term, ...]:
+        if isinstance(node, Input):
+            encoder = Encoder(name=self.free(f"{node.name}.encoder"), inputs=(node.name,))
+            self.nodes += [node, encoder]
+            return (Term(encoder.name),)
+        if isinstance(node, Reshape):
+            return self.map_events(node, self.spikes(node.inputs[0]))
+        if isinstance(node, MaxPool):
+            terms = self.spikes(node.inputs[0])
+            if len(terms) > 1:
+                self.problem(node, "takes the maximum of signed values", "--code ternary")
+                terms = terms[:1]
+            return self.map_events(node, terms)
+        if isinstance(node, Clip):
+            return self.make_clip(node)
+        return self.make_signed(node)
+
+    def map_events(self, node: Node, terms: tuple[Term, ...]) -> tuple[Term, ...]:
+        mapped = []
+        for index, term in enumerate(terms):
+            name = node.name if index == 0 else self.free(f"{node.name}.negative")
+            self.nodes.append(replace(node, name=name, inputs=(term.edge,)))
+            mapped.append(replace(term, edge=name))
+        return tuple(mapped)
+
+    def make_clip(self, node: Clip) -> tuple[Term, ...]:
+        if node.low > 0:
+            self.problem(node, f"has the lower bound {node.low} above 0", "another activation")
+        if node.low >= 0:
+            return (self.population(node.name, node.inputs[0], guard=self.code.guard),)
+        if not self.code.max_negative:
+            self.problem(node, f"has the lower bound {node.low}", "--code ternary")
+        return (self.population(node.name, node.inputs[0], guard=False),)
+
+    def make_signed(self, node: Node) -> tuple[Term, ...]:
+        """Make the population of a linear value; the code ``rate`` needs a pair."""
+        if nonnegative(self.ann, node.name):
+            return (self.population(node.name, node.name, guard=self.code.guard),)
+        positive = self.population(node.name, node.name, guard=False)
+        if self.code.max_negative:
+            return (positive,)
+        negative = self.population(node.name, node.name, guard=False, sign=-1)
+        return positive, replace(negative, sign=-1)
+
+    def population(self, represents: str, value: str, *, guard: bool, sign: int = 1) -> Term:
+        """Make a population that integrates ``sign`` times an ANN value."""
+        name = represents if sign > 0 else f"{represents}.negative"
+        if name in self.used or sign < 0:
+            name = self.free(name)
+        current = self.current(value, name, np.full(1, float(sign)))
+        code = self.code
+        neurons = IF(
+            name=name,
+            inputs=current.synapses,
+            threshold=np.ones(1),
+            bias=current.bias,
+            initial=np.full(1, code.v_init),
+            max_positive=code.max_positive,
+            max_negative=code.max_negative,
+            acc_min=0 if guard and code.max_negative else None,
+            deadband=code.deadband,
+            represents=represents,
+        )
+        self.nodes.append(neurons)
+        return Term(name)
+
+    # -- values as currents ----------------------------------------------------------------
+
+    def current(self, name: str, reader: str, scale: Array = ONE) -> Current:
+        """Return synapses and bias that sum up to a scaled value, for one reader of their own.
+
+        Args:
+            name: The ANN value.
+            reader: Name of the neuron or integrator that will read the synapses.
+            scale: One factor, or one for each channel, ``(channels,)``.
+        """
+        node = self.ann[name]
+        if isinstance(node, Add):
+            parts = [self.current(source, reader, scale) for source in node.inputs]
+            synapses = tuple(synapse for part in parts for synapse in part.synapses)
+            return Current(synapses, np.asarray(sum(part.bias for part in parts)))
+        if isinstance(node, Affine):
+            return self.affine(node, reader, scale)
+        if isinstance(node, (Conv, Linear)):
+            source, synapse, bias = node.inputs[0], node, ZERO if node.bias is None else node.bias
+        elif isinstance(node, AveragePool):
+            source, synapse, bias = node.inputs[0], self.mean(node), ZERO
+        else:
+            source, synapse, bias = name, self.identity(node), ZERO
+        factor = scale.reshape(-1, *(1,) * (synapse.weight.ndim - 1))
+        synapse = replace(synapse, weight=synapse.weight * factor)
+        return Current(
+            self.synapses(synapse, self.spikes(source), reader),
+            self.aligned(bias * scale, name),
+        )
+
+    def affine(self, node: Affine, reader: str, scale: Array) -> Current:
+        type = self.ann.types[node.name]
+        if not per_channel(node.scale, type):
+            self.problem(node, "scales values within a channel", "one factor for each channel")
+        inner = self.current(node.inputs[0], reader, scale * channelwise(node.scale, type))
+        return replace(inner, bias=inner.bias + node.shift * self.aligned(scale, node.name))
+
+    def aligned(self, parameter: Array, name: str) -> Array:
+        """Return a parameter of one value a channel in the rank of an ANN value."""
+        return parameter.reshape(-1, *(1,) * (len(self.ann.types[name].shape) - 1))
+
+    def synapses(
+        self, node: Conv | Linear, terms: tuple[Term, ...], reader: str
+    ) -> tuple[str, ...]:
+        made = []
+        for term in terms:
+            plain = node.name not in self.used and node.name != reader
+            synapse = replace(
+                node,
+                name=node.name if plain else self.free(f"{node.name}.synapse"),
+                inputs=(term.edge,),
+                weight=node.weight * term.sign,
+                bias=None,
+            )
+            self.nodes.append(synapse)
+            made.append(synapse.name)
+        return tuple(made)
+
+    def mean(self, node: AveragePool) -> Conv:
+        """Return an average pool as a depthwise convolution."""
+        if any(node.padding) and not node.count_include_pad:
+            self.problem(
+                node, "averages over borders of varying size", "count_include_pad=1 or no padding"
+            )
+        channels = self.ann.types[node.name].shape[0]
+        weight = np.full((channels, 1, *node.kernel), 1 / (node.kernel[0] * node.kernel[1]))
+        return Conv(
+            name=node.name,
+            weight=weight,
+            stride=node.stride,
+            padding=node.padding,
+            groups=channels,
+        )
+
+    def identity(self, node: Node) -> Conv | Linear:
+        """Return the one-to-one synapse of a branch without weights."""
+        shape = self.ann.types[node.name].shape
+        name = f"{node.name}.identity"
+        if len(shape) == 3:
+            return Conv(name=name, weight=np.ones((shape[0], 1, 1, 1)), groups=shape[0])
+        if len(shape) != 1:
+            self.problem(node, f"has the shape {shape}", "vectors or channels x height x width")
+        return Linear(name=name, weight=np.eye(shape[0]))
+
+    # -- names and problems ----------------------------------------------------------------
+
+    @property
+    def used(self) -> set[str]:
+        return {node.name for node in self.nodes}
+
+    def free(self, name: str) -> str:
+        """Return a name no node has, close to the one asked for."""
+        candidate, count = name, 1
+        while candidate in self.taken:
+            count += 1
+            candidate = f"{name}{count}"
+        self.taken.add(candidate)
+        return candidate
+
+    def problem(self, node: Node, reason: str, way_out: str) -> None:
+        self.problems.append(Problem(f"{node.name}: {reason}", f"use {way_out}"))
+
+
+def is_linear(node: Node) -> bool:
+    """Whether an ANN node is a linear map: what flows into a neuron without a population."""
+    return isinstance(node, (Add, Affine, AveragePool, Conv, Linear))
+
+
+def nonnegative(graph: Graph, name: str) -> bool:
+    """Whether a value of an ANN can never be below 0, seen from its operators."""
+    node = graph[name]
+    if isinstance(node, Clip):
+        return node.low >= 0
+    if isinstance(node, (AveragePool, MaxPool, Reshape, Add)):
+        return all(nonnegative(graph, source) for source in node.inputs)
+    return False

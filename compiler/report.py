@@ -1,0 +1,97 @@
+"""What the compiler changed, in words and numbers: the part of the manifest people read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..ir import IF, Conv, Encoder, Graph, Integrator, Linear, MaxPool, Signal
+from ..ir.types import is_integer
+
+
+@dataclass
+class Report:
+    """Collected while a model is compiled.
+
+    Attributes:
+        calibration: Where the calibration data came from: ``file``, ``array``, ``synthetic``.
+        calibration_samples: How many samples they were.
+        thresholds: The threshold rule in words.
+        cut: Read-out operators cut off behind the last layer, in words.
+        approximations: One sentence for each thing that is not exact.
+        warnings: What the user was warned of, with the way out.
+    """
+
+    calibration: str = ""
+    calibration_samples: int = 0
+    thresholds: str = ""
+    cut: list[str] = field(default_factory=list)
+    approximations: list[str] = field(default_factory=list)
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as it goes into a manifest."""
+        return asdict(self)
+
+
+def describe_approximations(ann: Graph, spiking: Graph) -> list[str]:
+    """Return one sentence for each population that stands for a value without activation."""
+    from .passes.to_spiking import is_linear
+
+    return [
+        f"{node.name}: a population was put between two linear maps; it rounds the "
+        f"value {node.represents!r} to multiples of its threshold"
+        for node in spiking.of_type(IF)
+        if is_linear(ann[node.represents])
+    ]
+
+
+def neuron_contract(graph: Graph) -> dict[str, Any]:
+    """Return the neuron contract of a spiking graph: what a backend must reproduce."""
+    integer = all(is_integer(node.bias) for node in graph.of_type(IF))
+    return {
+        "arithmetic": "integer" if integer else "float64",
+        "reset": "subtraction",
+        "comparison": ">=",
+        "state_reset": "before every sample, to v_init",
+        "bias_schedule": "every step",
+        "input_coding": "the same payload every step",
+        "readout": "accumulated current / T, in ANN units, before any cut read-out",
+        "max_pool": "telescoping: max of the sums now, minus max of the sums one step before",
+        "encoders": {
+            node.name: {"scale": node.scale, "bits": node.bits if node.scale else None}
+            for node in graph.of_type(Encoder)
+        },
+        "populations": {node.name: _population_contract(node) for node in graph.of_type(IF)},
+    }
+
+
+def _population_contract(node: IF) -> dict[str, Any]:
+    return {
+        "payload": [-node.max_negative, node.max_positive],
+        "deadband": node.deadband,
+        "rounding": "floor" if node.deadband == 0 else "towards zero",
+        "guard": [node.acc_min, node.acc_max],
+        "v_init": float(np.mean(node.initial / node.threshold)),
+        "clamp": node.clamp,
+    }
+
+
+def summary(graph: Graph) -> Mapping[str, int]:
+    """Return sizes of a spiking graph: neurons, synapse weights stored, connections by node."""
+    spiking = [
+        node for node in graph if graph.types[node.name].signal is Signal.SPIKES and node.inputs
+    ]
+    neurons = sum(
+        graph.types[node.name].size for node in spiking if isinstance(node, (IF, MaxPool))
+    )
+    synapses = graph.of_type(Conv) + graph.of_type(Linear)
+    return {
+        "populations": len(graph.of_type(IF)),
+        "neurons": neurons,
+        "weights": sum(int(node.weight.size) for node in synapses),
+        "outputs": sum(graph.types[node.name].size for node in graph.of_type(Integrator)),
+    }

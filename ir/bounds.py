@@ -1,0 +1,84 @@
+"""Static bounds of integer currents and membranes, from weights, payloads and time steps.
+
+They decide at compile time whether a membrane needs a clamp, whether a target's accumulator
+can hold a current, and in which arithmetic a simulator may add without rounding.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .graph import Graph
+from .neurons import IF, Encoder, Integrator
+from .node import Node
+from .ops import Conv, Linear
+from .types import Array
+
+
+def payload_bounds(graph: Graph, name: str) -> tuple[int, int]:
+    """Return the smallest and largest integer payload on an edge."""
+    payload = graph.types[name].payload
+    if payload is None:
+        raise ValueError(f"{name} carries no integer payload")
+    return payload
+
+
+def current_bounds(graph: Graph, name: str) -> tuple[Array, Array]:
+    """Return the least and the greatest current an integer synapse can deliver in one step.
+
+    Borders are ignored: a neuron at a border reads fewer inputs, never more.
+
+    Returns:
+        Two int64 arrays, broadcastable to the edge's shape, one value an output channel.
+    """
+    node = graph[name]
+    if not isinstance(node, (Conv, Linear)):
+        raise TypeError(f"{name}: a {type(node).__name__} is not a synapse")
+    least, most = payload_bounds(graph, node.inputs[0])
+    weight = node.weight.astype(np.int64)
+    axes = tuple(range(1, weight.ndim))
+    positive = np.maximum(weight, 0).sum(axis=axes) * node.copies
+    negative = np.minimum(weight, 0).sum(axis=axes) * node.copies
+    shape = (-1, 1, 1) if isinstance(node, Conv) else (-1,)
+    low = (positive * least + negative * most).reshape(shape)
+    high = (positive * most + negative * least).reshape(shape)
+    return low, high
+
+
+def largest_current(graph: Graph, name: str) -> int:
+    """Return a bound on the magnitude of one step's current, over all neurons it reaches."""
+    low, high = current_bounds(graph, name)
+    return int(max(-low.min(), high.max(), 0))
+
+
+def membrane_bound(graph: Graph, node: IF | Integrator, timesteps: int) -> int:
+    """Return a bound on the magnitude an unclamped integer membrane can reach.
+
+    An event never moves a membrane across zero away from it: a positive event needs
+    ``V >= threshold`` and leaves ``V >= 0``, a negative one needs ``V < 0`` and leaves
+    ``V < threshold``. So ``V <= max(initial, threshold) + T * max(I_high + b, 0)``, and
+    ``V >= min(initial, 0) + T * min(I_low + b, 0)``.
+    """
+    bounds = [current_bounds(graph, name) for name in node.inputs]
+    bias = node.bias.astype(np.int64)
+    low = np.minimum(sum(low for low, _ in bounds) + bias, 0) * timesteps
+    high = np.maximum(sum(high for _, high in bounds) + bias, 0) * timesteps
+    if isinstance(node, IF):
+        low = low + np.minimum(node.initial.astype(np.int64), 0)
+        high = high + np.maximum(node.initial.astype(np.int64), node.threshold.astype(np.int64))
+    return int(max(-low.min(), high.max()))
+
+
+def is_quantized(graph: Graph) -> bool:
+    """Whether every encoder, synapse and neuron of a spiking graph is integer."""
+    return all(_is_integer_node(node) for node in graph)
+
+
+def _is_integer_node(node: Node) -> bool:
+    if isinstance(node, Encoder):
+        return node.scale is not None
+    if isinstance(node, (Conv, Linear)):
+        return bool(np.issubdtype(node.weight.dtype, np.integer))
+    if isinstance(node, (IF, Integrator)):
+        return bool(np.issubdtype(node.bias.dtype, np.integer))
+    return True

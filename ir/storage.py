@@ -1,0 +1,173 @@
+"""A graph as a JSON document and a set of arrays, and back. Never pickle.
+
+The JSON document holds every field of every node; an array appears as a reference to an
+entry of an ``.npz`` file. Reading refuses anything it does not know.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from .errors import ArtifactError
+from .graph import Graph
+from .neurons import IF, Encoder, Integrator
+from .node import Node
+from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Reshape
+from .types import Array, Signal, TensorType
+
+NODES: Mapping[str, type[Node]] = {
+    kind.__name__: kind
+    for kind in (
+        *(Add, Affine, AveragePool, Clip, Conv, Encoder, IF),
+        *(Input, Integrator, Linear, MaxPool, Reshape),
+    )
+}
+
+MAX_ARRAY_BYTES = 1 << 32
+"""Largest array the loader accepts: 4 GiB, more than any chip of this field holds."""
+
+
+def to_document(graph: Graph) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return a graph as a JSON-ready document and the arrays it refers to."""
+    arrays: dict[str, Array] = {}
+    nodes = [_node_document(node, index, arrays) for index, node in enumerate(graph)]
+    return {"nodes": nodes, "outputs": dict(graph.outputs)}, arrays
+
+
+def from_document(document: Any, arrays: Mapping[str, Array]) -> Graph:
+    """Build the graph a document describes.
+
+    Raises:
+        ArtifactError: The document is not of the form ``to_document`` writes.
+        GraphError: The graph it describes is malformed.
+    """
+    try:
+        nodes = [_node(entry, arrays) for entry in document["nodes"]]
+        outputs = {str(key): str(name) for key, name in document["outputs"].items()}
+        return Graph(nodes, outputs)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ArtifactError(
+            f"graph.json is not a graph of this version: {error}", hint="compile the model again"
+        ) from error
+
+
+def _node_document(node: Node, index: int, arrays: dict[str, Array]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"kind": type(node).__name__}
+    for field in fields(node):
+        value = getattr(node, field.name)
+        if isinstance(value, np.ndarray):
+            key = f"{index}.{field.name}"  # node names may hold anything, also slashes
+            arrays[key] = value
+            value = {"array": key}
+        elif isinstance(value, TensorType):
+            value = {"shape": value.shape, "signal": value.signal.value, "payload": value.payload}
+        elif isinstance(value, float) and not np.isfinite(value):
+            value = {"float": str(value)}  # JSON has no infinity
+        entry[field.name] = value
+    return entry
+
+
+def _node(entry: dict[str, Any], arrays: Mapping[str, Array]) -> Node:
+    kind = NODES[entry["kind"]]
+    known = {field.name for field in fields(kind)}
+    if unknown := entry.keys() - known - {"kind"}:
+        raise ValueError(f"{entry['kind']} has no field {sorted(unknown)[0]!r}")
+    values = {key: _value(value, arrays) for key, value in entry.items() if key != "kind"}
+    return kind(**values)
+
+
+def _value(value: Any, arrays: Mapping[str, Array]) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    if not isinstance(value, dict):
+        return value
+    if "array" in value:
+        return arrays[value["array"]]
+    if "float" in value:
+        return float(value["float"])
+    payload = value["payload"]
+    return TensorType(
+        tuple(value["shape"]), Signal(value["signal"]), tuple(payload) if payload else None
+    )
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write arrays to a compressed ``.npz``; equal arrays always give equal bytes."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            if array.dtype.hasobject:
+                raise ArtifactError(f"{name}: object arrays are not stored")
+            entry = zipfile.ZipInfo(f"{name}.npy")  # its date is fixed: 1980-01-01
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(entry, "w", force_zip64=True) as file:
+                npy.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """Read an ``.npz`` that may come from anywhere.
+
+    Raises:
+        ArtifactError: Not an ``.npz``, an entry that is no plain array, holds objects, is
+            larger than ``MAX_ARRAY_BYTES`` or has a name with a path in it.
+    """
+    arrays: dict[str, Array] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                arrays[_checked_name(path, entry.filename)] = _read_array(path, archive, entry)
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError) as error:
+        raise ArtifactError(
+            f"{path.name} cannot be read: {error}", hint="copy the artifact again or compile anew"
+        ) from error
+    return arrays
+
+
+def _checked_name(path: Path, name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    if suffix != "npy" or not dot or any(bad in name for bad in ("/", "\\", "..", "\0", ":")):
+        raise ArtifactError(
+            f"{path.name} has an entry named {name!r}, which is not a plain array name",
+            hint="do not use this file: snnc never writes such names",
+        )
+    return stem
+
+
+def _read_array(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
+    with archive.open(entry) as file:
+        version = npy.read_magic(file)
+        read = {
+            (1, 0): npy.read_array_header_1_0,
+            (2, 0): npy.read_array_header_2_0,
+        }.get(version)
+        if read is None:
+            raise ValueError(f"array format {version} is unknown")
+        shape, _, dtype = read(file)
+    what = f"{path.name}: array {entry.filename!r}"
+    if dtype.hasobject:
+        raise ArtifactError(f"{what} holds objects", hint="do not use this file")
+    # Both sizes: what the header claims, and what the archive says it unpacks to.
+    size = max(int(np.prod(shape, dtype=object)) * dtype.itemsize, entry.file_size)
+    if size > MAX_ARRAY_BYTES:
+        raise ArtifactError(
+            f"{what} is oversized: {size} bytes", hint="do not use this file, or compile anew"
+        )
+    with archive.open(entry) as file:
+        return np.asarray(npy.read_array(file, allow_pickle=False))
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; raise ``ArtifactError`` where it is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ArtifactError(
+            f"{path.name} cannot be read: {error}", hint="copy the artifact again or compile anew"
+        ) from error
