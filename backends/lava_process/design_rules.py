@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import networkx
-import numpy as np
 
 from ...ir import Conv, Encoder, Graph, Input, Integrator, Linear, Signal
 from ...ir.errors import DesignRuleError, Problem
@@ -15,7 +14,7 @@ from ..target import Target
 def eight_bit_weights(graph: Graph) -> Iterator[Problem]:
     """A synapse stores 8 bits with sign; Lava's processes clip what is beyond, silently."""
     for node in graph.of_type(Conv) + graph.of_type(Linear):
-        if node.weight.size and not (-128 <= node.weight.min() and node.weight.max() <= 127):
+        if node.weight.size and not (node.weight.min() >= -128 and node.weight.max() <= 127):
             low, high = int(node.weight.min()), int(node.weight.max())
             yield Problem(
                 f"{node.name}: weights reach from {low} to {high}, and a Lava synapse holds -128 "

@@ -97,7 +97,7 @@ class _Lowering:
         """For each synapse, how often the neuron that reads it most often reads it."""
         needed: Counter[str] = Counter()
         for node in self.graph.of_type(IF) + self.graph.of_type(Integrator):
-            for name, times in Counter(map(self._root, node.inputs)).items():
+            for name, times in Counter(node.inputs).items():
                 needed[name] = max(needed[name], times)
         return needed
 
@@ -158,18 +158,16 @@ class _Lowering:
 
     def _currents(self, node: IF | Integrator) -> tuple[tuple[Wire, ...], int]:
         """Return the wires into a neuron, delayed to its depth."""
-        depth = max(self.depth[self._root(name)] for name in node.inputs)
+        depth = max(self.depth[name] for name in node.inputs)
+        shape = self.graph.types[node.name].shape
         seen: Counter[str] = Counter()
         wires: list[Wire] = []
         for name in node.inputs:
-            synapse = self._root(name)
-            lanes = self.lanes[synapse]
-            copies = len(lanes) // self.needed[synapse]
-            first = copies * seen[synapse]
-            seen[synapse] += 1
-            shape = self.graph.types[name].shape
-            parallel = tuple(Wire(lane, shape) for lane in lanes[first : first + copies])
-            lag = depth - self.depth[synapse]
+            copies = len(self.lanes[name]) // self.needed[name]
+            lanes = self.lanes[name][copies * seen[name] :][:copies]
+            seen[name] += 1
+            parallel = tuple(Wire(lane, shape) for lane in lanes)
+            lag = depth - self.depth[name]
             wires += parallel if lag == 0 else (self._delayed(parallel, lag, depth),)
         return tuple(wires), depth
 

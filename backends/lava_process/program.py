@@ -77,7 +77,7 @@ class LavaProgram:
             )
         return Result(
             {key: self._decoded(name, recording) for key, name in self.graph.outputs.items()},
-            recording.activity({name: x.reshape(count, -1) for name, x in samples.items()}),
+            recording.activity(samples),
             recording.spikes(),
         )
 

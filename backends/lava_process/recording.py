@@ -100,8 +100,7 @@ class Recording:
         """Return what each population, max pool and synapse did.
 
         Args:
-            injected: For each source, the samples it injected, ``(samples, size)``, flat in
-                Lava's order.
+            injected: For each source, what it injected, ``(samples, *lava_shape)``.
         """
         timesteps = next(iter(self.totals.values())).shape[1]
         rows = {name: tally.counts for name, tally in self.tallies.items()}
@@ -131,7 +130,7 @@ def _columns(listeners: Iterable[Listener], size: int) -> Array:
 def _constant(payloads: Array, listeners: tuple[Listener, ...], timesteps: int) -> Array:
     """Return the rows of a tally for samples that are injected at every step."""
     counts = np.zeros((len(payloads), 1, 2 + 2 * len(listeners)), np.int64)
-    tally = Tally(counts, _columns(listeners, payloads.shape[1]), None)
+    tally = Tally(counts, _columns(listeners, prod(payloads.shape[1:])), None)
     for sample, injected in enumerate(payloads):
         tally.write(sample, 0, injected)
     return np.repeat(counts, timesteps, axis=1)

@@ -1,6 +1,6 @@
 """Trains LeNet-5 with ReLU on MNIST and exports it to ONNX.
 
-From the repository root, two to three minutes each on two CPU cores::
+From the repository root, a few minutes each on two CPU cores::
 
     python -m examples.train.lenet --pool average --output compiler/demo/lenet5.onnx
     python -m examples.train.lenet --pool max --output examples/models/lenet5-max.onnx

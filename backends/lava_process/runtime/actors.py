@@ -9,8 +9,6 @@ Here each process dies with its parent, reports its traceback through a pipe, ig
 from __future__ import annotations
 
 import ctypes
-import mmap
-import multiprocessing
 import os
 import signal
 import sys
@@ -21,34 +19,17 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from lava.magma.compiler.channels.interfaces import ChannelType
+from lava.magma.compiler.channels.interfaces import Channel, ChannelType
 from lava.magma.compiler.channels.pypychannel import PyPyChannel
 from lava.magma.runtime.message_infrastructure.multiprocessing import MultiProcessing
 
-from .channels import DirectChannel
+from .channels import DirectChannel, UnnamedMemoryManager, fork
 
 PR_SET_PDEATHSIG = 1
 """Linux: the signal to receive when the parent ends (``man 2 prctl``)."""
 
 JOIN_SECONDS = 5.0
 """How long to wait for a killed process; it is gone in milliseconds."""
-
-fork = multiprocessing.get_context("fork")
-
-
-class UnnamedMemory:
-    """Stands in for ``SharedMemory``: Lava uses its buffer only."""
-
-    def __init__(self, size: int) -> None:
-        self.buf = memoryview(mmap.mmap(-1, max(1, size)))
-
-
-class UnnamedMemoryManager:
-    """Stands in for Lava's ``SharedMemoryManager``, without a process and files of its own."""
-
-    def create_shared_memory(self, size: int) -> UnnamedMemory:
-        """Return memory that children forked from now on share."""
-        return UnnamedMemory(size)
 
 
 class Actor:
@@ -114,7 +95,7 @@ class Actors(MultiProcessing):  # type: ignore[misc]
         return actor
 
     def channel_class(self, channel_type: ChannelType) -> Any:
-        """Return what connects two processes."""
+        """Return what creates a channel."""
         return channel
 
     def failures(self, patience: float) -> list[str]:
@@ -137,10 +118,10 @@ class Actors(MultiProcessing):  # type: ignore[misc]
             self._actors.clear()
 
 
-def channel(memory: Any, source: str, *arguments: Any, **options: Any) -> PyPyChannel:
-    """Create a channel; those to the parent keep their threads, as it polls them."""
+def channel(actors: Actors, source: str, *arguments: Any) -> Channel:
+    """Create a channel; those to the parent keep their threads, because it polls them."""
     kind = PyPyChannel if "runtime" in source else DirectChannel
-    return kind(memory, source, *arguments, **options)
+    return kind(actors, source, *arguments)
 
 
 @contextmanager

@@ -13,13 +13,14 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import multiprocessing
+import os
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from ....ir.errors import MissingDependencyError, Problem
+from ....ir.errors import ExecutionError, MissingDependencyError, Problem
 
 
 @contextmanager
@@ -38,7 +39,13 @@ def prepare_lava() -> None:
 
     Raises:
         MissingDependencyError: lava-nc is not installed.
+        ExecutionError: This system cannot fork.
     """
+    if not hasattr(os, "fork"):
+        raise ExecutionError(
+            "target lava: Lava's processes are forked, which this system cannot do",
+            hint="run it on Linux, or run the artifact with --on numpy",
+        )
     original = dataclasses.dataclass
 
     def dataclass(cls: Any = None, /, **options: Any) -> Any:

@@ -6,11 +6,11 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import closing, contextmanager
 
 from lava.magma.compiler.channels import pypychannel
 from lava.magma.compiler.compiler import Compiler
+from lava.magma.compiler.executable import Executable
 from lava.magma.core.process.message_interface_enum import ActorType
 from lava.magma.core.process.process import ProcessServer
 from lava.magma.core.process.variable import VarServer
@@ -23,7 +23,8 @@ from ....ir.errors import ExecutionError
 from ...base import Progress
 from ..plan import Plan
 from ..recording import Recording
-from .actors import Actors, fork
+from .actors import JOIN_SECONDS, Actors
+from .channels import fork
 from .compat import replaced
 from .network import build
 from .run_config import FixedPointConfig
@@ -80,8 +81,9 @@ def simulate(
 
     with contained():
         network = build(plan, samples, recording, timesteps)
-        session = Session(network[0], FixedPointConfig(fast=fast))
-        with session:
+        compiler = Compiler({"pypy_channel_size": CHANNEL_SLOTS}, logging.WARNING)
+        executable = compiler.compile(network[0], FixedPointConfig(fast=fast))
+        with closing(Session(executable)) as session:
             session.run(count * timesteps + plan.depth_latency, advanced, timeout)
 
 
@@ -89,28 +91,13 @@ class Session(Runtime):  # type: ignore[misc]
     """A Lava runtime for one run, which never hangs and leaves nothing behind.
 
     Args:
-        process: One process of the network; Lava finds the others by their connections.
-        config: Names the model of every process.
+        executable: A compiled network.
     """
 
     _messaging_infrastructure: Actors | None
 
-    def __init__(self, process: Any, config: Any) -> None:
-        options = {"pypy_channel_size": CHANNEL_SLOTS}
-        executable = Compiler(options, logging.WARNING).compile(process, config)
+    def __init__(self, executable: Executable) -> None:
         super().__init__(executable, ActorType.MultiProcessing)
-
-    def __enter__(self) -> Session:
-        try:
-            with replaced(pypychannel, "Semaphore", fork.Semaphore):
-                self.initialize()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def initialize(self, node_cfg_idx: int = 0) -> None:
         """Fork all processes, as ``Runtime.initialize`` does, but wait for none of them."""
@@ -136,6 +123,8 @@ class Session(Runtime):  # type: ignore[misc]
         Raises:
             ExecutionError: A process failed or died, or the network does not advance.
         """
+        with replaced(pypychannel, "Semaphore", fork.Semaphore):
+            self.initialize()
         self.start(RunSteps(steps, blocking=False))
         begin = changed = time.monotonic()
         step, nap = 0, 5e-4
@@ -162,7 +151,10 @@ class Session(Runtime):  # type: ignore[misc]
         self._is_started = self._is_running = False  # else Lava tries to stop them once more
         if self._messaging_infrastructure is not None:
             self._messaging_infrastructure.stop()
+        threads = [port.thread for port in self._open_ports if port.thread]
         self.join()
+        for thread in threads:
+            thread.join(JOIN_SECONDS)
 
     def _answered(self, patience: float) -> bool:
         """Whether all steps are done; raises where they never will be."""

@@ -17,9 +17,10 @@ def average_pool(op: Operation) -> tuple[Node, ...]:
     counted = bool(op.integer("count_include_pad", 0))
     padding = window.padding
     image, zeros = absorb_padding(op, source)
+    together = total_padding(padding, zeros)
     # Zeros that come from a Pad count in the divisor, so they may only join counted zeros.
-    if any(zeros) and (counted or not any(padding)):
-        source, padding, counted = image, total_padding(padding, zeros), True
+    if any(zeros) and (counted or not any(padding)) and window.meets_image(together):
+        source, padding, counted = image, together, True
     node = AveragePool(
         name=op.output,
         inputs=(source.name,),

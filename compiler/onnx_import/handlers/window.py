@@ -32,6 +32,10 @@ class Window:
         """Return the cells from the first to the last element."""
         return self.dilation[axis] * (self.kernel[axis] - 1) + 1
 
+    def meets_image(self, padding: Padding) -> bool:
+        """Whether the window never lies in the padding alone, which ONNX Runtime refuses."""
+        return all(max(padding[axis], padding[axis + 2]) < self.kernel[axis] for axis in (0, 1))
+
 
 def pair(op: Operation, name: str) -> Pair:
     """Return an attribute of two positive integers, 1 each by default."""
@@ -75,9 +79,9 @@ def read_pool_window(op: Operation, source: Activation) -> Window:
     """Read the window of a pooling node, which must not round the output size up."""
     window = read_window(op, source, pair(op, "kernel_shape"))
     size = source.type.shape[1:]
+    if not window.meets_image(window.padding):
+        raise RefusalError("its padding is as large as its window", "reduce the padding")
     for axis in (0, 1):
-        if max(window.padding[axis], window.padding[axis + 2]) >= window.span(axis):
-            raise RefusalError("its padding is as large as its window", "reduce the padding")
         steps = size[axis] + window.padding[axis] + window.padding[axis + 2] - window.span(axis)
         if op.integer("ceil_mode", 0) and steps % window.stride[axis]:
             raise RefusalError(
@@ -88,22 +92,25 @@ def read_pool_window(op: Operation, source: Activation) -> Window:
 
 
 def absorb_padding(op: Operation, source: Activation) -> tuple[Activation, Padding]:
-    """Look through a node that only adds zeros around an image.
+    """Look through nodes that only add zeros around an image.
 
     Returns:
         The image without the zeros, and how many there are.
     """
-    node = source.node
-    if not (
-        isinstance(node, Conv)
-        and node.groups == source.type.shape[0] == node.weight.shape[0]
-        and node.weight.shape[1:] == (1, 1, 1)
+    padding: Padding = (0, 0, 0, 0)
+    while isinstance(source.node, Conv) and _only_pads(source.node):
+        padding = total_padding(padding, source.node.padding)
+        source = op.lookup(source.node.inputs[0])
+    return source, padding
+
+
+def _only_pads(node: Conv) -> bool:
+    return (
+        node.weight.shape == (node.groups, 1, 1, 1)
         and node.bias is None
         and node.stride == (1, 1)
-        and np.all(node.weight == 1)
-    ):
-        return source, (0, 0, 0, 0)
-    return op.lookup(node.inputs[0]), node.padding
+        and bool(np.all(node.weight == 1))
+    )
 
 
 def total_padding(a: Padding, b: Padding) -> Padding:

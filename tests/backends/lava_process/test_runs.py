@@ -1,0 +1,124 @@
+"""Runs on Lava are equal to the reference, bit for bit and count for count."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from snnc.backends.lava_process import LavaBackend
+from snnc.backends.numpy_sim import NumpyBackend
+from snnc.ir import IF, Array, Graph, Integrator, reference
+from snnc.ir.errors import DataError
+
+pytestmark = pytest.mark.lava
+
+Samples = Callable[[Graph, int], dict[str, Array]]
+Graphs = dict[str, Callable[[], Graph]]
+
+
+@pytest.fixture(autouse=True)
+def _needs_lava() -> None:
+    pytest.importorskip("scipy", reason="the extra lava is not installed")
+    if not LavaBackend().availability():
+        pytest.skip("the extra lava is not installed")
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "stock"])
+def test_equal_to_the_reference(graph: Graph, samples: Samples, fast: bool) -> None:
+    x, timesteps = samples(graph, 4), 5
+    result = LavaBackend().lower(graph, timesteps).run(x, record=True, fast=fast)
+    expected = reference.run(graph, x, timesteps)
+    for key, decoded in expected.outputs.items():
+        assert result.decoded[key].dtype == np.float32
+        np.testing.assert_array_equal(result.decoded[key], decoded.swapaxes(0, 1).astype("f4"))
+    assert result.spikes.keys() == expected.spikes.keys()
+    for name, payloads in expected.spikes.items():
+        np.testing.assert_array_equal(result.spikes[name], payloads.swapaxes(0, 1), name)
+        assert payloads.any(), f"{name} never spikes: the test shows nothing"
+
+
+def test_activity_is_that_of_the_simulator(graph: Graph, samples: Samples) -> None:
+    x, timesteps = samples(graph, 3), 4
+    result = LavaBackend().lower(graph, timesteps).run(x)
+    expected = NumpyBackend().lower(graph, timesteps).run(x)
+    assert result.spikes == {}
+    assert result.activity.keys() == expected.activity.keys()
+    for name, activity in expected.activity.items():
+        for field in ("spikes", "units", "synops", "unit_synops"):
+            counted = getattr(result.activity[name], field)
+            assert counted.dtype == np.int64
+            np.testing.assert_array_equal(counted, getattr(activity, field), f"{name} {field}")
+
+
+@pytest.mark.parametrize("name", ["n1", "n2", "y"])
+def test_the_saturating_graph_saturates(graphs: Graphs, samples: Samples, name: str) -> None:
+    graph = graphs["saturating"]()
+    x = samples(graph, 4)
+    node = graph[name]
+    assert isinstance(node, (IF, Integrator))
+    free = graph.replace(name, replace(node, clamp=None))
+    clamped, unclamped = (reference.run(g, x, 5).outputs["y"] for g in (graph, free))
+    assert not np.array_equal(clamped, unclamped)
+
+
+def test_progress_and_one_sample(graphs: Graphs, samples: Samples) -> None:
+    graph = graphs["lenet"]()
+    program = LavaBackend().lower(graph, 3)
+    told: list[tuple[int, int]] = []
+    many = program.run(samples(graph, 40), progress=lambda *done: told.append(done))
+    assert told == sorted(set(told))
+    assert told[-1] == (40, 40)
+    x = samples(graph, 40)["x"][17:18]
+    one = program.run({"x": x})
+    assert isinstance(one.outputs, np.ndarray)
+    np.testing.assert_array_equal(one.decoded["y"][0], many.decoded["y"][17])
+
+
+def test_no_samples(graphs: Graphs) -> None:
+    result = LavaBackend().lower(graphs["lenet"](), 3).run({"x": np.zeros((0, 1, 12, 10))})
+    assert result.decoded["y"].shape == (0, 3, 7)
+    assert result.activity["c1"].synops.shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({}, "x: there is no such array"),
+        ({"x": np.zeros((2, 1, 10, 12))}, "x: has samples of shape"),
+        ({"x": np.full((2, 1, 12, 10), np.nan)}, "x: contains NaN"),
+    ],
+)
+def test_bad_inputs(graphs: Graphs, inputs: dict[str, Array], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        LavaBackend().lower(graphs["lenet"](), 3).run(inputs)
+
+
+@pytest.mark.slow
+def test_hundreds_of_samples_in_one_go(graphs: Graphs, samples: Samples) -> None:
+    graph, timesteps = graphs["residual"](), 6
+    x = samples(graph, 300)
+    result = LavaBackend().lower(graph, timesteps).run(x)
+    expected = NumpyBackend().lower(graph, timesteps).run(x)
+    np.testing.assert_array_equal(result.decoded["y"], expected.decoded["y"])
+
+
+@pytest.mark.slow
+def test_runs_leave_no_memory_behind(graphs: Graphs, samples: Samples) -> None:
+    import logging
+    import threading
+
+    from lava.magma.core.process.process import ProcessServer
+    from lava.magma.core.process.variable import VarServer
+
+    program = LavaBackend().lower(graphs["lenet"](), 2)
+    x = samples(program.graph, 2)
+
+    def state() -> tuple[int, ...]:
+        servers = len(ProcessServer().processes), len(VarServer().vars)
+        return *servers, len(logging.getLogger().handlers), threading.active_count()
+
+    program.run(x)
+    before = state()
+    for _ in range(3):
+        program.run(x)
+    assert state() == before
