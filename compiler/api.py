@@ -62,7 +62,7 @@ def compile(
             enough. Without them synthetic inputs are used and the report says so.
         include_ann: Whether the artifact keeps the source model, for ``evaluate``,
             ``estimate`` and diagnosis.
-        after: Called with the name and the result of each pass.
+        after: Called with the name and the result of each pass; first with ``imported``.
         progress: Called as long stages go on.
         **options: Fields of ``compiler.options.Options``: ``code``, ``timesteps``,
             ``thresholds``, ``weight_bits`` and so on.
@@ -90,6 +90,8 @@ def compile(
     report = Report(
         cut=[f"{cut.operator} ({cut.node}) before output {cut.output!r}" for cut in imported.cut]
     )
+    if after:
+        after("imported", imported.graph)
     ann = run_passes(imported.graph, SIMPLIFY, after)
     samples = _calibration(ann, calibration, imported.input_ranges, chosen, report)
     spiking = _convert(ann, samples, chosen, code, report, after, progress)

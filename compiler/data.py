@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -85,12 +86,12 @@ def read_arrays(source: Source, what: str = "data") -> dict[str, Array]:
     hint = "write it with numpy.savez(FILE, x=samples, y=labels)"
     if not path.exists():
         raise DataError(f"{what}: {path} does not exist", hint="check the path")
+    if not zipfile.is_zipfile(path):
+        raise DataError(f"{what}: {path} is no .npz file", hint=hint)
     try:
         with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise DataError(f"{what}: {path} is no .npz file", hint=hint)
             return {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{what}: {path} cannot be read: {error}", hint=hint) from error
 
 

@@ -40,9 +40,13 @@ def _value(value: object) -> str:
     if not isinstance(value, np.ndarray):
         return repr(value)
     if value.size == 1:
-        return f"{value.item():.6g}"
+        return _number(value.item())
     shape = "x".join(map(str, value.shape))
-    return f"<{value.dtype} {shape}, {value.min():.4g}..{value.max():.4g}>"
+    return f"<{value.dtype} {shape}, {_number(value.min())}..{_number(value.max())}>"
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, (int, np.integer)) else f"{value:.5g}"
 
 
 def _is_default(value: object, default: object) -> bool:

@@ -88,15 +88,17 @@ class _Conversion:
         self.taken: set[str] = set(ann.nodes)
         self.events: dict[str, tuple[Term, ...]] = {}
         self.readouts: dict[str, str] = {}
-        self.problems: list[Problem] = []
+        self.problems: dict[tuple[str, str], Problem] = {}
 
     def result(self) -> Graph:
         outputs = {key: self.readout(name) for key, name in self.ann.outputs.items()}
         if self.problems:
-            lines = "\n".join(f"  - {problem.message}" for problem in self.problems)
+            found = [
+                p for name in self.ann.nodes for key, p in self.problems.items() if key[0] == name
+            ]
+            lines = "\n".join(f"  - {problem.message}" for problem in found)
             raise ConversionError(
-                f"code {self.code.name!r} cannot express the model:\n{lines}",
-                problems=self.problems,
+                f"code {self.code.name!r} cannot express the model:\n{lines}", problems=found
             )
         return Graph(self.nodes, outputs)
 
@@ -295,7 +297,7 @@ class _Conversion:
         return candidate
 
     def problem(self, node: Node, reason: str, way_out: str) -> None:
-        self.problems.append(Problem(f"{node.name}: {reason}", f"use {way_out}"))
+        self.problems[node.name, reason] = Problem(f"{node.name}: {reason}", f"use {way_out}")
 
 
 def is_linear(node: Node) -> bool:

@@ -1,0 +1,115 @@
+"""Threshold rules on distributions whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from snnc.compiler import calibration
+from snnc.compiler.calibration import BINS, Statistics, collect
+from snnc.compiler.thresholds import GRID, ThresholdRule
+from snnc.ir import Array, Graph
+from snnc.ir.errors import OptionError
+from snnc.ir.reference import evaluate
+from tests.ann_graphs import AnnBuilder
+
+
+def network() -> Graph:
+    net = AnnBuilder(np.random.default_rng(0))
+    here = net.relu(net.conv(net.input(2, 6, 6), 3))
+    return net.graph(net.linear(net.flat(here), 4))
+
+
+def statistics(values: Array) -> Statistics:
+    """Return the statistics of ``(samples, channels)`` magnitudes."""
+    edges = np.linspace(0, values.max() or 1.0, BINS + 1)
+    return Statistics(calibration._histogram(values, edges), edges)
+
+
+def samples(count: int) -> dict[str, Array]:
+    return {"x": np.random.default_rng(1).standard_normal((count, 2, 6, 6)).astype(np.float32)}
+
+
+def test_statistics_are_those_of_the_activations() -> None:
+    graph, data = network(), samples(50)
+    found = collect(graph, ["clip2"], data)["clip2"]
+    values = evaluate(graph, data)["clip2"]
+    assert found.edges[-1] == pytest.approx(values.max(), rel=1e-6)
+    assert found.counts.shape == (3, BINS + 1)
+    assert found.counts.sum() == values.size
+    # float32 rounding may move a value across zero: at most a handful
+    assert abs(found.counts[:, 0].sum() - (values == 0).sum()) <= 3
+    mean = (found.pooled()[1:] * (found.edges[:-1] + found.edges[1:]) / 2).sum() / values.size
+    assert mean == pytest.approx(values.mean(), rel=1e-3)
+
+
+def test_statistics_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = collect(network(), ["clip2"], samples(50))["clip2"]
+    monkeypatch.setattr(calibration, "BATCH_BYTES", 1)
+    seen: list[tuple[int, int]] = []
+    single = collect(
+        network(), ["clip2"], samples(50), lambda done, total: seen.append((done, total))
+    )["clip2"]
+    np.testing.assert_array_equal(whole.counts, single.counts)
+    np.testing.assert_array_equal(whole.edges, single.edges)
+    assert seen == [(done, 100) for done in range(1, 101)]
+
+
+def test_max_is_the_largest_magnitude() -> None:
+    values = np.array([[0.5, 3.0], [0.0, 2.0], [1.5, 0.1]])
+    assert ThresholdRule("max").full_scale(statistics(values), 8, 1) == pytest.approx([3.0])
+    each = ThresholdRule("max", per_channel=True).full_scale(statistics(values), 8, 1)
+    # a channel's own maximum is known to a bin
+    np.testing.assert_allclose(each, [1.5, 3.0], atol=3.0 / BINS)
+
+
+def test_percentile_leaves_the_given_share_above() -> None:
+    values = np.abs(np.random.default_rng(0).standard_normal((20000, 5)))
+    found = statistics(values)
+    for percentile in (50.0, 90.0, 99.9):
+        got = ThresholdRule("percentile", percentile).full_scale(found, 8, 1)[0]
+        assert got == pytest.approx(np.percentile(values, percentile), abs=2 * found.edges[1])
+
+
+def test_percentile_counts_zeros() -> None:
+    values = np.concatenate([np.zeros(900), np.linspace(0.01, 1, 100)])[:, None]
+    got = ThresholdRule("percentile", 95).full_scale(statistics(values), 8, 1)[0]
+    assert got == pytest.approx(np.percentile(values, 95), abs=0.02)
+
+
+def test_mmse_is_the_best_of_the_grid() -> None:
+    """Brute force on the values themselves, not on their histogram."""
+    values = np.random.default_rng(0).exponential(1.0, (20000, 1))
+    largest = values.max()
+    for timesteps, payload in ((4, 1), (4, 4), (32, 1)):
+        levels = timesteps * payload
+        errors = []
+        for share in GRID:
+            step = share * largest / levels
+            quantized = step * np.clip(np.rint(values / step), 0, levels)
+            errors.append(((quantized - values) ** 2).mean())
+        got = ThresholdRule("mmse").full_scale(statistics(values), timesteps, payload)[0]
+        chosen = int(np.argmin(np.abs(GRID * largest - got)))
+        assert errors[chosen] <= min(errors) * 1.01
+
+
+def test_mmse_clips_more_where_there_are_fewer_levels() -> None:
+    found = statistics(np.random.default_rng(0).exponential(1.0, (20000, 1)))
+    scales = [ThresholdRule("mmse").full_scale(found, t, 1)[0] for t in (2, 4, 8, 16, 64)]
+    assert scales == sorted(scales)
+    assert scales[0] < 0.5 * scales[-1]
+
+
+def test_a_silent_channel_takes_the_scale_of_the_population() -> None:
+    values = np.array([[0.0, 3.0], [0.0, 2.0]])
+    for name in ("max", "percentile", "mmse"):
+        each = ThresholdRule(name, per_channel=True).full_scale(statistics(values), 64, 1)
+        assert each[0] == ThresholdRule(name).full_scale(statistics(values), 64, 1)[0]
+    assert ThresholdRule("max").full_scale(statistics(np.zeros((4, 2))), 8, 1) == [1.0]
+
+
+@pytest.mark.parametrize("fields", [{"name": "best"}, {"percentile": 0.0}, {"percentile": 101.0}])
+def test_bad_rules_are_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(OptionError) as caught:
+        ThresholdRule(**fields)  # type: ignore[arg-type]
+    assert caught.value.hint
