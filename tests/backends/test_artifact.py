@@ -91,11 +91,15 @@ def test_a_crash_leaves_the_old_artifact(artifact: Artifact, tmp_path: Path) -> 
 
 def test_files_of_the_target_are_hashed_too(artifact: Artifact, tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    save(artifact, folder, lambda path: (path / "net.nir").write_bytes(b"1") and None)
+    save(artifact, folder, lambda path: _write(path / "net.nir"))
     load(folder)
     (folder / "net.nir").write_bytes(b"2")
     with pytest.raises(ArtifactError, match=r"net\.nir was changed"):
         load(folder)
+
+
+def _write(path: Path) -> None:
+    path.write_bytes(b"1")
 
 
 @pytest.mark.parametrize("name", ["graph.json", "weights.npz", "golden.npz", "ann.onnx"])

@@ -130,7 +130,7 @@ def test_what_a_neuron_sent_and_holds_is_what_it_received(seed: int) -> None:
         deadband=int(rng.integers(0, 2)),
     )
     state: dict[str, Array] = {}
-    received = np.zeros((2, 20), np.int64)
+    received: Array = np.zeros((2, 20), np.int64)
     for t in range(1, 9):
         current = rng.integers(-90, 120, (2, 20))
         step(node, [current], state, t)

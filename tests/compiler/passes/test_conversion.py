@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -204,7 +205,7 @@ def test_no_code_is_an_alias_of_another() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"deadband": 1}, {"guard": False}, {"v_init": 0.0}])
-def test_every_option_of_a_code_changes_spikes(settings: dict[str, float]) -> None:
+def test_every_option_of_a_code_changes_spikes(settings: dict[str, Any]) -> None:
     graph = random_ann(1)
     x = samples(graph, 1)
     plain, changed = (
