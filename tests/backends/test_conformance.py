@@ -1,0 +1,54 @@
+"""Every backend equals ``ir.reference`` on the same graphs, spike for spike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from snnc.backends import get_backend
+from snnc.backends.registry import BUILTIN
+from snnc.ir.errors import DesignRuleError
+from snnc.ir.reference import run
+from tests.spiking_graphs import TIMESTEPS, random_graph, random_inputs
+
+SEEDS = range(8)
+
+UNSUPPORTED = {("lava", "real"): "runs integers but the graph is real-valued"}
+"""What a target refuses, with the reason it gives."""
+
+
+def targets() -> list[object]:
+    marks = {"lava": pytest.mark.lava}
+    return [pytest.param(name, marks=marks.get(name, ())) for name in sorted(BUILTIN)]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("arithmetic", ["integer", "real"])
+@pytest.mark.parametrize("target", targets())
+def test_equals_the_reference(target: str, arithmetic: str, seed: int) -> None:
+    graph = random_graph(seed, integer=arithmetic == "integer")
+    backend = get_backend(target)
+    if reason := UNSUPPORTED.get((target, arithmetic)):
+        with pytest.raises(DesignRuleError, match=reason):
+            backend.lower(graph, TIMESTEPS)
+        return
+    inputs = random_inputs(graph, seed)
+    expected = run(graph, inputs, TIMESTEPS)
+    got = backend.lower(graph, TIMESTEPS).run(inputs, record=True)
+    assert got.spikes.keys() == expected.spikes.keys()
+    for name, trains in expected.spikes.items():
+        np.testing.assert_array_equal(got.spikes[name], trains.swapaxes(0, 1), name)
+    for key, decoded in expected.outputs.items():
+        np.testing.assert_array_equal(got.decoded[key], decoded.swapaxes(0, 1).astype(np.float32))
+
+
+@pytest.mark.parametrize("target", targets())
+def test_activity_equals_the_simulator(target: str) -> None:
+    graph = random_graph(2)
+    inputs = random_inputs(graph, 2)
+    expected = get_backend("numpy").lower(graph, TIMESTEPS).run(inputs).activity
+    got = get_backend(target).lower(graph, TIMESTEPS).run(inputs).activity
+    assert got.keys() == expected.keys()
+    for name, counts in expected.items():
+        for field in ("spikes", "units", "synops", "unit_synops"):
+            np.testing.assert_array_equal(getattr(got[name], field), getattr(counts, field), name)

@@ -1,0 +1,166 @@
+"""The whole path on trained networks and real digits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import snnc
+from snnc.backends.onnx_runtime import AnnSession, to_onnx
+from snnc.ir import (
+    IF,
+    Add,
+    Array,
+    AveragePool,
+    Clip,
+    Conv,
+    Graph,
+    Input,
+    Linear,
+    Reshape,
+    TensorType,
+)
+
+DEMO = Path(snnc.__file__).parent / "compiler" / "demo"
+MAX = Path(__file__).parent.parent / "examples" / "models" / "lenet5-max.onnx"
+CODES: list[dict[str, Any]] = [
+    {"code": "rate", "timesteps": 16},
+    {"code": "ternary", "timesteps": 8},
+    {"code": "augmented", "timesteps": 4},
+]
+
+
+def digits(name: str) -> Array:
+    with np.load(DEMO / "digits.npz") as file:
+        return (file[name] / np.float32(255)).astype(np.float32)
+
+
+def labels() -> Array:
+    with np.load(DEMO / "digits.npz") as file:
+        return np.asarray(file["y"])
+
+
+@pytest.fixture(scope="module")
+def residual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A residual network for digits: branches of depth 2 and 0, their scales 50 times apart."""
+    rng = np.random.default_rng(0)
+
+    def conv(name: str, source: str, out: int, in_: int, gain: float = 1.0, **more: Any) -> Conv:
+        weight = rng.standard_normal((out, in_, 3, 3)) * gain / np.sqrt(9 * in_)
+        bias = rng.standard_normal(out) * 0.1
+        return Conv(name=name, inputs=(source,), weight=weight, bias=bias, **more)
+
+    pads: dict[str, Any] = {"padding": (1, 1, 1, 1)}
+    graph = Graph(
+        [
+            Input(name="x", type=TensorType((1, 28, 28))),
+            conv("conv1", "x", 6, 1, stride=(2, 2), **pads),
+            Clip(name="relu1", inputs=("conv1",)),
+            conv("conv2", "relu1", 6, 6, **pads),
+            Clip(name="relu2", inputs=("conv2",)),
+            # about 1/50 of the shortcut: weights of the branch are that much smaller than 1
+            conv("conv3", "relu2", 6, 6, gain=0.06, **pads),
+            Add(name="join1", inputs=("conv3", "relu1")),
+            Clip(name="relu3", inputs=("join1",)),
+            conv("conv4", "relu3", 8, 6, stride=(2, 2), **pads),
+            conv("conv5", "relu1", 8, 6, stride=(2, 2), **pads),
+            Add(name="join2", inputs=("conv4", "conv5")),
+            Clip(name="relu4", inputs=("join2",), high=2.0),
+            AveragePool(name="mean", inputs=("relu4",), kernel=(7, 7)),
+            Reshape(name="flat", inputs=("mean",), shape=(8,)),
+            Linear(name="fc", inputs=("flat",), weight=rng.standard_normal((10, 8))),
+        ],
+        {"logits": "fc"},
+    )
+    path = tmp_path_factory.mktemp("residual") / "residual.onnx"
+    path.write_bytes(to_onnx(graph).SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize("settings", CODES, ids=lambda s: s["code"])
+def test_accuracy_on_digits(settings: dict[str, Any]) -> None:
+    """At most 3 of 500 digits lost; the whole test set is measured by a benchmark."""
+    net = snnc.compile(DEMO / "lenet5.onnx", calibration=digits("calibration"), **settings)
+    result = net.run(digits("x"))
+    assert net.artifact.ann is not None
+    ann = AnnSession(net.artifact.ann).run({"x": digits("x")})["logits"]
+    expected = int((ann.argmax(axis=1) == labels()).sum())
+    assert isinstance(result.outputs, np.ndarray)
+    assert int((result.outputs.argmax(axis=1) == labels()).sum()) >= expected - 3
+
+
+def test_trained_networks_use_what_the_codes_offer() -> None:
+    shares = {}
+    for settings in CODES:
+        net = snnc.compile(DEMO / "lenet5.onnx", calibration=digits("calibration"), **settings)
+        shares[settings["code"]] = net.run(digits("x")[:50], record=True).spikes
+    first = next(iter(shares["ternary"]))
+    for name, trains in shares["ternary"].items():
+        # The drive of the first population is the same at every step: it never has to take back.
+        assert (trains < 0).any() == (name != first), name
+        assert trains.max() == 1
+        assert shares["augmented"][name].max() > 1, name
+        assert set(np.unique(shares["rate"][name])) <= {0, 1}
+
+
+def test_more_steps_come_closer_to_the_ann() -> None:
+    errors = []
+    for timesteps in (4, 16, 64):
+        net = snnc.compile(
+            DEMO / "lenet5.onnx",
+            calibration=digits("calibration"),
+            code="ternary",
+            timesteps=timesteps,
+            weight_bits=None,
+            thresholds="max",
+        )
+        assert net.artifact.ann is not None
+        ann = AnnSession(net.artifact.ann).run({"x": digits("x")[:100]})["logits"]
+        errors.append(float(np.abs(net.run(digits("x")[:100]).outputs - ann).mean()))
+    assert errors[0] > 2 * errors[1] > 4 * errors[2]
+
+
+@pytest.mark.parametrize("settings", CODES, ids=lambda s: s["code"])
+def test_a_saved_network_is_the_same(settings: dict[str, Any], tmp_path: Path) -> None:
+    net = snnc.compile(DEMO / "lenet5.onnx", calibration=digits("calibration"), **settings)
+    folder = net.save(tmp_path / "out")
+    again = snnc.load(folder)
+    x = digits("x")[:20]
+    np.testing.assert_array_equal(net.run(x).outputs, again.run(x).outputs)
+    assert again.report == net.report
+
+
+def test_without_calibration_it_compiles_and_says_so() -> None:
+    net = snnc.compile(DEMO / "lenet5.onnx")
+    assert net.report["calibration"] == "synthetic"
+    assert net.report["thresholds"] == "max per population"
+    assert len(net.report["warnings"]) == 1
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("settings", CODES, ids=lambda s: s["code"])
+@pytest.mark.parametrize("network", ["lenet5", "lenet5-max", "residual"])
+def test_lava_equals_the_simulator(network: str, settings: dict[str, Any], residual: Path) -> None:
+    """50 digits: outputs, every payload and every count; two separate executions."""
+    if network == "lenet5-max" and not MAX.exists():
+        pytest.skip("the model lies in examples/, which is not here")
+    path = {"lenet5": DEMO / "lenet5.onnx", "lenet5-max": MAX, "residual": residual}[network]
+    net = snnc.compile(path, target="lava", calibration=digits("calibration"), **settings)
+    if network == "residual":
+        copies = {node.name: node.copies for node in net.graph.of_type(Conv)}
+        assert copies["relu1.identity"] >= 8
+        assert copies["conv3"] == 1
+        assert len(net.graph.of_type(IF)) == 5
+    twin = snnc.compile(path, calibration=digits("calibration"), **settings)
+    got = net.run(digits("x")[:50], record=True)
+    expected = twin.run(digits("x")[:50], record=True)
+    np.testing.assert_array_equal(got.outputs, expected.outputs)
+    assert got.spikes.keys() == expected.spikes.keys()
+    for name, trains in expected.spikes.items():
+        np.testing.assert_array_equal(got.spikes[name], trains, name)
+    for name, counts in expected.activity.items():
+        np.testing.assert_array_equal(got.activity[name].spikes, counts.spikes, name)
+        np.testing.assert_array_equal(got.activity[name].synops, counts.synops, name)
