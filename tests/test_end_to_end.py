@@ -35,7 +35,7 @@ CODES: list[dict[str, Any]] = [
 
 def digits(name: str) -> Array:
     with np.load(DEMO / "digits.npz") as file:
-        return (file[name] / np.float32(255)).astype(np.float32)
+        return np.asarray(file[name] / np.float32(255), np.float32)
 
 
 def labels() -> Array:

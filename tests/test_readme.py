@@ -1,0 +1,42 @@
+"""What the README shows is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+
+pytestmark = pytest.mark.skipif(not README.exists(), reason="runs in a checkout only")
+
+
+def test_the_python_example_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "compiler").symlink_to(ROOT / "compiler")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    (expected,) = re.findall(r"print\(.*#\s*(\S+)", code)
+    assert capsys.readouterr().out.strip() == expected
+    assert (tmp_path / "lenet5-numpy" / "manifest.json").exists()
+
+
+def test_links_lead_somewhere() -> None:
+    for name in [README, *(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"]:
+        for link in re.findall(r"\]\(([^)#]+)\)", name.read_text(encoding="utf-8")):
+            assert link.startswith("https://") or (name.parent / link).exists(), f"{name}: {link}"
+
+
+def test_the_package_folders_are_links() -> None:
+    for name in ("backends", "compiler", "ir"):
+        assert (ROOT / "snnc" / name).resolve() == ROOT / name
+
+
+def test_no_file_is_over_400_lines() -> None:
+    for folder in ("backends", "compiler", "ir", "tests", "examples"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
