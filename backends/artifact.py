@@ -85,10 +85,16 @@ def is_artifact(folder: Path) -> bool:
 
 def check_destination(folder: Path) -> None:
     """Raise ``ArtifactError`` where an artifact may not be written."""
-    if folder.exists() and not is_artifact(folder):
+    if (folder.exists() or folder.is_symlink()) and not is_artifact(folder):
         raise ArtifactError(
             f"{folder} exists and is not an snnc artifact",
             hint="choose another folder with -o, or remove it yourself",
+        )
+    parent = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        what = "is read-only" if parent.is_dir() else "is not a folder"
+        raise ArtifactError(
+            f"{folder} cannot be written: {parent} {what}", hint="choose another folder with -o"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ..ir import IF, Conv, Graph, Linear
 from ..ir.bounds import is_quantized, largest_current
@@ -63,7 +63,13 @@ def currents(graph: Graph, target: Target) -> Iterator[Problem]:
 RULES: tuple[Rule, ...] = (supported_nodes, integers_only, payloads, currents)
 
 
-def check(graph: Graph, target: Target) -> None:
-    """Raise ``DesignRuleError`` with all violations, if there are any."""
-    if broken := [problem for rule in RULES for problem in rule(graph, target)]:
+def check(graph: Graph, target: Target, own: Iterable[Rule] = ()) -> None:
+    """Raise ``DesignRuleError`` with all violations, if there are any.
+
+    Args:
+        graph: A spiking graph.
+        target: What it is to run on.
+        own: Rules beyond those that ``Target`` data express.
+    """
+    if broken := [problem for rule in (*RULES, *own) for problem in rule(graph, target)]:
         raise DesignRuleError(target.name, broken)

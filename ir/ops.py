@@ -163,6 +163,9 @@ class MaxPool(Node):
         size = window_output(
             self.name, (height, width), self.kernel, self.stride, self.padding, self.dilation
         )
+        spans = [self.dilation[axis] * (self.kernel[axis] - 1) + 1 for axis in (0, 1)]
+        if any(pad >= spans[axis % 2] for axis, pad in enumerate(self.padding)):
+            raise ShapeError(f"{self.name}: padding {self.padding} holds whole windows")
         payload = inputs[0].payload
         if payload:  # a maximum rises by at most the largest payload and falls by the smallest
             payload = (min(payload[0], 0), max(payload[1], 0))

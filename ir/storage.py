@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -123,7 +124,8 @@ def read_arrays(path: Path) -> dict[str, Array]:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
                 arrays[_checked_name(path, entry.filename)] = _read_array(path, archive, entry)
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, RuntimeError) as error:
+        # RuntimeError: zipfile cannot decrypt, or does not know the compression.
         raise ArtifactError(
             f"{path.name} cannot be read: {error}", hint="copy the artifact again or compile anew"
         ) from error

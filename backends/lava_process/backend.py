@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from ...ir import IF, Conv, Encoder, Graph, Input, Integrator, Linear, MaxPool, Reshape
 from ..rules import check
 from ..target import Target
-from .design_rules import check_lava
+from .design_rules import RULES
 from .lowering import plan
 from .program import LavaProgram
 
@@ -32,8 +32,7 @@ class LavaBackend:
 
     def lower(self, graph: Graph, timesteps: int) -> LavaProgram:
         """Check a graph and lay it out for Lava; see ``Backend.lower``."""
-        check(graph, self.target)
-        check_lava(graph, self.target)
+        check(graph, self.target, RULES)
         return LavaProgram(graph, timesteps, plan(graph))
 
     def availability(self) -> str:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import networkx
 
-from ...ir import Conv, Encoder, Graph, Input, Integrator, Linear, Signal
-from ...ir.errors import DesignRuleError, Problem
+from ...ir import Conv, Encoder, Graph, Input, Integrator, Linear, Reshape, Signal
+from ...ir.errors import Problem
+from ..rules import Rule
 from ..target import Target
 
 
-def eight_bit_weights(graph: Graph) -> Iterator[Problem]:
+def readout(graph: Graph, name: str) -> str:
+    """Return the node whose values an output shows, behind any change of shape."""
+    while isinstance(node := graph[name], Reshape):
+        (name,) = node.inputs
+    return name
+
+
+def eight_bit_weights(graph: Graph, target: Target) -> Iterator[Problem]:
     """A synapse stores 8 bits with sign; Lava's processes clip what is beyond, silently."""
     for node in graph.of_type(Conv) + graph.of_type(Linear):
         if node.weight.size and not (node.weight.min() >= -128 and node.weight.max() <= 127):
@@ -23,11 +31,12 @@ def eight_bit_weights(graph: Graph) -> Iterator[Problem]:
             )
 
 
-def one_spiking_network(graph: Graph) -> Iterator[Problem]:
+def one_spiking_network(graph: Graph, target: Target) -> Iterator[Problem]:
     """Nothing is computed on real numbers before an encoder or after an integrator."""
     for node in graph:
         real = graph.types[node.name].signal is Signal.REAL
-        if real and not isinstance(node, (Input, Integrator)):
+        decoded = isinstance(graph[readout(graph, node.name)], Integrator)
+        if real and not isinstance(node, Input) and not decoded:
             yield Problem(
                 f"{node.name}: computes real numbers, which no Lava process does",
                 "put it outside of the spiking network",
@@ -39,17 +48,17 @@ def one_spiking_network(graph: Graph) -> Iterator[Problem]:
             )
 
 
-def decoded_outputs(graph: Graph) -> Iterator[Problem]:
-    """Every output is read by an integrator."""
+def decoded_outputs(graph: Graph, target: Target) -> Iterator[Problem]:
+    """Every output is that of an integrator, at most under another shape."""
     for output, name in graph.outputs.items():
-        if not isinstance(graph[name], Integrator):
+        if not isinstance(graph[readout(graph, name)], Integrator):
             yield Problem(
                 f"{name}: output {output!r} is a {type(graph[name]).__name__}, not an integrator",
                 "end the network with a synapse and an integrator",
             )
 
 
-def connected(graph: Graph) -> Iterator[Problem]:
+def connected(graph: Graph, target: Target) -> Iterator[Problem]:
     """Lava finds the processes to run by following connections from one of them."""
     processes = graph.digraph()
     processes.remove_nodes_from([node.name for node in graph.of_type(Input)])
@@ -65,15 +74,9 @@ def connected(graph: Graph) -> Iterator[Problem]:
         )
 
 
-RULES: tuple[Callable[[Graph], Iterator[Problem]], ...] = (
+RULES: tuple[Rule, ...] = (
     eight_bit_weights,
     one_spiking_network,
     decoded_outputs,
     connected,
 )
-
-
-def check_lava(graph: Graph, target: Target) -> None:
-    """Raise ``DesignRuleError`` with all violations of these rules, if there are any."""
-    if broken := [problem for rule in RULES for problem in rule(graph)]:
-        raise DesignRuleError(target.name, broken)

@@ -84,6 +84,12 @@ class _Lowering:
         self.processes.append(process)
         self.depth[process.name] = process.depth
 
+    def _free(self, name: str) -> str:
+        """Return a name that no node has."""
+        while name in self.graph.nodes:
+            name += "'"
+        return name
+
     def _root(self, name: str) -> str:
         """Follow reshapes back to the node that sends."""
         while isinstance(node := self.graph[name], Reshape):
@@ -104,7 +110,7 @@ class _Lowering:
     def _synapse(self, node: Conv | Linear) -> None:
         """Add one process a parallel copy; Lava forbids two wires between the same ports."""
         count = node.copies * self.needed.get(node.name, 0)
-        lanes = [node.name, *(f"{node.name}#{lane}" for lane in range(1, count))][:count]
+        lanes = [node.name, *(self._free(f"{node.name}#{i}") for i in range(1, count))][:count]
         self.lanes[node.name] = lanes
         if lanes:
             first = self._linear(node) if isinstance(node, Linear) else self._conv(node)
@@ -174,7 +180,7 @@ class _Lowering:
     def _delayed(self, wires: tuple[Wire, ...], lag: int, depth: int) -> Wire:
         """Return one wire that carries the sum of some currents ``lag`` steps later."""
         if (wires, lag) not in self.delays:
-            name = f"{wires[0].source}+{lag}@{len(self.delays)}"
+            name = self._free(f"{wires[0].source}+{lag}")
             shape = wires[0].shape
             self._add(DelayPlan(name=name, wires=wires, shape=shape, depth=depth, steps=lag))
             self.delays[wires, lag] = Wire(name, shape)

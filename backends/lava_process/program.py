@@ -12,6 +12,7 @@ from ...ir import Array, Graph, Integrator
 from ...ir.errors import DataError
 from ...ir.reference import step
 from ..base import Progress, Result
+from .design_rules import readout
 from .layout import to_lava
 from .plan import Plan, SourcePlan
 from .recording import Recording
@@ -107,10 +108,10 @@ class LavaProgram:
         return x
 
     def _decoded(self, name: str, recording: Recording) -> Array:
-        node = self.graph[name]
+        node = self.graph[readout(self.graph, name)]
         assert isinstance(node, Integrator)
-        total = recording.total(name)
+        total = recording.total(node.name)
         decoded = np.empty(total.shape, np.float32)
         for t in range(1, self.timesteps + 1):  # in the order of ``ir.reference``
             decoded[:, t - 1] = total[:, t - 1] * node.scale / t
-        return decoded
+        return decoded.reshape(*decoded.shape[:2], *self.graph.types[name].shape)

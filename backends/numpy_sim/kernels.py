@@ -54,7 +54,9 @@ def _convolve(node: Linear | Conv, frames: Array, exact: Precision) -> Array:
     frames = padded(frames, node.padding)
     span = [node.dilation[axis] * (kernel[axis] - 1) + 1 for axis in (0, 1)]
     windows: Array = np.lib.stride_tricks.sliding_window_view(
-        frames, (span[0], span[1]), axis=(2, 3)  # type: ignore[call-overload]
+        frames,
+        (span[0], span[1]),
+        axis=(2, 3),  # type: ignore[call-overload]
     )
     windows = windows[
         :, :, :: node.stride[0], :: node.stride[1], :: node.dilation[0], :: node.dilation[1]

@@ -5,8 +5,7 @@ Every parameter is rounded once, from float64 to the model's float32.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import count
+from collections.abc import Callable, Iterable
 from math import isfinite
 from typing import Any
 
@@ -110,14 +109,10 @@ class _Writer:
         return self.constant(node, label, np.asarray(value, np.float32))
 
     def fresh(self, name: str) -> str:
-        names = (name, *()) if name not in self._taken else _numbered(name)
-        chosen = next(candidate for candidate in names if candidate not in self._taken)
-        self._taken.add(chosen)
-        return chosen
-
-
-def _numbered(name: str) -> Iterator[str]:
-    return (f"{name}.{i}" for i in count(1))
+        while name in self._taken:
+            name += "'"
+        self._taken.add(name)
+        return name
 
 
 def _conv(to: _Writer, node: Conv) -> None:

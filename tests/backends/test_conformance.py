@@ -7,6 +7,7 @@ import pytest
 
 from snnc.backends import get_backend
 from snnc.backends.registry import BUILTIN
+from snnc.ir import Graph, Reshape
 from snnc.ir.errors import DesignRuleError
 from snnc.ir.reference import run
 from tests.spiking_graphs import TIMESTEPS, random_graph, random_inputs
@@ -52,3 +53,15 @@ def test_activity_equals_the_simulator(target: str) -> None:
     for name, counts in expected.items():
         for field in ("spikes", "units", "synops", "unit_synops"):
             np.testing.assert_array_equal(getattr(got[name], field), getattr(counts, field), name)
+
+
+@pytest.mark.parametrize("target", targets())
+def test_an_output_may_have_another_shape(target: str) -> None:
+    graph = random_graph(4)
+    view = Reshape(name="view", inputs=("out",), shape=(5, 1))
+    shaped = Graph([*graph, view], {"y": "view"})
+    inputs = random_inputs(graph, 4)
+    expected = run(shaped, inputs, TIMESTEPS).outputs["y"].swapaxes(0, 1)
+    got = get_backend(target).lower(shaped, TIMESTEPS).run(inputs).decoded["y"]
+    assert got.shape == (3, TIMESTEPS, 5, 1)
+    np.testing.assert_array_equal(got, expected.astype(np.float32))

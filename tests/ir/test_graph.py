@@ -92,6 +92,7 @@ def test_types_are_checked(node: Node, message: str) -> None:
         (Conv(name="n", inputs=("x",), weight=np.ones((2, 3, 1, 1))), "2x3 in 1 groups"),
         (Conv(name="n", inputs=("x",), weight=np.ones((2, 2, 7, 1))), "a window of 7"),
         (AveragePool(name="n", inputs=("x",), kernel=(6, 6)), "a window of 6"),
+        (MaxPool(name="n", inputs=("x",), kernel=(2, 2), padding=(0, 2, 0, 0)), "whole windows"),
     ],
 )
 def test_windows_are_checked(node: Node, message: str) -> None:

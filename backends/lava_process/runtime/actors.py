@@ -12,11 +12,15 @@ import ctypes
 import os
 import signal
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from itertools import product
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 from lava.magma.compiler.channels.interfaces import Channel, ChannelType
@@ -40,11 +44,13 @@ class Actor:
         name: Name of the process in error messages.
 
     Attributes:
-        reports: Where a traceback arrives; closes when the process ends.
+        reports: Where a traceback arrives, or "" at a regular end; closes when the process dies.
+        ended: Whether the process has come to a regular end.
     """
 
     def __init__(self, builder: Any, name: str) -> None:
         self.name = name
+        self.ended = False
         self.reports, reporter = fork.Pipe(duplex=False)
         arguments = (builder, reporter, os.getpid())
         self._process = fork.Process(target=_live, args=arguments, name=name, daemon=True)
@@ -56,10 +62,12 @@ class Actor:
         if not self.reports.poll():
             return None
         try:
-            return f"process {self.name!r} failed:\n{self.reports.recv()}"
-        except EOFError:  # the pipe closes when the process ends
+            report = self.reports.recv()
+        except EOFError:
             self._process.join(JOIN_SECONDS)
-        return f"process {self.name!r} died (exit code {self._process.exitcode})"
+            return f"process {self.name!r} died (exit code {self._process.exitcode})"
+        self.ended = not report
+        return f"process {self.name!r} failed:\n{report}" if report else None
 
     def kill(self) -> None:
         """End the process now."""
@@ -80,6 +88,7 @@ class Actors(MultiProcessing):  # type: ignore[misc]
         super().__init__()
         self._smm = UnnamedMemoryManager()
         self._actors: list[Actor] = []
+        blas_libraries()  # looked up once, before forking
 
     def start(self) -> None:
         """Do nothing: the memory needs no manager."""
@@ -104,9 +113,14 @@ class Actors(MultiProcessing):  # type: ignore[misc]
         Args:
             patience: How long to wait at most, in seconds.
         """
-        if not wait([actor.reports for actor in self._actors], patience):
-            return []
-        return [failure for actor in self._actors if (failure := actor.failure())]
+        end = time.monotonic() + patience
+        while running := [actor for actor in self._actors if not actor.ended]:
+            left = max(0.0, end - time.monotonic())
+            if not wait([actor.reports for actor in running], left):
+                break
+            if found := [failure for actor in running if (failure := actor.failure())]:
+                return found
+        return []
 
     def stop(self) -> None:
         """End all processes at once; what they wrote into shared memory stays."""
@@ -122,6 +136,26 @@ def channel(actors: Actors, source: str, *arguments: Any) -> Channel:
     """Create a channel; those to the parent keep their threads, because it polls them."""
     kind = PyPyChannel if "runtime" in source else DirectChannel
     return kind(actors, source, *arguments)
+
+
+@cache
+def blas_libraries() -> tuple[str, ...]:
+    """Return the files of the OpenBLAS builds that are loaded; found on Linux only."""
+    try:
+        maps = Path("/proc/self/maps").read_text()
+    except OSError:
+        return ()
+    return tuple({line.split()[-1] for line in maps.splitlines() if "openblas" in line})
+
+
+def use_one_blas_thread() -> None:
+    """Keep BLAS from starting threads: the processes of a network share the cores already."""
+    for path in blas_libraries():
+        library = ctypes.CDLL(path)
+        for prefix, suffix in product(("", "scipy_"), ("", "64_")):
+            name = f"{prefix}openblas_set_num_threads{suffix}"
+            if hasattr(library, name):
+                library[name](1)
 
 
 @contextmanager
@@ -144,7 +178,9 @@ def _live(builder: Any, reporter: Connection, parent: int) -> None:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent:
                 os._exit(1)
+        use_one_blas_thread()
         builder.build().start()
+        reporter.send("")
     except BaseException:
         reporter.send(traceback.format_exc())
         os._exit(1)

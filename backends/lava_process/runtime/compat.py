@@ -4,6 +4,9 @@ Its only import error there is in ``lava/magma/compiler/var_model.py``: an insta
 dataclass ``ByteEncoder`` as the default of a field, which Python 3.11 refuses unless it is
 hashable. That one class is given a hash while Lava is imported.
 
+Lava imports all of ``scipy.signal`` for one function of its slow convolution, which is more
+than half of the time to load it. That import is put off until the function is called.
+
 Lava also sets the process-wide start method to fork, and fails where the host chose one
 before. Our actors fork on their own account, so the host keeps its choice.
 """
@@ -61,8 +64,34 @@ def prepare_lava() -> None:
         try:
             importlib.import_module("lava.magma.compiler.var_model")
             importlib.import_module("lava.magma.runtime.runtime")
+            import_convolution()
         except ModuleNotFoundError as error:
             raise missing_lava() from error
+
+
+class DeferredSignal:
+    """Stands in for ``scipy.signal`` in Lava's convolution."""
+
+    @staticmethod
+    def convolve2d(*arguments: Any, **options: Any) -> Any:
+        """Call the function of that name, importing it first."""
+        from scipy.signal import convolve2d
+
+        return convolve2d(*arguments, **options)
+
+
+def import_convolution() -> None:
+    """Import Lava's convolution without ``scipy.signal``, unless that is loaded already."""
+    import scipy
+
+    defer = "signal" not in vars(scipy)
+    if defer:
+        scipy.signal = DeferredSignal
+    try:
+        importlib.import_module("lava.proc.conv.process")
+    finally:
+        if defer:
+            del scipy.signal
 
 
 def missing_lava() -> MissingDependencyError:

@@ -6,6 +6,7 @@ Left to itself, Lava executes every Python file beside a process in search of mo
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from lava.magma.core.run_configs import Loihi2SimCfg
@@ -48,5 +49,7 @@ class FixedPointConfig(Loihi2SimCfg):  # type: ignore[misc]
     """
 
     def __init__(self, *, fast: bool) -> None:
+        if not fast:
+            importlib.import_module("scipy.signal")  # once here, not in every forked process
         chosen = ModelByClass(OWN | (FAST if fast else STOCK))
         super().__init__(select_tag="fixed_pt", exception_proc_model_map=chosen)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from snnc.ir import IF, Conv, Encoder, Graph, Input, Integrator, Linear, MaxPool, Node, Reshape
 from snnc.ir.types import Array, TensorType
 

@@ -1,26 +1,37 @@
 """Runs on Lava are equal to the reference, bit for bit and count for count."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from snnc.backends.lava_process import LavaBackend
-from snnc.backends.numpy_sim import NumpyBackend
-from snnc.ir import IF, Array, Graph, Integrator, reference
-from snnc.ir.errors import DataError
 
-pytestmark = pytest.mark.lava
+from snnc.backends.lava_process import LavaBackend, LavaProgram
+from snnc.backends.lava_process.lowering import plan
+from snnc.backends.numpy_sim import NumpyBackend
+from snnc.ir import (
+    IF,
+    Array,
+    Conv,
+    Encoder,
+    Graph,
+    Input,
+    Integrator,
+    Linear,
+    Reshape,
+    reference,
+)
+from snnc.ir.errors import DataError
+from snnc.ir.types import TensorType
+
+pytestmark = [
+    pytest.mark.lava,
+    pytest.mark.skipif(not LavaBackend().availability(), reason="the extra lava is not installed"),
+]
 
 Samples = Callable[[Graph, int], dict[str, Array]]
 Graphs = dict[str, Callable[[], Graph]]
-
-
-@pytest.fixture(autouse=True)
-def _needs_lava() -> None:
-    pytest.importorskip("scipy", reason="the extra lava is not installed")
-    if not LavaBackend().availability():
-        pytest.skip("the extra lava is not installed")
 
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "stock"])
@@ -91,6 +102,39 @@ def test_no_samples(graphs: Graphs) -> None:
 def test_bad_inputs(graphs: Graphs, inputs: dict[str, Array], message: str) -> None:
     with pytest.raises(DataError, match=message):
         LavaBackend().lower(graphs["lenet"](), 3).run(inputs)
+
+
+def test_fast_and_stock_models_agree_where_lava_wraps_and_float32_rounds() -> None:
+    rng = np.random.default_rng(4)
+    nodes = [
+        Input(name="x", type=TensorType((3, 5, 4))),
+        Encoder(name="e", inputs=("x",), scale=0.0001, bits=16),
+        Conv(name="c", inputs=("e",), weight=rng.integers(-127, 128, (4, 3, 3, 3))),
+        Integrator(name="y", inputs=("c",), bias=np.zeros((1, 1, 1), int), scale=np.ones(1)),
+        Reshape(name="f", inputs=("e",), shape=(60,)),
+        Linear(name="l", inputs=("f",), weight=rng.integers(-127, 128, (4, 60))),
+        Integrator(name="z", inputs=("l",), bias=np.zeros(1, int), scale=np.ones(1)),
+    ]
+    graph = Graph(nodes, {"y": "y", "z": "z"})
+    program = LavaProgram(graph, 1, plan(graph))  # past the design rules, which forbid it
+    x = {"x": rng.normal(0, 2, (6, 3, 5, 4))}
+    fast, stock = (program.run(x, fast=fast).decoded for fast in (True, False))
+    expected = reference.run(graph, x, 1).outputs
+    for key in ("y", "z"):
+        np.testing.assert_array_equal(fast[key], stock[key])
+    np.testing.assert_array_equal(fast["z"][:, 0], expected["z"][0].astype("f4"))
+    wrapped = (expected["y"][0] + 2**23) % 2**24 - 2**23
+    np.testing.assert_array_equal(fast["y"][:, 0], wrapped.astype("f4"))
+    assert np.abs(expected["y"]).max() > 2**24
+    assert np.abs(expected["z"]).max() > 2**23
+
+
+def test_runs_in_a_thread(graphs: Graphs, samples: Samples) -> None:
+    program = LavaBackend().lower(graphs["lenet"](), 2)
+    x = samples(program.graph, 2)
+    with ThreadPoolExecutor(1) as pool:
+        threaded = pool.submit(program.run, x).result()
+    np.testing.assert_array_equal(threaded.decoded["y"], program.run(x).decoded["y"])
 
 
 @pytest.mark.slow

@@ -1,0 +1,234 @@
+"""Nothing that goes wrong in a Lava network hangs, hides its reason or leaves anything behind.
+
+Each test runs a program of its own that leads its own process group, so that the test suite
+cannot hang either.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from snnc.backends.lava_process import LavaBackend
+
+pytestmark = [
+    pytest.mark.lava,
+    pytest.mark.skipif(not LavaBackend().availability(), reason="the extra lava is not installed"),
+    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
+]
+
+PATIENCE = 20
+"""Seconds that suffice on a busy machine; on an idle one it is over within one."""
+
+PROGRAM = """
+import multiprocessing.managers, multiprocessing.shared_memory, os, signal, sys, time
+from pathlib import Path
+import numpy as np
+from snnc.backends.lava_process import LavaBackend
+from snnc.ir import IF, Encoder, Graph, Input, Integrator, Linear
+from snnc.ir.errors import ExecutionError
+from snnc.ir.types import TensorType
+
+PATIENCE = 20  # a second on an idle machine
+zero = np.zeros(1, int)
+nodes = [
+    Input(name="x", type=TensorType((3,))),
+    Encoder(name="e", inputs=("x",), scale=0.1),
+    Linear(name="l", inputs=("e",), weight=np.ones((2, 3), int)),
+    IF(name="n", inputs=("l",), threshold=zero + 9, bias=zero, initial=zero),
+    Linear(name="k", inputs=("n",), weight=np.ones((2, 2), int)),
+    Integrator(name="y", inputs=("k",), bias=zero, scale=np.ones(2)),
+]
+program = LavaBackend().lower(Graph(nodes, {"y": "y"}), 4)
+x = {"x": np.ones((5, 3))}
+print("begin", flush=True)
+program.run(x)
+
+from snnc.backends.lava_process.runtime import models, simulation
+
+def children():
+    return [p for p in Path("/proc").glob("[0-9]*/stat") if parent(p) == os.getpid()]
+
+def parent(stat):
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return None
+
+def forbidden(*_, **__):
+    raise AssertionError("named shared memory outlives a crash")
+
+multiprocessing.shared_memory.SharedMemory.__init__ = forbidden
+multiprocessing.managers.SharedMemoryManager.start = forbidden
+
+def fails(words, **options):
+    begin = time.monotonic()
+    try:
+        program.run(x, **options)
+    except ExecutionError as error:
+        for word in words:
+            assert word in str(error), str(error)
+    else:
+        raise AssertionError("nothing was raised")
+    assert time.monotonic() - begin < PATIENCE
+    assert not children()
+
+def broken(model, action):
+    original = model.run_spk
+    def run_spk(self):
+        if self.time_step == 6:
+            action()
+        original(self)
+    model.run_spk = run_spk
+    return lambda: setattr(model, "run_spk", original)
+
+def raise_():
+    raise ValueError("the sum of all evils")
+"""
+
+
+@contextmanager
+def started(script: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start a program in a process group of its own; end all of it afterwards."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM + script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield child
+    finally:
+        if alive(child.pid):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+
+
+def alive(group: int) -> list[str]:
+    """Return the processes of a process group that still run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, member = stat.read_text().rpartition(")")[2].split()[:3]
+        except (OSError, ValueError):
+            continue
+        if int(member) == group and state != "Z":
+            found.append(stat.parent.name)
+    return found
+
+
+def run(script: str) -> None:
+    with started(script) as child:
+        out, error = child.communicate(timeout=90)
+        assert child.returncode == 0, error
+        assert out.endswith("end\n")
+        assert not alive(child.pid)
+
+
+def test_an_exception_surfaces_with_its_traceback() -> None:
+    run(
+        "for model in (models.SampleSourceModel, models.IntegrateAndFireModel, "
+        "models.ReadoutModel):\n"
+        "    mend = broken(model, raise_)\n"
+        "    fails(['failed', 'the sum of all evils', 'line '])\n"
+        "    mend()\n"
+        "def __init__(self, *_):\n"
+        "    raise_()\n"
+        "models.IntegrateAndFireModel.__init__ = __init__\n"
+        "fails([\"process 'n' failed\", 'the sum of all evils'])\n"
+        "del models.IntegrateAndFireModel.__init__\n"
+        "assert program.run(x).outputs.shape == (5, 2)\n"
+        "print('end')\n"
+    )
+
+
+def test_a_killed_process_is_noticed() -> None:
+    run(
+        "mend = broken(models.IntegrateAndFireModel, lambda: os.kill(os.getpid(), 9))\n"
+        "fails([\"process 'n' died (exit code -9)\"])\n"
+        "mend()\n"
+        "mend = broken(models.ReadoutModel, lambda: os._exit(0))\n"
+        "fails([\"process 'y' died (exit code 0)\"])\n"
+        "mend()\n"
+        "program.run(x)\n"
+        "print('end')\n"
+    )
+
+
+def test_a_network_that_hangs_is_given_up() -> None:
+    run(
+        "mend = broken(models.IntegrateAndFireModel, lambda: time.sleep(1000))\n"
+        "fails(['gave up after 0.5 s', 'of 22'], timeout=0.5)\n"
+        "simulation.STALL_SECONDS = 4.0\n"
+        "fails(['no step ended for 4 s after step 6 of 22'])\n"
+        "print('end')\n"
+    )
+
+
+LONG = (
+    "x = {'x': np.ones((20000, 3))}\n"
+    "program.run(x, progress=lambda done, total: print(done, flush=True))\n"
+)
+
+
+def wait_until_it_runs(child: "subprocess.Popen[str]") -> None:
+    assert child.stdout is not None
+    for line in child.stdout:
+        if line.strip().isdigit() and int(line) > 3:
+            return
+    pytest.fail("the program ended")
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),
+    ],
+)
+def test_signals_end_everything(number: signal.Signals) -> None:
+    with started(LONG) as child:
+        wait_until_it_runs(child)
+        assert len(alive(child.pid)) > 5
+        begin = time.monotonic()
+        if number is signal.SIGINT:  # a terminal sends it to the whole group
+            os.killpg(child.pid, number)
+        else:
+            os.kill(child.pid, number)
+        _, error = child.communicate(timeout=PATIENCE)
+        while alive(child.pid) and time.monotonic() - begin < PATIENCE:
+            time.sleep(0.05)
+        assert not alive(child.pid)
+        if number is signal.SIGINT:
+            assert error.count("Traceback") == 1
+            assert "KeyboardInterrupt" in error
+        else:
+            assert child.returncode == -number
+
+
+def test_the_start_method_of_the_program_is_kept() -> None:
+    script = (
+        "import multiprocessing\n"
+        "assert multiprocessing.get_start_method() == 'spawn'\n"
+        "assert program.run(x).outputs.shape == (5, 2)\n"
+        "print('end')\n"
+    )
+    spawn = "import multiprocessing\nmultiprocessing.set_start_method('spawn')\n"
+    done = subprocess.run(
+        [sys.executable, "-c", spawn + PROGRAM + script],
+        timeout=90,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("end\n")
