@@ -17,6 +17,7 @@ from .shapes import (
     Pair,
     expect_image,
     expect_inputs,
+    expect_no_empty_window,
     expect_signal,
     synapse_output,
     window_output,
@@ -125,6 +126,7 @@ class AveragePool(Node):
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 1)
         expect_signal(self.name, inputs[0], Signal.REAL)
+        expect_no_empty_window(self.name, self.kernel, self.padding, (1, 1))
         channels, height, width = expect_image(self.name, inputs[0])
         size = window_output(
             self.name, (height, width), self.kernel, self.stride, self.padding, (1, 1)
@@ -163,9 +165,7 @@ class MaxPool(Node):
         size = window_output(
             self.name, (height, width), self.kernel, self.stride, self.padding, self.dilation
         )
-        spans = [self.dilation[axis] * (self.kernel[axis] - 1) + 1 for axis in (0, 1)]
-        if any(pad >= spans[axis % 2] for axis, pad in enumerate(self.padding)):
-            raise ShapeError(f"{self.name}: padding {self.padding} holds whole windows")
+        expect_no_empty_window(self.name, self.kernel, self.padding, self.dilation)
         payload = inputs[0].payload
         if payload:  # a maximum rises by at most the largest payload and falls by the smallest
             payload = (min(payload[0], 0), max(payload[1], 0))

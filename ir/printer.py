@@ -22,7 +22,12 @@ def to_text(graph: Graph) -> str:
     """
     lines = [f"%{n.name}: {graph.types[n.name]} = {_call(n)}" for n in graph]
     outputs = ", ".join(f"{key}=%{name}" for key, name in graph.outputs.items())
-    return "\n".join([*lines, f"return {outputs}"])
+    return "\n".join(_printable(line) for line in (*lines, f"return {outputs}"))
+
+
+def _printable(line: str) -> str:
+    """Return a line with its control characters as escapes: ONNX names may hold any."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _call(node: Node) -> str:

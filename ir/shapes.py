@@ -68,6 +68,13 @@ def window_output(
     return out[0], out[1]
 
 
+def expect_no_empty_window(name: str, kernel: Pair, padding: Padding, dilation: Pair) -> None:
+    """Raise ``ShapeError`` where a pool's window could lie wholly in the padding."""
+    spans = [dilation[axis] * (kernel[axis] - 1) + 1 for axis in (0, 1)]
+    if any(pad >= spans[axis % 2] for axis, pad in enumerate(padding)):
+        raise ShapeError(f"{name}: padding {padding} holds whole windows of {kernel}")
+
+
 def expect_image(name: str, source: TensorType) -> tuple[int, int, int]:
     """Return channels, height and width; raise ``ShapeError`` for another rank."""
     if len(source.shape) != 3:

@@ -22,7 +22,8 @@ class Operation:
         inputs: What its inputs are.
         fresh: Returns a name that no node has, made from the one given.
         lookup: Returns the activation of a node's name.
-        batches: The numbers that mean the batch size where a constant shape begins with one.
+        batch: The batch size the file is fixed to; 1 where it is symbolic, because a constant
+            shape that begins with 1 was then exported for one sample.
     """
 
     def __init__(
@@ -33,14 +34,14 @@ class Operation:
         *,
         fresh: Callable[[str], str],
         lookup: Callable[[str], Activation],
-        batches: frozenset[int],
+        batch: int,
     ) -> None:
         self.type: str = proto.op_type
         self.output: str = proto.output[0]
         self.opset = opset
         self.inputs = tuple(inputs)
         self.lookup = lookup
-        self.batches = batches
+        self.batch = batch
         self._fresh = fresh
         self._attributes: Mapping[str, AttributeProto] = {a.name: a for a in proto.attribute}
         self._unread = set(self._attributes)

@@ -123,7 +123,7 @@ class Walk:
             inputs,
             fresh=self._fresh,
             lookup=lambda name: Activation(self.nodes[name], self._types[name]),
-            batches=frozenset({1, self._signature.batch or 1}),
+            batch=self._signature.batch or 1,
         )
 
     def _label(self, proto: NodeProto, op: Operation) -> bool:

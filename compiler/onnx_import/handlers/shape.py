@@ -52,12 +52,12 @@ def reshape(op: Operation) -> tuple[Node, ...]:
     zero_is_zero = bool(op.integer("allowzero", 0))
     if len(sizes[0]) < 2 or sizes[0][1:] != sizes[1][1:]:
         raise RefusalError(f"its target shape is {sizes[0]}", _HINT)
-    fixed = sizes[0][0] == sizes[1][0]
-    if not (sizes[0][0] in {0, -1} | op.batches if fixed else (sizes[0][0], sizes[1][0]) == (1, 2)):
+    first, other = sizes[0][0], sizes[1][0]
+    if (first, other) != (1, 2) and (first != other or first not in (0, -1, op.batch)):
         raise RefusalError(f"its target shape {sizes[0]} does not begin with the batch", _HINT)
     if zero_is_zero and 0 in sizes[0]:
         raise RefusalError("its target shape has an axis of size 0", _HINT)
-    return reshaped(op, _features(source, sizes[0][1:], open_batch=sizes[0][0] == -1))
+    return reshaped(op, _features(source, sizes[0][1:], open_batch=first == -1))
 
 
 def _features(source: tuple[int, ...], target: list[int], *, open_batch: bool) -> tuple[int, ...]:

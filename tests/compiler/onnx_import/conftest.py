@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnx.parser
+import onnxruntime
 import pytest
 from onnx import ModelProto, numpy_helper
 
@@ -64,7 +66,7 @@ def check(save: Save) -> Check:
     def check(model: ModelProto, inputs: Mapping[str, Array] | None = None) -> ImportedModel:
         imported = load(save(model))
         feed = inputs or {node.name: samples(node) for node in imported.graph.of_type(Input)}
-        wanted = AnnSession(model).run(feed)
+        wanted = original(model, feed)
         reference = evaluate(imported.graph, feed)
         exported = AnnSession(imported.graph).run(feed)
         for name, source in imported.graph.outputs.items():
@@ -73,6 +75,16 @@ def check(save: Save) -> Check:
         return imported
 
     return check
+
+
+def original(model: ModelProto, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Run the file itself, as it stands: some releases fuse Pad and AveragePool wrongly."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    content, providers = model.SerializeToString(), ["CPUExecutionProvider"]
+    session: Any = onnxruntime.InferenceSession(content, options, providers=providers)
+    names = [value.name for value in session.get_outputs()]
+    return dict(zip(names, session.run(names, dict(inputs)), strict=True))
 
 
 def samples(node: Input) -> Array:
@@ -84,6 +96,8 @@ def samples(node: Input) -> Array:
 def assert_close(found: Array, wanted: Array) -> None:
     """Compare within 1e-5 of the largest value: float32 against a reference in float64."""
     assert found.shape == wanted.shape
+    if np.array_equal(found, wanted, equal_nan=True):
+        return  # also where values are infinite
     assert np.abs(found - wanted).max() <= 1e-5 * np.abs(wanted).max()
 
 

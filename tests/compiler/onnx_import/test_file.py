@@ -16,7 +16,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from snnc.compiler.onnx_import import file as onnx_file
 from snnc.compiler.onnx_import import load
-from snnc.ir.errors import ModelError, SnncError
+from snnc.ir.errors import ModelError, Problem, SnncError
 
 from .conftest import build_model
 
@@ -262,7 +262,9 @@ def test_damage_never_ends_in_a_traceback(
         content[position] = value
     path = tmp_path_factory.getbasetemp() / "damaged.onnx"
     path.write_bytes(content[:end])
+    problems: tuple[Problem, ...] = ()
     try:
         load(path)
     except SnncError as error:
-        assert all(problem.message and problem.hint for problem in error.problems)
+        problems = error.problems
+    assert all(problem.message and problem.hint for problem in problems)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from onnx import ModelProto
 
-from snnc.compiler.onnx_import import ImportedModel
+from snnc.compiler.onnx_import import ImportedModel, load
 from snnc.ir import Add, Affine, AveragePool, Clip, Conv, Linear, MaxPool, Reshape
 from snnc.ir.node import Node
 
 Build = Callable[..., ModelProto]
-Check = Callable[[ModelProto], ImportedModel]
+Check = Callable[..., ImportedModel]
 
 RNG = np.random.default_rng(0)
 FLAT = "float[N,6] x"
@@ -157,7 +158,6 @@ MEANS = {
     "attribute": ("y = ReduceMean<axes=[2,3]>(x)", 13, [AveragePool]),
     "dropped": ("y = ReduceMean<axes=[-1,2],keepdims=0>(x)", 13, [AveragePool, Reshape]),
     "input": ("y = ReduceMean<keepdims=0>(x, axes)", 18, [AveragePool, Reshape]),
-    "no-axes": ("a = Relu(x) y = ReduceMean<noop_with_empty_axes=1>(a)", 18, [Clip]),
 }
 
 
@@ -166,6 +166,11 @@ def test_means(
     build: Build, check: Check, nodes: str, opset: int, expected: list[type[Node]]
 ) -> None:
     assert kinds(check(build(nodes, opset=opset, axes=ints(-1, -2)))) == expected
+
+
+def test_a_mean_over_no_axes_does_nothing(build: Build, save: Callable[..., Path]) -> None:
+    nodes = "a = Relu(x) y = ReduceMean<noop_with_empty_axes=1>(a)"  # ONNX Runtime 1.23 fails
+    assert kinds(load(save(build(nodes, opset=18)))) == [Clip]
 
 
 def test_the_last_of_several_nodes_has_the_name_of_the_tensor(build: Build, check: Check) -> None:
@@ -241,18 +246,14 @@ def test_views(build: Build, check: Check, nodes: str) -> None:
     check(build(nodes, **weights))
 
 
-@pytest.mark.parametrize("target", [(3, 126), (1, 126), (3, -1), (0, -1), (-1, 2, 63)])
+@pytest.mark.parametrize("target", [(3, 126), (1, -1), (3, -1), (0, -1), (-1, 2, 63)])
 def test_reshape_of_a_file_with_a_fixed_batch(build: Build, check: Check, target: Any) -> None:
     model = build("y = Reshape(x, to)", "float[3,2,7,9] x", to=ints(*target))
-    if target == (1, 126):  # exported for one sample, then the input was edited to three
+    if target[0] == 1:  # exported for one sample, then the input was edited to three
         model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
-        check_one(model, check)
+        check(model, {"x": real(1, 2, 7, 9).astype(np.float32)})
     else:
         check(model)
-
-
-def check_one(model: ModelProto, check: Callable[..., ImportedModel]) -> None:
-    check(model, {"x": real(1, 2, 7, 9).astype(np.float32)})
 
 
 @pytest.mark.parametrize("opset", [11, 17])

@@ -232,6 +232,15 @@ def test_attributes_no_handler_looks_at_are_refused(
     assert entry.reason == "attribute axis is not supported"
 
 
+@pytest.mark.parametrize("target", [(1, -1), (2, 189)])
+def test_reshape_that_is_not_the_fixed_batch(
+    build: Build, save: Save, target: tuple[int, int]
+) -> None:
+    model = build("y = Reshape(x, to)", "float[3,2,7,9] x", to=ints(*target))
+    (entry,) = examine(save(model)).unsupported
+    assert "does not begin with the batch" in entry.reason
+
+
 def test_average_pool_with_dilation_is_refused(build: Build, save: Save) -> None:
     nodes = "y = AveragePool<kernel_shape=[2,2],dilations=[2,2]>(x)"
     (entry,) = examine(save(build(nodes, opset=19))).unsupported
