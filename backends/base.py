@@ -19,13 +19,14 @@ class Activity:
     """What one node did in a run; every array is ``(samples, timesteps)``, int64.
 
     For a node that sends events (a population, a max pool) ``spikes`` and ``units`` count what
-    it sent. For a synapse they are what it received, and ``synops`` what that caused.
+    it sent. For a synapse they are what it received, and ``synops`` what that caused. A max pool
+    has both: ``synops`` counts the windows that the events it received reached.
 
     Attributes:
         spikes: Events: nonzero payloads.
         units: The sum of the payloads' magnitudes.
         synops: Events times the synapses each of them reaches (nonzero weights, borders and
-            parallel copies counted as they are); 0 for nodes that are not synapses.
+            parallel copies counted as they are); 0 for populations.
         unit_synops: Likewise with each event counted by its magnitude.
     """
 

@@ -91,7 +91,8 @@ def read_arrays(source: Source, what: str = "data") -> dict[str, Array]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        # RuntimeError: zipfile cannot decrypt, or does not know the compression.
         raise DataError(f"{what}: {path} cannot be read: {error}", hint=hint) from error
 
 
@@ -111,8 +112,10 @@ def _fitting(array: Array, node: Input, what: str) -> Array:
             f"{what} holds NaN or infinity, first in sample {_first_bad_sample(array)}",
             hint="remove or repair these samples",
         )
-    cast = array.astype(np.float32)
-    if not np.array_equal(cast.astype(array.dtype), array):
+    with np.errstate(over="ignore", invalid="ignore"):  # such values are refused just below
+        cast = array.astype(np.float32)
+        lossless = np.array_equal(cast.astype(array.dtype), array)
+    if not lossless:
         raise DataError(
             f"{what} is {array.dtype} with values that float32 cannot hold",
             hint="round them yourself: array.astype(numpy.float32)",

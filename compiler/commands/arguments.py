@@ -1,0 +1,213 @@
+"""Command-line arguments: a parser whose errors are snnc's, and options commands share."""
+
+from __future__ import annotations
+
+from argparse import (
+    ArgumentParser,
+    ArgumentTypeError,
+    BooleanOptionalAction,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+
+class Parser(ArgumentParser):
+    """A parser that raises ``OptionError`` and knows which option was meant.
+
+    Args:
+        prog: The words before the arguments, for the usage line.
+        description: What the command does.
+        epilog: Shown behind the options.
+    """
+
+    def __init__(self, prog: str, description: str, epilog: str) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=epilog,
+            formatter_class=RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def parse(self, words: Sequence[str]) -> Namespace:
+        """Return the arguments; raise ``OptionError`` with every unknown option at once."""
+        from ...ir.errors import OptionError, Problem
+
+        known = list(self._option_string_actions)
+        before = words[: words.index("--")] if "--" in words else words
+        names = dict.fromkeys(word.split("=")[0] for word in before if word.startswith("--"))
+        problems = [
+            Problem(f"{self.prog}: unknown option {name!r}", self._hint(suggestion(name, known)))
+            for name in names
+            if name not in known
+        ]
+        if problems:
+            message = "\n".join(problem.message for problem in problems)
+            raise OptionError(message, problems=problems)
+        return self.parse_args(words)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ``OptionError`` with what argparse found."""
+        from ...ir.errors import OptionError
+
+        raise OptionError(f"{self.prog}: {message.removeprefix('argument ')}", hint=self._hint(""))
+
+    def _hint(self, text: str) -> str:
+        return f"{text}see: {self.prog} --help"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return ``did you mean ...? `` for a name close to a known one, else nothing.
+
+    >>> suggestion("--tagret", ["--target", "--json"])
+    "did you mean '--target'? "
+    """
+    close = get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
+
+
+def add_artifact(parser: ArgumentParser) -> None:
+    """Add the artifact a command works on."""
+    parser.add_argument("artifact", metavar="OUT", help="folder written by `snnc MODEL.onnx`")
+
+
+def add_on(parser: ArgumentParser) -> None:
+    """Add ``--on``."""
+    parser.add_argument(
+        "--on",
+        metavar="TARGET",
+        help="run on this target, e.g. numpy (default: the artifact's own)",
+    )
+
+
+@contextmanager
+def offering_simulator() -> Iterator[None]:
+    """Add ``--on numpy`` to the hint of an error that says that a target cannot run here."""
+    from ...ir.errors import MissingDependencyError, SnncError
+
+    try:
+        yield
+    except MissingDependencyError as error:
+        (problem,) = error.problems
+        raise SnncError(
+            problem.message, hint=f"{problem.hint}; or use the simulator: --on numpy"
+        ) from error
+
+
+def add_conversion(parser: ArgumentParser) -> None:
+    """Add the options of a conversion, which ``compile`` and ``inspect`` share."""
+    parser.add_argument("model", metavar="MODEL.onnx", help="the trained model")
+    parser.add_argument(
+        "--target", default="numpy", help="where the network shall run (default: %(default)s)"
+    )
+    group = parser.add_argument_group("spike code")
+    group.add_argument(
+        "--code",
+        help="rate: binary spikes; ternary: signed spikes; augmented: signed spikes with a "
+        "coefficient (default: the richest code the target takes)",
+    )
+    group.add_argument(
+        "--timesteps",
+        type=int,
+        default=8,
+        metavar="T",
+        help="steps a sample (default: %(default)s)",
+    )
+    group.add_argument(
+        "--max-payload",
+        type=int,
+        metavar="K",
+        help="largest coefficient of an augmented spike (default: 4)",
+    )
+    group.add_argument(
+        "--deadband",
+        type=int,
+        metavar="0|1",
+        help="negative spikes answer any negative membrane (0) or one of minus a whole "
+        "threshold (1) (default: 0)",
+    )
+    group.add_argument(
+        "--guard",
+        action=BooleanOptionalAction,
+        help="whether a neuron behind a ReLU takes back only what it has sent (default: --guard)",
+    )
+    group.add_argument(
+        "--v-init",
+        type=float,
+        default=0.5,
+        metavar="V",
+        help="membrane at the start, in thresholds (default: %(default)s)",
+    )
+    group = parser.add_argument_group("thresholds and numbers")
+    group.add_argument(
+        "--thresholds",
+        metavar="RULE",
+        help="max, percentile or mmse (default: mmse; max without --calibration)",
+    )
+    group.add_argument(
+        "--percentile",
+        type=float,
+        default=99.9,
+        metavar="P",
+        help="for --thresholds percentile (default: %(default)s)",
+    )
+    group.add_argument(
+        "--per-channel", action="store_true", help="one threshold a channel, not a population"
+    )
+    group.add_argument(
+        "--weight-bits",
+        type=weight_bits,
+        default=8,
+        metavar="2..8|float",
+        help="width of integer weights, or float for real ones (default: %(default)s)",
+    )
+    group.add_argument(
+        "--input-bits",
+        type=int,
+        default=8,
+        metavar="2..8",
+        help="width of the quantised input (default: %(default)s)",
+    )
+    group.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the synthetic calibration data (default: %(default)s)",
+    )
+
+
+def conversion_options(arguments: Namespace) -> dict[str, Any]:
+    """Return the fields of ``compiler.options.Options`` that arguments hold."""
+    names = (
+        *("code", "timesteps", "thresholds", "percentile", "per_channel", "weight_bits"),
+        *("input_bits", "max_payload", "deadband", "guard", "v_init", "seed"),
+    )
+    return {name: getattr(arguments, name) for name in names}
+
+
+def weight_bits(text: str) -> int | None:
+    """Return a width in bits, or None for ``float``."""
+    if text == "float":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentTypeError(
+            f"{text!r} is neither a whole number from 2 to 8 nor 'float'"
+        ) from None
+
+
+def steps(text: str) -> tuple[int, ...]:
+    """Return a list of time steps given as ``1,2,4``, sorted, each once."""
+    try:
+        found = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no list of whole numbers, e.g. 1,2,4") from None
+    if found[0] < 1:
+        raise ArgumentTypeError(f"{found[0]} is no number of time steps, the first step is 1")
+    return tuple(found)

@@ -1,0 +1,164 @@
+"""``snnc compile``: from an ONNX file to an artifact folder."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .arguments import add_conversion, conversion_options
+from .console import Console, one_line
+
+if TYPE_CHECKING:
+    from ...ir import Graph
+    from ..network import Network
+    from ..pipeline import After
+
+EXAMPLE = "snnc compile model.onnx --target lava --calibration train.npz --timesteps 8 -o out"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_conversion(parser)
+    parser.add_argument(
+        "--calibration",
+        metavar="X.npz",
+        help="training samples, arrays named after the model's inputs or x; some hundreds are "
+        "enough (default: synthetic ones, and a warning)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="folder to write; only an artifact is ever replaced (default: MODEL-TARGET)",
+    )
+    parser.add_argument(
+        "--dump-passes", metavar="DIR", help="write the graph after every pass into this folder"
+    )
+    parser.add_argument(
+        "--no-ann",
+        action="store_true",
+        help="leave the source model out; evaluate and estimate then refuse the artifact",
+    )
+
+
+def run(arguments: Namespace, console: Console) -> int:
+    from ...backends import get_backend
+    from ...backends.artifact import check_destination
+    from ..api import compile
+
+    target = arguments.target
+    get_backend(target)  # an unknown target is said before any file is looked at
+    out = Path(arguments.output or f"{Path(arguments.model).stem}-{target}")
+    check_destination(out)
+    after = dump_into(Path(arguments.dump_passes)) if arguments.dump_passes else None
+    with console.progress() as progress:
+        network = compile(
+            arguments.model,
+            target=target,
+            calibration=arguments.calibration,
+            include_ann=not arguments.no_ann,
+            after=after,
+            progress=progress,
+            **conversion_options(arguments),
+        )
+        network.save(out)
+    for message, hint in network.report["warnings"]:
+        console.warning(message, hint)
+    console.lines(*describe(network), f"written      {out}", *_next_commands(out))
+    console.result({"artifact": str(out), **to_json(network)})
+    return 0
+
+
+def dump_into(folder: Path) -> After:
+    """Return a callback that writes each graph it is given as ``NN_pass.txt``.
+
+    Raises:
+        OptionError: The folder cannot be made.
+    """
+    from ...ir.errors import OptionError
+    from ...ir.printer import to_text
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(
+            f"--dump-passes {folder}: {error.strerror}", hint="give a folder that can be written"
+        ) from error
+    numbers = count()
+
+    def after(name: str, graph: Graph) -> None:
+        (folder / f"{next(numbers):02}_{name}.txt").write_text(
+            to_text(graph) + "\n", encoding="utf-8"
+        )
+
+    return after
+
+
+def describe(network: Network) -> list[str]:
+    """Return the summary of a compiled network, one line an element."""
+    from ..report import summary
+
+    manifest, report, sizes = network.artifact.manifest, network.report, summary(network.graph)
+    options = manifest["options"]
+    bits = options["weight_bits"]
+    weights = f"{bits}-bit weights" if bits else "real weights"
+    numbers = f"{weights}, {options['input_bits']}-bit input" if bits else weights
+    rows = [
+        ("target", network.target),
+        ("code", f"{options['code']}, {payloads(network.graph)}"),
+        ("time steps", f"T = {network.timesteps}, depth latency {network.program.depth_latency}"),
+        ("numbers", numbers),
+        ("calibration", f"{report['calibration']}, {report['calibration_samples']} samples"),
+        ("thresholds", report["thresholds"]),
+        (
+            "network",
+            f"{sizes['populations']} populations, {sizes['neurons']} neurons, "
+            f"{sizes['weights']} weights",
+        ),
+    ]
+    lines = [f"{title:12} {text}" for title, text in rows]
+    lines += [f"cut off      {text}" for text in report["cut"]]
+    if report["approximations"]:
+        lines.append(f"approximate  {len(report['approximations'])} places:")
+    return lines + [f"  - {one_line(text)}" for text in report["approximations"]]
+
+
+def payloads(graph: Graph) -> str:
+    """Return the payloads of all populations in words."""
+    from ...ir import IF
+
+    nodes = graph.of_type(IF)
+    if not nodes:
+        return "no populations"
+    low, high = min(-n.max_negative for n in nodes), max(n.max_positive for n in nodes)
+    return f"payloads {low} to {high}"
+
+
+def to_json(network: Network) -> dict[str, Any]:
+    """Return what the compiler did as one JSON object."""
+    from ..report import summary
+
+    manifest = network.artifact.manifest
+    return {
+        "model": manifest["model"],
+        "target": network.target,
+        "code": manifest["options"]["code"],
+        "timesteps": network.timesteps,
+        "depth_latency": network.program.depth_latency,
+        "layer_synchronous": False,
+        "network": dict(summary(network.graph)),
+        "options": manifest["options"],
+        "report": network.report,
+        "versions": manifest["versions"],
+    }
+
+
+def _next_commands(out: Path) -> list[str]:
+    return [
+        "",
+        "next:",
+        f"  snnc verify {out}",
+        f"  snnc evaluate {out} --data test.npz",
+        f"  snnc estimate {out} --data test.npz",
+    ]

@@ -1,0 +1,233 @@
+"""Accuracy and activity of a compiled network over time, beside its source model.
+
+All entries are prefixes of one run: after ``t`` of ``T`` steps the outputs so far, divided by
+``t``, are a valid answer of a rate-type code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from ..backends.artifact import require_ann
+from ..backends.base import Progress
+from ..ir import Array
+from ..ir.errors import DataError, OptionError
+from .data import Samples
+from .event_counts import total_activity
+from .network import Network
+
+BLOCK_BYTES = 1 << 28
+"""Memory for the decoded outputs and the counts of the samples that run at once."""
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """The network after some of its time steps; all but the accuracy are means per sample.
+
+    Attributes:
+        timesteps: Steps counted from the first.
+        accuracy: Share of samples whose largest output is the label.
+        spikes_per_sample: Events of populations and max pools; the input is not counted.
+        payload_units_per_sample: The sum of their payloads' magnitudes.
+        synops_per_sample: Synaptic operations these events cause: events times fan-out.
+        unit_synops_per_sample: Likewise, each event counted by its magnitude.
+    """
+
+    timesteps: int
+    accuracy: float
+    spikes_per_sample: float
+    payload_units_per_sample: float
+    synops_per_sample: float
+    unit_synops_per_sample: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        target: The artifact's target.
+        executed_on: The target that ran.
+        samples: Number of samples.
+        timesteps: The compiled T.
+        depth_latency: Steps beyond T until the outputs of a sample are out.
+        ann_accuracy: Accuracy of the source model in ONNX Runtime, on the same samples.
+        snn: One entry for each prefix asked for.
+    """
+
+    target: str
+    executed_on: str
+    samples: int
+    timesteps: int
+    depth_latency: int
+    ann_accuracy: float
+    snn: tuple[Prefix, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as one JSON object; accuracies are fractions."""
+        return {
+            "target": self.target,
+            "executed_on": self.executed_on,
+            "samples": self.samples,
+            "timesteps": self.timesteps,
+            "depth_latency": self.depth_latency,
+            "layer_synchronous": False,
+            "ann": {
+                "accuracy": self.ann_accuracy,
+                "accuracy_interval_95": wilson(self.ann_accuracy, self.samples),
+            },
+            "snn": [
+                asdict(entry) | {"accuracy_interval_95": wilson(entry.accuracy, self.samples)}
+                for entry in self.snn
+            ],
+        }
+
+
+def evaluate(
+    network: Network,
+    samples: Samples,
+    labels: Array,
+    timesteps: Sequence[int] = (),
+    *,
+    executed_on: str = "",
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure a network on labelled samples.
+
+    Args:
+        network: The network, on the target it shall run on.
+        samples: For each input, ``(samples, *shape)``.
+        labels: ``(samples,)``, the index of the right output.
+        timesteps: The prefixes; by default the powers of two below T, and T.
+        executed_on: Name of the target the network was loaded for; its own by default.
+        progress: Called with samples done and in all.
+
+    Raises:
+        OptionError: A prefix is longer than the compiled T.
+        DataError: The network is no classifier of these labels.
+        ArtifactError: The artifact has no source model.
+    """
+    from ..backends.onnx_runtime import AnnSession
+
+    steps = tuple(timesteps) or default_steps(network.timesteps)
+    if max(steps) > network.timesteps:
+        raise OptionError(
+            f"--timesteps {max(steps)}: the network was compiled for T = {network.timesteps}",
+            hint=f"give at most {network.timesteps}, or compile with --timesteps {max(steps)}",
+        )
+    output, classes = class_scores(network)
+    if labels.min() < 0 or labels.max() >= classes:
+        raise DataError(
+            f"labels reach from {labels.min()} to {labels.max()}, but output {output!r} has "
+            f"{classes} classes",
+            hint=f"give labels from 0 to {classes - 1}",
+        )
+    session = AnnSession(require_ann(network.artifact))
+    correct, counts = _run(network, samples, labels, output, progress)
+    right = 0
+    done = 0
+    for scores in session.stream(samples):
+        answers = _classes(scores[output])
+        right += int(np.sum(answers == labels[done : done + len(answers)]))
+        done += len(answers)
+    total = len(labels)
+    return Evaluation(
+        target=network.target,
+        executed_on=executed_on or network.target,
+        samples=total,
+        timesteps=network.timesteps,
+        depth_latency=network.program.depth_latency,
+        ann_accuracy=right / total,
+        snn=tuple(
+            Prefix(t, float(correct[t - 1] / total), *map(float, counts[:, t - 1] / total))
+            for t in steps
+        ),
+    )
+
+
+def default_steps(timesteps: int) -> tuple[int, ...]:
+    """Return the powers of two below T, and T.
+
+    >>> default_steps(12)
+    (1, 2, 4, 8, 12)
+    """
+    return (*(2**i for i in range((timesteps - 1).bit_length())), timesteps)
+
+
+def class_scores(network: Network) -> tuple[str, int]:
+    """Return the output that scores classes, and their number.
+
+    Raises:
+        DataError: There are several outputs, or the only one does not score classes.
+    """
+    outputs = network.graph.outputs
+    if len(outputs) > 1:
+        raise DataError(
+            f"the network has {len(outputs)} outputs ({', '.join(map(repr, outputs))}), and "
+            "accuracy is defined for one vector of class scores",
+            hint="export a model with one output, or compare the outputs of `snnc run` yourself",
+        )
+    ((output, name),) = outputs.items()
+    type = network.graph.types[name]
+    if type.size != max(type.shape) or type.size < 2:
+        raise DataError(
+            f"output {output!r} has the shape {type.shape}, and accuracy is defined for one "
+            "vector of class scores",
+            hint="compare the outputs of `snnc run` yourself",
+        )
+    return output, type.size
+
+
+def wilson(share: float, samples: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a share (Wilson, *J. Am. Stat. Assoc.* 22, 1927).
+
+    >>> low, high = wilson(0.99, 500)
+    >>> round(low, 4), round(high, 4)
+    (0.9768, 0.9957)
+    """
+    z = 1.959964  # the 97.5 % quantile of the normal distribution
+    centre = share + z * z / (2 * samples)
+    spread = z * sqrt(share * (1 - share) / samples + z * z / (4 * samples * samples))
+    scale = 1 + z * z / samples
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def _run(
+    network: Network, samples: Samples, labels: Array, output: str, progress: Progress | None
+) -> tuple[Array, Array]:
+    """Return right answers ``(T,)`` and cumulated counts ``(4, T)``, summed over samples."""
+    total = len(labels)
+    size = _block_size(network, output)
+    correct: Array = np.zeros(network.timesteps, np.int64)
+    counts: Array = np.zeros((4, network.timesteps), np.int64)
+    for begin in range(0, total, size):
+        block = {name: x[begin : begin + size] for name, x in samples.items()}
+
+        def advance(done: int, _: int, begin: int = begin) -> None:
+            if progress:
+                progress(begin + done, total)
+
+        result = network.run(block, progress=advance)
+        answers = _classes(result.decoded[output], axes=2)
+        correct += np.sum(answers == labels[begin : begin + size, None], axis=0)
+        found = total_activity(network.graph, result.activity)
+        sums = (found.spikes, found.units, found.synops, found.unit_synops)
+        counts += np.stack([part.sum(axis=0) for part in sums]).cumsum(axis=1)
+    return correct, counts
+
+
+def _classes(scores: Array, axes: int = 1) -> Array:
+    """Return the index of the largest score behind the leading axes."""
+    return np.asarray(scores.reshape(*scores.shape[:axes], -1).argmax(axis=-1))
+
+
+def _block_size(network: Network, output: str) -> int:
+    graph = network.graph
+    decoded = 4 * graph.types[graph.outputs[output]].size
+    counted = 4 * 8 * len(graph)  # four int64 counts a node
+    return max(1, BLOCK_BYTES // (network.timesteps * (decoded + counted)))

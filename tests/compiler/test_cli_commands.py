@@ -1,0 +1,207 @@
+"""Every command where all goes well, for human eyes and as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import snnc
+from tests.command_line import Command, change_weight, write_model
+from tests.compiler.conftest import TIMESTEPS
+
+
+def test_compile_says_what_it_did(command: Command, model_file: Path, data_file: Path) -> None:
+    found = command(model_file, "--calibration", data_file, "--dump-passes", "dump")
+    assert found.status == 0
+    assert found.err == ""
+    for text in (
+        "code         augmented, payloads -4 to 4",
+        "T = 8, depth latency 0",
+        "cut off      Softmax",
+        "written      tiny-numpy",
+        "snnc verify tiny-numpy",
+    ):
+        assert text in found.out
+    dumped = sorted(path.name for path in Path("dump").iterdir())
+    assert dumped[:2] == ["00_imported.txt", "01_fold_affine.txt"]
+    assert dumped[-1].endswith("_Quantize.txt")
+    assert Path("dump/00_imported.txt").read_text().startswith("%x: real[1x6x6] = Input()")
+
+
+def test_compile_warns_of_synthetic_calibration(command: Command, model_file: Path) -> None:
+    found = command(model_file, "--json")
+    warning, hint = found.err.splitlines()
+    assert found.status == 0
+    assert warning.startswith("warning: no calibration data")
+    assert hint.startswith("hint: ")
+    assert found.json["report"]["calibration"] == "synthetic"
+
+
+def test_compile_as_json(command: Command, model_file: Path, data_file: Path) -> None:
+    options = ("--code", "ternary", "--deadband", "1", "--no-guard", "--weight-bits", "float")
+    words = (*options, "--thresholds", "percentile", "--percentile", "99", "--per-channel")
+    found = command(model_file, "--calibration", data_file, *words, "-o", "out", "--json").json
+    assert found["artifact"] == "out"
+    assert (found["target"], found["code"], found["timesteps"]) == ("numpy", "ternary", 8)
+    assert found["depth_latency"] == 0
+    assert found["report"]["thresholds"] == "percentile per channel"
+    assert found["options"]["weight_bits"] is None
+    assert found["options"]["guard"] is False
+    assert snnc.load("out").graph
+
+
+def test_compile_replaces_an_artifact(command: Command, model_file: Path) -> None:
+    assert command(model_file, "--timesteps", 2, "-o", "out").status == 0
+    assert command(model_file, "--timesteps", 3, "-o", "out").status == 0
+    assert snnc.load("out").timesteps == 3
+    assert [path.name for path in Path().iterdir()] == ["out"]
+
+
+def test_run_writes_one_array_an_output(
+    command: Command, two_outputs_file: Path, tmp_path: Path
+) -> None:
+    x = np.random.default_rng(3).normal(size=(5, 4)).astype(np.float32)
+    np.savez("x.npz", x=x)
+    command(two_outputs_file, "-o", "out")
+    found = command("run", "out", "--input", "x.npz", "--output", "y.npz")
+    assert (found.status, found.err) == (0, "")
+    assert "5 samples on numpy" in found.out
+    outputs = snnc.load("out").run(x).outputs
+    assert isinstance(outputs, dict)
+    with np.load("y.npz") as file:
+        assert sorted(file.files) == ["a", "b"]
+        assert all(np.array_equal(file[name], outputs[name]) for name in ("a", "b"))
+    assert command("run", "out", "--input", "x.npz", "--output", "y.npz").status == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "x.npz", "y.npz"]
+
+
+def test_run_as_json(command: Command, artifact: Path, data_file: Path) -> None:
+    found = command("run", artifact, "--input", data_file, "--on", "numpy", "--json").json
+    assert (found["samples"], found["timesteps"]) == (20, TIMESTEPS)
+    assert (found["target"], found["executed_on"]) == ("numpy", "numpy")
+    assert found["outputs"] == {"y": [20, 3]}
+    assert set(found["activity"]["r"]) == {"spikes", "units", "synops", "unit_synops"}
+
+
+def test_evaluate(command: Command, artifact: Path, data_file: Path) -> None:
+    found = command("evaluate", artifact, "--data", data_file, "--timesteps", "4,1", "--json").json
+    assert found["ann"]["accuracy"] == 0.95
+    assert [entry["timesteps"] for entry in found["snn"]] == [1, 4]
+    assert {
+        *("timesteps", "accuracy", "spikes_per_sample", "payload_units_per_sample"),
+        *("synops_per_sample", "unit_synops_per_sample"),
+    } <= found["snn"][0].keys()
+    table = command("evaluate", artifact, "--data", data_file).out
+    assert "ANN           95.00% (76.4% to 99.1%)" in table
+
+
+def test_estimate(command: Command, artifact: Path, data_file: Path) -> None:
+    found = command("estimate", artifact, "--data", data_file, "--json").json
+    assert found["hardware"] == "horowitz-45nm"
+    assert all(found[name]["energy_joules"] > 0 for name in ("snn", "ann", "twin"))
+    assert found["snn"]["latency_steps"] == TIMESTEPS
+    assert all("ISSCC 2014" in constant["source"] for constant in found["constants"])
+    text = command("estimate", artifact, "--data", data_file).out
+    for part in ("compute only", "ISSCC 2014", "Loihi 2: no energy per operation is published"):
+        assert part in text
+
+
+def test_estimate_invents_nothing_for_loihi2(
+    command: Command, artifact: Path, data_file: Path
+) -> None:
+    words = ("estimate", artifact, "--data", data_file, "--hardware", "loihi2")
+    found = command(*words, "--json").json
+    assert found["constants"] == []
+    for name in ("snn", "ann", "twin"):
+        assert found[name]["energy_joules"] is None
+        assert found[name]["energy_joules_bracket"]["low"] is None
+        assert "Loihi 2" in found[name]["energy_joules_bracket"]["basis"]
+    assert all(layer["energy_joules"] is None for layer in found["layers"])
+    assert "not published" in command(*words).out
+
+
+def test_verify(command: Command, artifact: Path, model_file: Path, data_file: Path) -> None:
+    found = command("verify", artifact, "--model", model_file)
+    assert found.status == 0
+    assert found.out.startswith("equal: yes (4 samples on numpy against golden")
+    found = command("verify", artifact, "--data", data_file, "--json")
+    assert found.json["equal"] is True
+    assert found.json["samples"] == 16
+    assert found.json["first_difference"] is None
+
+
+def test_verify_says_where_a_changed_weight_shows(
+    command: Command, model_file: Path, data_file: Path
+) -> None:
+    command(model_file, "--calibration", data_file, "-o", "out")
+    _turn_a_weight_round(Path("out"))
+    found = command("verify", "out", "--json")
+    assert (found.status, found.json["equal"]) == (1, False)
+    first = found.json["first_difference"]
+    assert first["node"] in snnc.load("out").graph.nodes
+    assert first["expected"] != first["actual"]
+    text = command("verify", "out").out
+    assert text.startswith("equal: no")
+    assert f"sample {first['sample']}, step {first['step']}, node {first['node']!r}" in text
+
+
+@pytest.mark.lava
+def test_verify_on_lava_finds_a_changed_weight(
+    command: Command, model_file: Path, data_file: Path
+) -> None:
+    command(model_file, "--target", "lava", "--calibration", data_file, "-o", "out")
+    found = command("verify", "out", "--json")
+    assert (found.status, found.json["executed_on"]) == (0, "lava")
+    _turn_a_weight_round(Path("out"))
+    found = command("verify", "out", "--json")
+    assert (found.status, found.json["executed_on"]) == (1, "lava")
+    assert found.json["first_difference"]["step"] >= 1
+
+
+def _turn_a_weight_round(folder: Path) -> None:
+    """Change the sign of the last weight of the first synapse."""
+    graph = json.loads((folder / "graph.json").read_text())
+    synapse = next(node for node in graph["nodes"] if "weight" in node)
+
+    def change(weight: object) -> None:
+        assert isinstance(weight, np.ndarray)
+        weight.flat[-1] *= -1
+
+    change_weight(folder, synapse["weight"]["array"], change)
+
+
+def test_show(command: Command, artifact: Path) -> None:
+    found = command("show", artifact)
+    assert found.out.startswith("%x: real[1x6x6] = Input()")
+    assert "return y=%" in found.out
+    assert command("show", artifact, "--json").json["graph"] in found.out
+
+
+def test_show_gives_each_node_one_line(command: Command, tmp_path: Path) -> None:
+    nodes = "h = Gemm (x, w) r = Relu (h) y = Gemm (r, w)"
+    io = "(float[N,4] x) => (float[N,4] y)"
+    path = write_model(tmp_path / "m.onnx", nodes, io, {"w": np.eye(4)})
+    model = onnx.load(path)
+    model.graph.node[0].output[0] = model.graph.node[1].input[0] = "h\nreturn y=%fake"
+    onnx.save(model, path)
+    command(path, "-o", "out")
+    assert r"%h\nreturn y=%fake: current[4]" in command("show", "out").out
+    assert command("show", "out").out.count("\nreturn ") == 1
+
+
+def test_targets(command: Command) -> None:
+    found = {entry["name"]: entry for entry in command("targets", "--json").json["targets"]}
+    assert found["numpy"]["available"] is True
+    assert found["lava"]["needs_integers"] is True
+    assert "event simulator" in command("targets").out
+
+
+def test_inspect(command: Command, model_file: Path) -> None:
+    found = command("inspect", model_file, "--json")
+    assert found.json["convertible"] is True
+    assert found.json["cut"][0]["operator"] == "Softmax"
+    assert "convertible  yes" in command("inspect", model_file).out

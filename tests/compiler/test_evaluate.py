@@ -1,0 +1,80 @@
+"""``evaluate`` counts right answers, spikes and operations, prefix by prefix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import snnc
+from snnc.compiler import evaluate as module
+from snnc.compiler.data import load_labels, load_samples
+from snnc.compiler.evaluate import default_steps, evaluate, wilson
+from snnc.ir.errors import DataError
+from snnc.ir.reference import run
+from tests.command_line import write_model
+
+
+def test_every_figure_follows_from_the_reference(artifact: Path, data_file: Path) -> None:
+    network = snnc.load(artifact)
+    samples = load_samples(data_file, network.graph)
+    labels = load_labels(data_file, 20)
+    found = evaluate(network, samples, labels)
+    trace = run(network.graph, samples, network.timesteps)
+    assert [entry.timesteps for entry in found.snn] == [1, 2, 4]
+    for entry in found.snn:
+        t = entry.timesteps
+        assert entry.accuracy == np.mean(trace.outputs["y"][t - 1].argmax(axis=1) == labels)
+        sent = [trace.spikes[name][:t] for name in ("r", "p")]
+        assert entry.spikes_per_sample == sum(np.count_nonzero(e) for e in sent) / 20
+        assert entry.payload_units_per_sample == sum(np.abs(e).sum() for e in sent) / 20
+        # Only the last layer is fed by spikes: the first reads the input, a pool has no weights.
+        payloads = np.abs(trace.spikes["p"][:t]).reshape(t, 20, 18)
+        (last,) = (node for node in network.graph if getattr(node, "weight", np.ones(1)).ndim == 2)
+        reach = np.count_nonzero(getattr(last, "weight", 0), axis=0)
+        assert entry.synops_per_sample == ((payloads != 0) @ reach).sum() / 20
+        assert entry.unit_synops_per_sample == (payloads @ reach).sum() / 20
+
+
+def test_the_ann_is_the_source_model(artifact: Path, data_file: Path) -> None:
+    network = snnc.load(artifact)
+    samples = load_samples(data_file, network.graph)
+    found = evaluate(network, samples, load_labels(data_file, 20), (4,))
+    assert found.ann_accuracy == 19 / 20
+    assert found.to_json()["ann"]["accuracy"] == 19 / 20
+
+
+def test_blocks_of_samples_change_nothing(
+    artifact: Path, data_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = snnc.load(artifact)
+    samples, labels = load_samples(data_file, network.graph), load_labels(data_file, 20)
+    whole = evaluate(network, samples, labels)
+    monkeypatch.setattr(module, "_block_size", lambda *_: 7)
+    seen: list[tuple[int, int]] = []
+    parts = evaluate(network, samples, labels, progress=lambda *done: seen.append(done))
+    assert parts == whole
+    assert seen == [(7, 20), (14, 20), (20, 20)]
+
+
+def test_outputs_that_score_no_classes_are_refused(tmp_path: Path) -> None:
+    path = write_model(
+        tmp_path / "m.onnx",
+        "y = Gemm (x, w)",
+        "(float[N,4] x) => (float[N,1] y)",
+        {"w": np.ones((4, 1))},
+    )
+    network = snnc.compile(path)
+    x = np.ones((2, 4), np.float32)
+    with pytest.raises(DataError, match="output 'y' has the shape"):
+        evaluate(network, {"x": x}, np.zeros(2, np.int64))
+
+
+def test_default_steps_end_with_the_compiled_number() -> None:
+    assert [default_steps(t) for t in (1, 2, 6, 8)] == [(1,), (1, 2), (1, 2, 4, 6), (1, 2, 4, 8)]
+
+
+def test_the_interval_stays_within_0_and_1() -> None:
+    assert wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)  # Wilson's formula by hand
+    assert wilson(1, 10) == pytest.approx((0.7225, 1), abs=1e-4)
