@@ -20,6 +20,7 @@ from .codes import Code
 from .data import Samples, Source, load_samples, synthetic_samples
 from .network import Network
 from .options import Options
+from .passes.reconstruct import Reconstruct
 from .pipeline import (
     SIMPLIFY,
     After,
@@ -147,16 +148,21 @@ def _convert(
     rule = options.threshold_rule(synthetic=report.calibration == "synthetic")
     scope = "channel" if rule.per_channel else "population"
     report.thresholds = f"{rule.name} per {scope}"
-    watch = (lambda done, total: progress("calibrate", done, total)) if progress else None
-    statistics = collect(ann, represented_values(ann, code), samples, watch)
+
+    def watch(stage: str) -> Callable[[int, int], None] | None:
+        return (lambda done, total: progress(stage, done, total)) if progress else None
+
+    statistics = collect(ann, represented_values(ann, code), samples, watch("calibrate"))
     full_scale = {
         name: rule.full_scale(found, options.timesteps, code.max_positive)
         for name, found in statistics.items()
     }
     largest = {name: float(np.abs(x).max()) for name, x in samples.items()}
-    passes = conversion(
-        options, code, full_scale, signed_bounds(ann), largest, report.approximations.append
-    )
+    note, reconstruct = report.approximations.append, None
+    if options.reconstructs(synthetic=report.calibration == "synthetic"):
+        reconstruct = Reconstruct(ann, samples, options.timesteps, watch("reconstruct"))
+        report.correction = "reconstruct"
+    passes = conversion(options, code, full_scale, signed_bounds(ann), largest, note, reconstruct)
     spiking = run_passes(ann, passes, after)
     report.approximations[:0] = describe_approximations(ann, spiking)
     return spiking

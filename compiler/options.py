@@ -9,6 +9,8 @@ from ..ir.errors import OptionError
 from .codes import Code, make_code
 from .thresholds import ThresholdRule
 
+CORRECTIONS = ("none", "reconstruct")
+
 DEFAULT_CODE = "augmented"
 """For targets that take graded payloads; a target without them gets the richest code it takes."""
 
@@ -22,7 +24,10 @@ class Options:
         timesteps: T: steps a sample is presented for.
         thresholds: Threshold rule, or None for ``mmse`` (``max`` on synthetic calibration data).
         percentile: For the rule ``percentile``.
-        per_channel: Thresholds for each channel instead of each population.
+        per_channel: Whether each channel has a threshold of its own, or None for yes with real
+            calibration data and no with synthetic ones.
+        correction: One of ``CORRECTIONS``, or None for ``reconstruct`` with real calibration data
+            and ``none`` with synthetic ones.
         weight_bits: Width of integer weights, 2 to 8, or None for real weights.
         input_bits: Width of the quantised input, 2 to 8; unused with real weights.
         max_payload: Largest coefficient of an augmented spike.
@@ -36,7 +41,8 @@ class Options:
     timesteps: int = 8
     thresholds: str | None = None
     percentile: float = 99.9
-    per_channel: bool = False
+    per_channel: bool | None = None
+    correction: str | None = None
     weight_bits: int | None = 8
     input_bits: int = 8
     max_payload: int | None = None
@@ -50,6 +56,11 @@ class Options:
         if self.weight_bits is not None:
             _in_range("--weight-bits", self.weight_bits, 2, 8)
         _in_range("--input-bits", self.input_bits, 2, 8)
+        if self.correction not in (None, *CORRECTIONS):
+            raise OptionError(
+                f"unknown correction {self.correction!r}",
+                hint=f"choose one of: {', '.join(CORRECTIONS)}",
+            )
         if self.seed < 0:
             raise OptionError(f"--seed {self.seed} is negative", hint="give 0 or more")
 
@@ -72,7 +83,12 @@ class Options:
     def threshold_rule(self, *, synthetic: bool) -> ThresholdRule:
         """Return the threshold rule; synthetic data say nothing about a distribution's tail."""
         name = self.thresholds or ("max" if synthetic else "mmse")
-        return ThresholdRule(name, self.percentile, self.per_channel)
+        per_channel = not synthetic if self.per_channel is None else self.per_channel
+        return ThresholdRule(name, self.percentile, per_channel)
+
+    def reconstructs(self, *, synthetic: bool) -> bool:
+        """Whether populations are fitted to the ANN on the calibration data."""
+        return (self.correction or ("none" if synthetic else "reconstruct")) == "reconstruct"
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as they go into a manifest."""

@@ -14,6 +14,7 @@ from .passes.hoist_clip import hoist_clip
 from .passes.normalize import normalize
 from .passes.quantize import Quantize
 from .passes.quantize_input import QuantizeInput
+from .passes.reconstruct import Reconstruct
 from .passes.to_spiking import ToSpiking
 
 Pass = Callable[[Graph], Graph]
@@ -33,19 +34,17 @@ def conversion(
     bounds: Mapping[str, tuple[float, float]],
     largest_input: Mapping[str, float],
     note: Callable[[str], None],
+    reconstruct: Reconstruct | None = None,
 ) -> tuple[Pass, ...]:
     """Return the passes from a simplified, calibrated ANN to a spiking network."""
-    to_spiking = (
+    integer = options.weight_bits is not None
+    return (
         ToSpiking(code),
         BalanceThresholds(full_scale, bounds, options.timesteps),
-    )
-    if options.weight_bits is None:
-        return (*to_spiking, normalize)
-    return (
-        *to_spiking,
-        QuantizeInput(largest_input, options.input_bits),
+        *((QuantizeInput(largest_input, options.input_bits),) if integer else ()),
         normalize,
-        Quantize(options.weight_bits, options.timesteps, note),
+        *((reconstruct, normalize) if reconstruct else ()),
+        *((Quantize(options.weight_bits, options.timesteps, note),) if options.weight_bits else ()),
     )
 
 

@@ -20,6 +20,7 @@ class Report:
         calibration: Where the calibration data came from: ``file``, ``array``, ``synthetic``.
         calibration_samples: How many samples they were.
         thresholds: The threshold rule in words.
+        correction: What was fitted to the ANN after the thresholds: ``none`` or ``reconstruct``.
         cut: Read-out operators cut off behind the last layer, in words.
         approximations: One sentence for each thing that is not exact.
         warnings: What the user was warned of, with the way out.
@@ -28,6 +29,7 @@ class Report:
     calibration: str = ""
     calibration_samples: int = 0
     thresholds: str = ""
+    correction: str = "none"
     cut: list[str] = field(default_factory=list)
     approximations: list[str] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)

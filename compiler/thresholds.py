@@ -21,6 +21,9 @@ from ..ir.errors import OptionError
 from .calibration import Statistics
 
 RULES = ("max", "percentile", "mmse")
+FEWEST = 1000
+"""Values of a channel that an estimate of its own needs: fewer say too little of its tail."""
+
 GRID = np.arange(100, 5, -1) / 100
 
 
@@ -52,7 +55,8 @@ class ThresholdRule:
     def full_scale(self, statistics: Statistics, timesteps: int, max_positive: int) -> Array:
         """Return ``lam`` of one activation, ``(1,)`` or ``(channels,)``, ANN units, > 0.
 
-        Channels that were never active get the value of the whole population.
+        Channels that were never active, and all channels where there are fewer than ``FEWEST``
+        values of each, get the value of the whole population.
 
         Args:
             statistics: Histogram of the activation's magnitudes.
@@ -61,7 +65,7 @@ class ThresholdRule:
         """
         whole = self._estimate(statistics.pooled(), statistics.edges, timesteps, max_positive)
         whole = whole if whole > 0 else 1.0
-        if not self.per_channel:
+        if not self.per_channel or statistics.counts[0].sum() < FEWEST:
             return np.full(1, whole)
         each = [
             self._estimate(counts, statistics.edges, timesteps, max_positive)

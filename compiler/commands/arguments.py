@@ -156,7 +156,16 @@ def add_conversion(parser: ArgumentParser) -> None:
         help="for --thresholds percentile (default: %(default)s)",
     )
     group.add_argument(
-        "--per-channel", action="store_true", help="one threshold a channel, not a population"
+        "--per-channel",
+        action=BooleanOptionalAction,
+        help="one threshold a channel, or one a population (default: --per-channel; without "
+        "--calibration --no-per-channel)",
+    )
+    group.add_argument(
+        "--correction",
+        metavar="none|reconstruct",
+        help="whether weights, biases and thresholds are fitted layer by layer to what the ANN "
+        "computes on the calibration data (default: reconstruct; none without --calibration)",
     )
     group.add_argument(
         "--weight-bits",
@@ -184,7 +193,8 @@ def add_conversion(parser: ArgumentParser) -> None:
 def conversion_options(arguments: Namespace) -> dict[str, Any]:
     """Return the fields of ``compiler.options.Options`` that arguments hold."""
     names = (
-        *("code", "timesteps", "thresholds", "percentile", "per_channel", "weight_bits"),
+        *("code", "timesteps", "thresholds", "percentile", "per_channel"),
+        *("correction", "weight_bits"),
         *("input_bits", "max_payload", "deadband", "guard", "v_init", "seed"),
     )
     return {name: getattr(arguments, name) for name in names}

@@ -110,7 +110,7 @@ def describe(network: Network) -> list[str]:
         ("time steps", f"T = {network.timesteps}, depth latency {network.program.depth_latency}"),
         ("numbers", numbers),
         ("calibration", f"{report['calibration']}, {report['calibration_samples']} samples"),
-        ("thresholds", report["thresholds"]),
+        ("thresholds", f"{report['thresholds']}, correction {report['correction']}"),
         (
             "network",
             f"{sizes['populations']} populations, {sizes['neurons']} neurons, "

@@ -1,0 +1,123 @@
+"""Reconstruction brings the spiking network closer to its ANN, and never loses its way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snnc.backends.numpy_sim import NumpyBackend
+from snnc.compiler.codes import make_code
+from snnc.compiler.options import Options
+from snnc.compiler.passes import reconstruct as module
+from snnc.compiler.passes.normalize import normalize
+from snnc.compiler.passes.reconstruct import Reconstruct
+from snnc.compiler.pipeline import (
+    SIMPLIFY,
+    conversion,
+    represented_values,
+    run_passes,
+    signed_bounds,
+)
+from snnc.ir import IF, Array, Conv, Graph
+from snnc.ir.reference import evaluate
+from tests.ann_graphs import AnnBuilder, random_ann
+
+
+def samples(graph: Graph, seed: int, count: int) -> Array:
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((count, *graph.types["x"].shape)).astype(np.float32)
+
+
+def convert(ann: Graph, name: str, x: Array, timesteps: int) -> Graph:
+    """Return a normalised, real-valued spiking network with thresholds at the maximum."""
+    code = make_code(name)
+    values = evaluate(ann, {"x": x})
+    full_scale = {
+        key: np.full(1, np.abs(values[key]).max() or 1.0) for key in represented_values(ann, code)
+    }
+    options = Options(timesteps=timesteps, weight_bits=None)
+    passes = conversion(options, code, full_scale, signed_bounds(ann), {}, lambda note: None)
+    return run_passes(ann, passes)
+
+
+def error(ann: Graph, spiking: Graph, x: Array, timesteps: int) -> float:
+    """Return the squared error of the outputs relative to the outputs' own square."""
+    expected = evaluate(ann, {"x": x})[ann.outputs["y"]]
+    got = NumpyBackend().lower(spiking, timesteps).run({"x": x}).decoded["y"][:, -1]
+    return float(np.square(got - expected).mean() / np.square(expected).mean())
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["rate", "ternary", "augmented"]))
+def test_fresh_samples_come_closer_to_the_ann(seed: int, name: str) -> None:
+    """Few steps, thresholds far too high: the error on samples it never saw must fall."""
+    ann = run_passes(random_ann(seed), SIMPLIFY)
+    x = samples(ann, seed, 128)
+    before = convert(ann, name, x, 4)
+    after = Reconstruct(ann, {"x": x}, 4)(before)
+    fresh = samples(ann, seed + 1, 64)
+    assert error(ann, after, fresh, 4) < max(error(ann, before, fresh, 4), 0.02)
+
+
+def test_a_network_that_needs_nothing_is_left_almost_alone() -> None:
+    """At very many steps the conversion is already right: nothing may get worse."""
+    ann = run_passes(random_ann(3), SIMPLIFY)
+    x = samples(ann, 3, 32)
+    before = convert(ann, "ternary", x, 512)
+    after = Reconstruct(ann, {"x": x}, 512)(before)
+    assert error(ann, after, x, 512) < max(2 * error(ann, before, x, 512), 1e-3)
+
+
+def test_depthwise_and_identity_synapses_keep_their_weights() -> None:
+    net = AnnBuilder(np.random.default_rng(0))
+    first = net.relu(net.conv(net.input(2, 8, 8), 4, padding=(1, 1, 1, 1)))
+    deep = net.conv(first, 4, groups=4, padding=(1, 1, 1, 1))
+    joined = net.relu(net.join(deep, first))
+    ann = net.graph(net.linear(net.flat(net.pool(joined)), 3))
+    x = samples(ann, 0, 64)
+    before = convert(ann, "ternary", x, 4)
+    after = normalize(Reconstruct(ann, {"x": x}, 4)(before))
+    for node in before.of_type(Conv):
+        fitted = after[node.name]
+        assert isinstance(fitted, Conv)
+        if node.groups > 1:  # only units changed: one factor a channel pair
+            ratio = fitted.weight / node.weight
+            spread = ratio.reshape(len(ratio), -1)
+            np.testing.assert_allclose(spread, np.broadcast_to(spread[:, :1], spread.shape))
+
+
+def test_units_follow_the_thresholds() -> None:
+    """What a payload means grows with the threshold: mean payload times unit is the value."""
+    ann = run_passes(random_ann(5), SIMPLIFY)
+    x = samples(ann, 5, 64)
+    after = normalize(Reconstruct(ann, {"x": x}, 32)(convert(ann, "augmented", x, 32)))
+    result = NumpyBackend().lower(after, 32).run({"x": x}, record=True)
+    values = evaluate(ann, {"x": x})
+    for node in after.of_type(IF):
+        decoded = result.spikes[node.name].sum(axis=1) * node.unit / 32
+        scale = np.abs(values[node.represents]).max()
+        assert np.abs(decoded - values[node.represents]).mean() < 0.1 * scale, node.name
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_very_few_samples_do_no_harm(count: int) -> None:
+    ann = run_passes(random_ann(7), SIMPLIFY)
+    x = samples(ann, 7, count)
+    before = convert(ann, "ternary", samples(ann, 8, 64), 8)
+    after = Reconstruct(ann, {"x": x}, 8)(before)
+    fresh = samples(ann, 9, 64)
+    assert error(ann, after, fresh, 8) < 2 * error(ann, before, fresh, 8)
+
+
+def test_memory_bounds_choose_fewer_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = run_passes(random_ann(7), SIMPLIFY)
+    x = samples(ann, 7, 40)
+    graph = convert(ann, "ternary", x, 4)
+    monkeypatch.setattr(module, "FRAMES", 80)
+    seen: list[tuple[int, int]] = []
+    Reconstruct(ann, {"x": x}, 4, lambda done, total: seen.append((done, total)))(graph)
+    assert module._Reconstruction(Reconstruct(ann, {"x": x}, 4), graph).count == 20
+    layers = len(graph.of_type(IF)) + 1
+    assert seen == [(done, layers) for done in range(1, layers + 1)]
