@@ -1,9 +1,10 @@
-"""Accuracy of LeNet-5 on the whole MNIST test set, for each spike code.
+"""Accuracy of trained networks on whole test sets, for each spike code and number of steps.
 
-    python -m examples.benchmarks.accuracy [--models FILE ...] [--output docs/accuracy.md]
+    python -m examples.benchmarks.accuracy mnist [--output tables.md]
+    python -m examples.benchmarks.accuracy cifar10 [--settings ternary@8 augmented4@4 ...]
 
-Thresholds are calibrated on 512 training digits drawn with a fixed seed; nothing is chosen on
-the test set. One run a line; every line states network, ANN accuracy, code, T and weights.
+Every entry is the default recipe: nothing but code, T and cap is set. Calibration takes
+training samples drawn with a fixed seed; nothing is chosen on the test set.
 """
 
 from __future__ import annotations
@@ -22,13 +23,54 @@ from examples.datasets import load
 from snnc.backends.onnx_runtime import AnnSession
 from snnc.ir import IF
 
-MODELS = ("compiler/demo/lenet5.onnx", "examples/models/lenet5-max.onnx")
-LINES: tuple[Mapping[str, Any], ...] = (
-    {"code": "augmented", "timesteps": 4},
-    {"code": "ternary", "timesteps": 8},
-    {"code": "rate", "timesteps": 32},
-)
-CALIBRATION = 512
+
+@dataclass(frozen=True)
+class Suite:
+    """What is measured on one data set.
+
+    Attributes:
+        models: ONNX files.
+        settings: Spike codes with T, as ``CODE[K]@T``.
+        calibration: Number of training samples.
+    """
+
+    models: tuple[str, ...]
+    settings: tuple[str, ...]
+    calibration: int
+
+
+BLOCK = 250
+"""Test samples that run at once: all their payloads are held in memory."""
+
+SUITES: Mapping[str, Suite] = {
+    "mnist": Suite(
+        models=("compiler/demo/lenet5.onnx", "examples/models/lenet5-max.onnx"),
+        settings=("augmented4@4", "ternary@8", "rate@32"),
+        calibration=512,
+    ),
+    "cifar10": Suite(
+        models=("examples/models/resnet20.onnx",),
+        settings=(
+            *("rate@8", "rate@16", "rate@32"),
+            *("ternary@4", "ternary@8", "ternary@16", "ternary@32"),
+            *("augmented4@2", "augmented4@4", "augmented4@8"),
+            *("augmented15@1", "augmented15@2"),
+        ),
+        calibration=1024,
+    ),
+}
+
+
+def options_of(setting: str) -> dict[str, Any]:
+    """Return compile options for ``CODE[K]@T``.
+
+    >>> options_of("augmented15@2")
+    {'code': 'augmented', 'timesteps': 2, 'max_payload': 15}
+    """
+    code, _, timesteps = setting.partition("@")
+    name = code.rstrip("0123456789")
+    options: dict[str, Any] = {"code": name, "timesteps": int(timesteps)}
+    return options | ({"max_payload": int(code[len(name) :])} if code != name else {})
 
 
 @dataclass(frozen=True)
@@ -54,18 +96,25 @@ class Line:
     shares: Mapping[str, tuple[float, float]]
 
 
-def measure(models: Iterable[str], lines: Iterable[Mapping[str, Any]], count: int) -> list[Line]:
-    """Compile and run every model with every setting on the first ``count`` test digits."""
-    train, _ = load("mnist", "train")
-    x, y = load("mnist", "test")
+def measure(
+    data: str,
+    models: Iterable[str],
+    settings: Iterable[str],
+    widths: Iterable[int | None],
+    count: int,
+) -> list[Line]:
+    """Compile and run every model with every setting on the first ``count`` test samples."""
+    train, _ = load(data, "train")
+    x, y = load(data, "test")
     x, y = x[:count], y[:count]
-    calibration = train[np.random.default_rng(0).choice(len(train), CALIBRATION, replace=False)]
+    drawn = np.random.default_rng(0).choice(len(train), SUITES[data].calibration, replace=False)
     found = []
     for model in models:
-        for settings in lines:
-            for bits in (8, None):
-                net = snnc.compile(model, calibration=calibration, weight_bits=bits, **settings)
-                found.append(_line(net, model, settings, bits, x, y))
+        for setting in settings:
+            for bits in widths:
+                options = options_of(setting)
+                net = snnc.compile(model, calibration=train[drawn], weight_bits=bits, **options)
+                found.append(_line(net, model, setting, bits, x, y))
                 print(as_row(found[-1]), flush=True)
     return found
 
@@ -73,19 +122,19 @@ def measure(models: Iterable[str], lines: Iterable[Mapping[str, Any]], count: in
 def _line(
     net: snnc.Network,
     model: str,
-    settings: Mapping[str, Any],
+    setting: str,
     bits: int | None,
     x: np.ndarray[Any, Any],
     y: np.ndarray[Any, Any],
 ) -> Line:
     assert net.artifact.ann is not None
-    (logits,) = AnnSession(net.artifact.ann).run({"x": x}).values()
+    (logits,) = AnnSession(net.artifact.ann).run({"x": x}, batch=BLOCK).values()
     correct, spikes, counts = 0, 0.0, dict[str, np.ndarray[Any, Any]]()
-    for begin in range(0, len(x), 500):
-        result = net.run(x[begin : begin + 500], record=True)
+    for begin in range(0, len(x), BLOCK):
+        result = net.run(x[begin : begin + BLOCK], record=True)
         outputs = result.outputs
         assert isinstance(outputs, np.ndarray)
-        correct += int((outputs.argmax(axis=1) == y[begin : begin + 500]).sum())
+        correct += int((outputs.argmax(axis=1) == y[begin : begin + BLOCK]).sum())
         spikes += sum(float(trains.astype(bool).sum()) for trains in result.spikes.values())
         for name, trains in result.spikes.items():
             several = [(trains != 0).sum(), (trains < 0).sum(), (trains > 1).sum()]
@@ -93,7 +142,7 @@ def _line(
     return Line(
         model=Path(model).stem,
         ann=float((logits.argmax(axis=1) == y).mean()),
-        code=f"{settings['code']}, T={settings['timesteps']}",
+        code=setting.replace("@", ", T="),
         weights="float" if bits is None else f"{bits} bit",
         snn=correct / len(y),
         spikes=spikes / len(y),
@@ -117,7 +166,7 @@ def as_row(line: Line) -> str:
 def as_text(lines: list[Line]) -> str:
     """Return the tables as Markdown."""
     text = [
-        "| network | ANN % | code | weights | SNN % | loss, points | spikes a digit |",
+        "| network | ANN % | code | weights | SNN % | loss, points | spikes a sample |",
         "|---|---|---|---|---|---|---|",
         *map(as_row, lines),
         "",
@@ -138,11 +187,23 @@ def as_text(lines: list[Line]) -> str:
 def main() -> int:
     """Measure, and print or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", default=MODELS)
-    parser.add_argument("--count", type=int, default=10000, help="test digits (default: all)")
+    parser.add_argument("data", choices=sorted(SUITES))
+    parser.add_argument("--models", nargs="+", help="ONNX files (default: those of the suite)")
+    parser.add_argument("--settings", nargs="+", help="CODE[K]@T (default: those of the suite)")
+    parser.add_argument("--float", action="store_true", help="real weights beside 8-bit ones")
+    parser.add_argument("--count", type=int, default=10000, help="test samples (default: all)")
     parser.add_argument("--output", type=Path, help="write the tables there, too")
     arguments = parser.parse_args()
-    text = as_text(measure(arguments.models, LINES, arguments.count))
+    suite = SUITES[arguments.data]
+    text = as_text(
+        measure(
+            arguments.data,
+            arguments.models or suite.models,
+            arguments.settings or suite.settings,
+            (8, None) if arguments.float else (8,),
+            arguments.count,
+        )
+    )
     print("\n" + text)
     if arguments.output:
         arguments.output.write_text(text + "\n", encoding="utf-8")
