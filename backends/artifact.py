@@ -36,6 +36,7 @@ from ..ir.storage import (
 FORMAT = "snnc-artifact"
 VERSION = 1
 MANIFEST = "manifest.json"
+MAX_TIMESTEPS = 65536
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def is_artifact(folder: Path) -> bool:
     """Whether a folder looks like an artifact: it has a manifest of this format."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(manifest, dict) and manifest.get("format") == FORMAT
 
@@ -225,10 +226,14 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
             f"{MANIFEST} has version {manifest.get('version')!r}, this snnc reads {VERSION}",
             hint="compile the model again, or install the snnc that wrote it",
         )
-    missing = {"target", "timesteps", "golden", "files"} - manifest.keys()
-    if missing or not isinstance(manifest["files"], dict):
+    kinds = {"target": str, "timesteps": int, "golden": dict, "files": dict}
+    kinds |= dict.fromkeys(("model", "options", "report"), dict)
+    wrong = [key for key, kind in kinds.items() if not isinstance(manifest.get(key), kind)]
+    if not wrong and not 1 <= manifest["timesteps"] <= MAX_TIMESTEPS:
+        wrong = ["timesteps"]
+    if wrong:
         raise ArtifactError(
-            f"{MANIFEST} is incomplete: {', '.join(sorted(missing)) or 'files'}",
+            f"{MANIFEST} is incomplete or damaged: {', '.join(wrong)}",
             hint="compile the model again",
         )
     return dict(manifest)
@@ -257,7 +262,11 @@ def _check_files(folder: Path, files: Mapping[str, str]) -> None:
 def _stays_inside(folder: Path, name: str) -> bool:
     parts = PurePosixPath(name).parts
     plain = bool(parts) and not PurePosixPath(name).is_absolute() and ".." not in parts
-    return plain and "\\" not in name and (folder / name).resolve().is_relative_to(folder.resolve())
+    return (
+        plain
+        and not {"\\", "\0"} & set(name)
+        and (folder / name).resolve().is_relative_to(folder.resolve())
+    )
 
 
 def _golden_arrays(golden: Golden) -> dict[str, Array]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
@@ -14,7 +16,8 @@ import numpy as np
 from ..backends import Backend, get_backend
 from ..backends.artifact import Artifact, Golden
 from ..backends.numpy_sim import NumpyBackend
-from ..ir import Graph
+from ..ir import Array, Graph
+from ..ir.errors import OptionError
 from ..ir.reference import spiking_nodes
 from .codes import Code
 from .data import Samples, Source, load_samples, synthetic_samples
@@ -30,6 +33,7 @@ from .pipeline import (
     signed_bounds,
 )
 from .report import Report, describe_approximations, neuron_contract
+from .thresholds import ThresholdRule
 
 GOLDEN_SAMPLES = 4
 GOLDEN_PAYLOADS = 1 << 24
@@ -82,7 +86,7 @@ def compile(
     from ..backends.onnx_runtime import to_onnx
     from .onnx_import import load
 
-    chosen = Options(**options)
+    chosen = _options(options)
     backend = get_backend(target)
     code = chosen.make_code(
         signed=backend.target.signed_payloads, graded=backend.target.graded_payloads
@@ -99,7 +103,8 @@ def compile(
     program = backend.lower(spiking, chosen.timesteps)
     manifest = {
         "model": {"file": Path(model).name, "sha256": imported.sha256},
-        "options": chosen.to_json() | {"code": code.name},
+        "options": chosen.to_json()
+        | {"code": code.name, "thresholds": report.thresholds, "correction": report.correction},
         "contract": neuron_contract(spiking),
         "depth_latency": program.depth_latency,
         "report": report.to_json(),
@@ -146,26 +151,51 @@ def _convert(
     from .calibration import collect
 
     rule = options.threshold_rule(synthetic=report.calibration == "synthetic")
-    scope = "channel" if rule.per_channel else "population"
-    report.thresholds = f"{rule.name} per {scope}"
 
     def watch(stage: str) -> Callable[[int, int], None] | None:
         return (lambda done, total: progress(stage, done, total)) if progress else None
 
     statistics = collect(ann, represented_values(ann, code), samples, watch("calibrate"))
+    bounds = signed_bounds(ann)
+    # One neuron bound must serve all channels of a clip that bounds negative values.
+    whole = replace(rule, per_channel=False)
     full_scale = {
-        name: rule.full_scale(found, options.timesteps, code.max_positive)
+        name: (whole if name in bounds else rule).full_scale(
+            found, options.timesteps, code.max_positive
+        )
         for name, found in statistics.items()
     }
+    report.thresholds = f"{rule.name} per {_scope(rule, full_scale)}"
     largest = {name: float(np.abs(x).max()) for name, x in samples.items()}
     note, reconstruct = report.approximations.append, None
     if options.reconstructs(synthetic=report.calibration == "synthetic"):
         reconstruct = Reconstruct(ann, samples, options.timesteps, watch("reconstruct"))
         report.correction = "reconstruct"
-    passes = conversion(options, code, full_scale, signed_bounds(ann), largest, note, reconstruct)
+        note("weights, biases and thresholds were fitted to the ANN on the calibration data")
+    passes = conversion(options, code, full_scale, bounds, largest, note, reconstruct)
     spiking = run_passes(ann, passes, after)
     report.approximations[:0] = describe_approximations(ann, spiking)
     return spiking
+
+
+def _options(options: Mapping[str, Any]) -> Options:
+    known = [field.name for field in fields(Options)]
+    for name in options:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            meant = f"did you mean {close[0]!r}? " if close else ""
+            raise OptionError(
+                f"unknown option {name!r}", hint=f"{meant}choose from: {', '.join(known)}"
+            )
+    return Options(**options)
+
+
+def _scope(rule: ThresholdRule, full_scale: Mapping[str, Array]) -> str:
+    """Return in words for what there is one threshold each."""
+    whole = sum(len(values) == 1 for values in full_scale.values())
+    if not rule.per_channel or whole == len(full_scale):
+        return "population"
+    return f"channel ({whole} of {len(full_scale)} populations as a whole)" if whole else "channel"
 
 
 def make_golden(graph: Graph, samples: Samples, timesteps: int) -> Golden:

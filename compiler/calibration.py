@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..ir import Array, Graph
+from ..ir.errors import DataError
 
 BINS = 2048
 """Bins of a histogram up to the largest magnitude: thresholds are found to 0.05 % of it."""
@@ -56,6 +57,9 @@ def collect(
 
     Returns:
         For each value, its statistics.
+
+    Raises:
+        DataError: A value overflows.
     """
     from ..backends.onnx_runtime import AnnSession
 
@@ -69,8 +73,14 @@ def collect(
     done = 0
     for found in session.stream(data, batch=size):
         for name in watched:
-            largest[name] = max(largest[name], float(np.abs(found[name]).max(initial=0.0)))
+            largest[name] = float(np.maximum(largest[name], np.abs(found[name]).max(initial=0.0)))
         done += _report(progress, done, len(found[watched[0]]), 2 * samples)
+    for name, value in largest.items():
+        if not np.isfinite(value):
+            raise DataError(
+                f"{name}: becomes infinite or NaN on the calibration data",
+                hint="check the model in float32, and the range of the data",
+            )
     edges = {name: np.linspace(0, largest[name] or 1.0, BINS + 1) for name in watched}
     counts: dict[str, Array] = {}
     for found in session.stream(data, batch=size):

@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ``verify`` finds a difference), 130 when interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_closed_streams()
     try:
         status = _dispatch(words)
         sys.stdout.flush()
@@ -60,6 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         return _report(error)
     return status
+
+
+def _open_closed_streams() -> None:
+    """Give output a place to go where the shell has closed standard output or error."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
 
 
 def _dispatch(words: list[str]) -> int:

@@ -82,6 +82,10 @@ def read_arrays(source: Source, what: str = "data") -> dict[str, Array]:
         return {"x": source}
     if isinstance(source, Mapping):
         return {name: np.asarray(array) for name, array in source.items()}
+    if not isinstance(source, (str, PathLike)):
+        raise DataError(
+            f"{what}: {type(source).__name__} is no data", hint="give an array, a dict or a path"
+        )
     path = Path(source)
     hint = "write it with numpy.savez(FILE, x=samples, y=labels)"
     if not path.exists():

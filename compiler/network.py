@@ -8,14 +8,21 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..backends import Program, Result, get_backend
 from ..backends.artifact import Artifact, Golden
 from ..backends.artifact import load as load_artifact
 from ..backends.artifact import save as save_artifact
 from ..backends.base import Progress
-from ..ir import Graph
-from ..ir.depth import depth_latency
+from ..ir import Encoder, Graph
 from .data import Source, load_samples
+
+
+def _range(node: Encoder) -> float:
+    """Return the largest magnitude an encoder can express, and half a step more."""
+    assert node.scale is not None
+    return node.scale * (node.limit + 0.5)
 
 
 @dataclass(frozen=True)
@@ -46,11 +53,6 @@ class Network:
         return self.artifact.timesteps
 
     @property
-    def depth_latency(self) -> int:
-        """Steps beyond T that a target with one step a synapse needs for its first output."""
-        return depth_latency(self.graph)
-
-    @property
     def report(self) -> Mapping[str, Any]:
         """What the compiler did; see ``report.Report``."""
         return dict(self.artifact.manifest.get("report", {}))
@@ -74,6 +76,18 @@ class Network:
         """
         samples = load_samples(data, self.graph)
         return self.program.run(samples, record=record, progress=progress)
+
+    def cut_off_inputs(self, data: Source) -> dict[str, float]:
+        """Return for each quantised input the share of its values that lie out of range.
+
+        Such values saturate: they lie beyond the largest magnitude of the calibration data.
+        """
+        samples = load_samples(data, self.graph)
+        return {
+            node.inputs[0]: float(np.mean(np.abs(samples[node.inputs[0]]) > _range(node)))
+            for node in self.graph.of_type(Encoder)
+            if node.scale is not None
+        }
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write the artifact folder; an artifact that is already there is replaced.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from operator import index
 from typing import Any
 
 from ..ir.errors import OptionError
@@ -52,6 +54,10 @@ class Options:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("timesteps", "weight_bits", "input_bits", "max_payload", "deadband", "seed"):
+            self._coerce(name, index, "a whole number")
+        for name in ("percentile", "v_init"):
+            self._coerce(name, float, "a number")
         _in_range("--timesteps", self.timesteps, 1, 65536)
         if self.weight_bits is not None:
             _in_range("--weight-bits", self.weight_bits, 2, 8)
@@ -63,6 +69,17 @@ class Options:
             )
         if self.seed < 0:
             raise OptionError(f"--seed {self.seed} is negative", hint="give 0 or more")
+
+    def _coerce(self, name: str, kind: Callable[[Any], Any], wanted: str) -> None:
+        """Make an option a plain Python number: NumPy's do not go into a manifest."""
+        value = getattr(self, name)
+        if value is None:
+            return
+        try:
+            object.__setattr__(self, name, kind(value))
+        except (TypeError, ValueError):
+            option = f"--{name.replace('_', '-')}"
+            raise OptionError(f"{option} {value!r} is no number", hint=f"give {wanted}") from None
 
     def make_code(self, *, signed: bool, graded: bool) -> Code:
         """Return the code, or the richest one that a target can take.

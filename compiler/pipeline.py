@@ -41,7 +41,7 @@ def conversion(
     return (
         ToSpiking(code),
         BalanceThresholds(full_scale, bounds, options.timesteps),
-        *((QuantizeInput(largest_input, options.input_bits),) if integer else ()),
+        *((QuantizeInput(largest_input, options.input_bits, note),) if integer else ()),
         normalize,
         *((reconstruct, normalize) if reconstruct else ()),
         *((Quantize(options.weight_bits, options.timesteps, note),) if options.weight_bits else ()),

@@ -83,7 +83,7 @@ def _population_contract(node: IF) -> dict[str, Any]:
 
 
 def summary(graph: Graph) -> Mapping[str, int]:
-    """Return sizes of a spiking graph: neurons, synapse weights stored, connections by node."""
+    """Return sizes of a spiking graph: populations, neurons, weights stored, outputs."""
     spiking = [
         node for node in graph if graph.types[node.name].signal is Signal.SPIKES and node.inputs
     ]

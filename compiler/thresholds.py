@@ -2,7 +2,7 @@
 
 - ``max``: the largest magnitude seen (Diehl et al., IJCNN 2015).
 - ``percentile``: the given percentile of the magnitudes of all values
-  (Rueckauer et al., *Front. Neurosci.* 11:682, 2017, use 99.9).
+  (Rueckauer et al., *Front. Neurosci.* 11:682, 2017, use 99.9); ``max`` where that is 0.
 - ``mmse``: the grid point ``lam = c * max`` with ``c`` in 1.00, 0.99, ..., 0.06 that least
   distorts the activations, ``mean((q(a) - a)**2)`` with
   ``q(a) = theta / T * clip(round(a T / theta), 0, max_positive T)`` (Li et al., ICML 2021;
@@ -84,7 +84,7 @@ class ThresholdRule:
         if self.name == "percentile":
             share = np.cumsum(counts) / counts.sum()
             index = int(np.searchsorted(share, self.percentile / 100))
-            return float(edges[index]) if index else 0.0
+            return float(edges[index]) if index else largest  # more zeros than the percentile
         return _least_error(counts[1:], edges, largest, timesteps, max_positive)
 
 

@@ -97,12 +97,6 @@ class Graph:
             nodes += new if node.name == old else (renamed(node, rename),)
         return Graph(nodes, {key: rename.get(name, name) for key, name in self.outputs.items()})
 
-    def bypass(self, name: str) -> Graph:
-        """Remove a node with one input; its readers now read that input."""
-        (source,) = self[name].inputs
-        nodes = (renamed(node, {name: source}) for node in self if node.name != name)
-        return Graph(nodes, {key: source if o == name else o for key, o in self.outputs.items()})
-
     def without_dead_nodes(self) -> Graph:
         """Remove nodes that no output depends on; inputs stay."""
         alive = set(self.outputs.values())

@@ -51,10 +51,6 @@ class TensorType:
         """Number of values on the edge."""
         return prod(self.shape)
 
-    def with_signal(self, signal: Signal) -> TensorType:
-        """Return this shape with another signal; payload bounds are dropped."""
-        return TensorType(self.shape, signal)
-
 
 def is_integer(array: Array) -> bool:
     """Whether an array holds integers: how quantised parameters are told from real ones."""

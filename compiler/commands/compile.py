@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from itertools import count
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from .arguments import add_conversion, conversion_options
@@ -158,7 +159,7 @@ def _next_commands(out: Path) -> list[str]:
     return [
         "",
         "next:",
-        f"  snnc verify {out}",
-        f"  snnc evaluate {out} --data test.npz",
-        f"  snnc estimate {out} --data test.npz",
+        f"  snnc verify {quote(str(out))}",
+        f"  snnc evaluate {quote(str(out))} --data test.npz",
+        f"  snnc estimate {quote(str(out))} --data test.npz",
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .arguments import add_artifact, add_on, offering_simulator, steps
 from .console import Console
+from .input_range import warn_of_cut_off_inputs
 
 if TYPE_CHECKING:
     from ..evaluate import Evaluation
@@ -40,6 +41,7 @@ def run(arguments: Namespace, console: Console) -> int:
     network = load(arguments.artifact, on=arguments.on)
     samples = load_samples(arguments.data, network.graph)
     labels = load_labels(arguments.data, len(next(iter(samples.values()))))
+    warn_of_cut_off_inputs(network, samples, console)
     with offering_simulator(), console.stage("evaluate") as advance:
         found = evaluate(
             network,

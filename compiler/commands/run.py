@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .arguments import add_artifact, add_on, offering_simulator
 from .console import Console
+from .input_range import warn_of_cut_off_inputs
 
 if TYPE_CHECKING:
     from ...backends import Result
@@ -42,6 +43,7 @@ def run(arguments: Namespace, console: Console) -> int:
     if destination:
         check_file(destination, Path(arguments.input))
     network = load(arguments.artifact, on=arguments.on)
+    warn_of_cut_off_inputs(network, arguments.input, console)
     with offering_simulator(), console.stage("run") as advance:
         result = network.run(arguments.input, progress=advance)
     outputs = {name: trace[:, -1] for name, trace in result.decoded.items()}
@@ -94,6 +96,7 @@ def to_json(network: Network, result: Result, executed_on: str) -> dict[str, Any
 
 def check_file(path: Path, source: Path) -> None:
     """Raise ``OptionError`` where the outputs may not be written, before the long work."""
+    from ...backends.artifact import is_artifact
     from ...ir.errors import OptionError
 
     hint = "give another file with --output"
@@ -101,6 +104,8 @@ def check_file(path: Path, source: Path) -> None:
         raise OptionError(f"--output {path}: is a folder", hint=hint)
     if not path.parent.is_dir():
         raise OptionError(f"--output {path}: there is no folder {path.parent}", hint=hint)
+    if is_artifact(path.parent):
+        raise OptionError(f"--output {path}: lies inside an artifact", hint=hint)
     if not path.exists():
         return
     if not path.is_file():

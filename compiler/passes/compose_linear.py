@@ -20,6 +20,12 @@ def compose_linear(graph: Graph) -> Graph:
     their product has more weights than the larger of them, or where groups or a stride of
     the second would change what a window means.
     """
+    while (composed := _compose_one(graph)) is not None:
+        graph = composed
+    return graph
+
+
+def _compose_one(graph: Graph) -> Graph | None:
     for second in graph:
         if not isinstance(second, (Linear, Conv)):
             continue
@@ -35,8 +41,8 @@ def compose_linear(graph: Graph) -> Graph:
         if weight.size > max(first.weight.size, second.weight.size):
             continue
         composed = replace(first, name=second.name, weight=weight, bias=_bias(first, second))
-        return compose_linear(graph.replace(second.name, composed).without_dead_nodes())
-    return graph
+        return graph.replace(second.name, composed).without_dead_nodes()
+    return None
 
 
 def _is_pointwise(conv: Conv) -> bool:

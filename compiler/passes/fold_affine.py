@@ -22,17 +22,23 @@ def fold_affine(graph: Graph) -> Graph:
     An ``Affine`` stays where its input has other readers or leaves the graph, where its
     reader is no linear map, or where its scale varies within a channel.
     """
+    while (folded := _fold_one(graph)) is not None:
+        graph = folded
+    return graph
+
+
+def _fold_one(graph: Graph) -> Graph | None:
     for node in graph.of_type(Affine):
         before = graph[node.inputs[0]]
         if graph.only_user(before.name) is not None:
             if isinstance(before, Affine):
-                return fold_affine(_merge(graph, before, node))
+                return _merge(graph, before, node)
             if (folded := _into_source(graph, before, node)) is not None:
-                return fold_affine(folded)
+                return folded
         after = graph.only_user(node.name)
         if isinstance(after, (Conv, Linear)) and per_channel(node.scale, graph.types[node.name]):
-            return fold_affine(_into_reader(graph, node, after))
-    return graph
+            return _into_reader(graph, node, after)
+    return None
 
 
 def per_channel(parameter: Array, type: TensorType) -> bool:

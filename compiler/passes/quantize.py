@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
 
@@ -86,31 +87,36 @@ class Quantize:
 
     def _copies(self, name: str, largest: list[Array]) -> list[int]:
         """Return for each branch how many copies it is split into."""
-        if len(largest) == 1:
-            return [1]
-        reach = 2 ** (MIN_BITS - 1) - 1  # the smallest magnitude MIN_BITS are needed for
-        used = [m > 0 for m in largest]
+        kept = min(MIN_BITS, self.bits)
+        reach = 2 ** (kept - 1) - 1  # the smallest magnitude that needs so many bits
         copies = [1] * len(largest)
-        for strong, weak in np.ndindex(len(largest), len(largest)):
-            both = used[strong] & used[weak]
-            if not both.any():
-                continue
-            ratio = float(np.median(largest[strong][both] / largest[weak][both]))
-            needed = 2 ** int(np.ceil(np.log2(max(1.0, ratio * reach / self.limit))))
-            copies[strong] = max(copies[strong], min(needed, MAX_COPIES))
-        for count in copies:
-            if count > 1:
-                self.note(
-                    f"{name}: its branches differ in scale; the strongest is split into "
-                    f"{count} parallel copies so that the weakest keeps {MIN_BITS} bits"
-                )
-        return copies
+        for strong, weak in permutations(range(len(largest)), 2):
+            both = (largest[strong] > 0) & (largest[weak] > 0)
+            if both.any():
+                ratio = float(np.median(largest[strong][both] / largest[weak][both]))
+                needed = 2 ** int(np.ceil(np.log2(max(1.0, ratio * reach / self.limit))))
+                copies[strong] = max(copies[strong], needed)
+        if max(copies) > MAX_COPIES:
+            self.note(
+                f"{name}: its branches differ so much in scale that the weakest keeps fewer than "
+                f"{kept} bits; the strongest is split into {MAX_COPIES} parallel copies"
+            )
+        elif max(copies) > 1:
+            self.note(
+                f"{name}: its branches differ in scale; the strongest is split into "
+                f"{max(copies)} parallel copies so that the weakest keeps {kept} bits"
+            )
+        return [min(count, MAX_COPIES) for count in copies]
 
     def _steps(self, node: IF | Integrator, demand: Array) -> Array:
         """Return for each channel how many integer steps one unit of current has."""
         used = np.where(demand > 0, demand, 1.0)
         if isinstance(node, Integrator):
-            return np.where(demand > 0, self.limit / used, 1.0)
+            # The bias alone must not fill half of the accumulator in T steps.
+            bias = np.abs(np.broadcast_to(node.bias.reshape(-1), demand.shape))
+            most = SATURATION / (2 * self.timesteps * np.where(bias > 0, bias, 1.0))
+            wanted = np.where(demand > 0, self.limit / used, most)
+            return np.where(bias > 0, np.minimum(wanted, most), wanted)
         steps = np.where(demand > 0, np.floor(self.limit / used), float(BIAS_STEPS))
         if np.any(steps < 1):
             self.note(

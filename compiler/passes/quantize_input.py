@@ -6,7 +6,7 @@ Approximate: half a step of the quantiser, and what lies outside its range is cu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,10 +22,12 @@ class QuantizeInput:
     Attributes:
         largest: For each input's name, its largest magnitude on the calibration data, ANN units.
         bits: Width of the payload.
+        note: Receives one sentence for each input.
     """
 
     largest: Mapping[str, float]
     bits: int = 8
+    note: Callable[[str], None] = lambda sentence: None
 
     def __call__(self, graph: Graph) -> Graph:
         """Return the graph with integer encoders."""
@@ -34,6 +36,10 @@ class QuantizeInput:
             coded = replace(node, bits=self.bits)
             scale = (self.largest[node.inputs[0]] or 1.0) / coded.limit
             encoders[node.name] = replace(coded, scale=float(scale))
+            self.note(
+                f"{node.inputs[0]}: the input is rounded to {self.bits} bits between "
+                f"{-scale * coded.limit:.6g} and {scale * coded.limit:.6g}, and cut off beyond"
+            )
         factors = {name: np.full(1, node.scale) for name, node in encoders.items()}
         rescaled = rescale_readers(graph, factors)
         return Graph((encoders.get(node.name, node) for node in rescaled), graph.outputs)

@@ -271,12 +271,20 @@ class _Reconstruction:
         """Return the best scale of each channel, ``(channels,)``.
 
         Every other sample chooses; a channel keeps its threshold unless the samples that did
-        not choose gain as well, by more than ``GAIN`` of their mean square.
+        not choose gain as well, by more than ``GAIN`` of their mean square. Behind a clip no
+        threshold grows, and where the neuron bounds what it sends none changes: the upper
+        bound, and the bounds counted in units, would no longer be those of the clip.
         """
+        scales = SCALES
+        if node.acc_min not in (0, None) or node.acc_max is not None:
+            return np.ones(wanted.shape[1])
+        activation = self.ann[node.represents]
+        if isinstance(activation, Clip) and np.isfinite(activation.high):
+            scales = SCALES[SCALES < 1.01]
         errors = np.array(
             [
                 _by_channel(np.square(self._mean_output(_scaled(node, s), currents) - wanted))
-                for s in SCALES
+                for s in scales
             ]
         )
         power = _by_channel(np.square(wanted))
@@ -284,9 +292,9 @@ class _Reconstruction:
             errors = np.broadcast_to(errors.mean(axis=2, keepdims=True), errors.shape)
             power = np.broadcast_to(power.mean(axis=1, keepdims=True), power.shape)
         chosen = errors[:, 0].argmin(axis=0)
-        unchanged = int(np.argmin(np.abs(SCALES - 1)))
+        unchanged = int(np.argmin(np.abs(scales - 1)))
         gain = errors[unchanged, 1] - np.take_along_axis(errors[:, 1], chosen[None], axis=0)[0]
-        return np.where(gain > GAIN * power[1], SCALES[chosen], 1.0)
+        return np.where(gain > GAIN * power[1], scales[chosen], 1.0)
 
     def _mean_output(self, node: IF, currents: list[Array]) -> Array:
         """Return the mean output in the unit the population had before it was tuned."""

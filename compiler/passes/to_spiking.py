@@ -91,6 +91,9 @@ class _Conversion:
         self.problems: dict[tuple[str, str], Problem] = {}
 
     def result(self) -> Graph:
+        for node in self.ann:  # in order: no chain of populations is then deep in recursion
+            if isinstance(node, Clip) and self.ann.users[node.name]:
+                self.spikes(node.name)
         outputs = {key: self.readout(name) for key, name in self.ann.outputs.items()}
         if self.problems:
             found = [
@@ -159,7 +162,9 @@ class _Conversion:
     def make_clip(self, node: Clip) -> tuple[Term, ...]:
         if node.low > 0:
             self.problem(node, f"has the lower bound {node.low} above 0", "another activation")
-        if node.low >= 0:
+        if node.high <= 0:
+            self.problem(node, f"has the upper bound {node.high} not above 0", "another activation")
+        elif node.low >= 0:
             return (self.population(node.name, node.inputs[0], guard=self.code.guard),)
         if not self.code.max_negative:
             self.problem(node, f"has the lower bound {node.low}", "--code ternary")
@@ -278,7 +283,11 @@ class _Conversion:
         if len(shape) == 3:
             return Conv(name=name, weight=np.ones((shape[0], 1, 1, 1)), groups=shape[0])
         if len(shape) != 1:
-            self.problem(node, f"has the shape {shape}", "vectors or channels x height x width")
+            self.problem(
+                node,
+                f"has the shape {shape}, which no population can have",
+                "vectors or channels x height x width",
+            )
         return Linear(name=name, weight=np.eye(shape[0]))
 
     # -- names and problems ----------------------------------------------------------------

@@ -18,6 +18,8 @@ from snnc.ir.errors import ArtifactError
 from snnc.ir.printer import to_text
 from tests.spiking_graphs import TIMESTEPS, random_graph, random_inputs
 
+REST: dict[str, Any] = {"options": {"a": 1}, "model": {}, "report": {}}
+
 
 @pytest.fixture
 def artifact() -> Artifact:
@@ -25,7 +27,7 @@ def artifact() -> Artifact:
     inputs = random_inputs(graph, 5)
     result = NumpyBackend().lower(graph, TIMESTEPS).run(inputs, record=True)
     golden = Golden(inputs, result.decoded, result.spikes)
-    return Artifact(graph, golden, "numpy", TIMESTEPS, {"options": {"a": 1}}, b"onnx")
+    return Artifact(graph, golden, "numpy", TIMESTEPS, REST, b"onnx")
 
 
 def write(artifact: Artifact, folder: Path) -> Path:
@@ -161,6 +163,34 @@ def test_what_is_no_artifact_is_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timesteps": 0},
+        {"timesteps": -1},
+        {"timesteps": 10**12},
+        {"timesteps": "8"},
+        {"report": None},
+        {"options": []},
+        {"files": {"a\0b": "0"}},
+        {"golden": 3},
+    ],
+)
+def test_a_damaged_manifest_is_refused(
+    artifact: Artifact, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    folder = write(artifact, tmp_path / "out")
+    reseal(folder, lambda manifest: manifest.update(change))
+    with pytest.raises(ArtifactError):
+        load(folder)
+
+
+def test_a_manifest_nested_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("[" * 100000)
+    with pytest.raises(ArtifactError, match="is not an snnc artifact"):
+        load(tmp_path)
+
+
 def test_a_manifest_that_does_not_fit_its_files_is_refused(
     artifact: Artifact, tmp_path: Path
 ) -> None:
@@ -172,7 +202,7 @@ def test_a_manifest_that_does_not_fit_its_files_is_refused(
 
 def test_a_missing_source_model_is_named(artifact: Artifact) -> None:
     assert require_ann(artifact) == b"onnx"
-    bare = Artifact(artifact.graph, artifact.golden, "numpy", TIMESTEPS)
+    bare = Artifact(artifact.graph, artifact.golden, "numpy", TIMESTEPS, REST)
     with pytest.raises(ArtifactError, match=r"no file ann\.onnx"):
         require_ann(bare)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_compile_as_json(command: Command, model_file: Path, data_file: Path) ->
     assert found["artifact"] == "out"
     assert (found["target"], found["code"], found["timesteps"]) == ("numpy", "ternary", 8)
     assert found["depth_latency"] == 0
-    assert found["report"]["thresholds"] == "percentile per channel"
+    assert found["report"]["thresholds"] == "percentile per population", "too few samples"
     assert found["options"]["weight_bits"] is None
     assert found["options"]["guard"] is False
     assert snnc.load("out").graph
@@ -205,3 +206,25 @@ def test_inspect(command: Command, model_file: Path) -> None:
     assert found.json["convertible"] is True
     assert found.json["cut"][0]["operator"] == "Softmax"
     assert "convertible  yes" in command("inspect", model_file).out
+
+
+def test_run_never_writes_into_an_artifact(
+    command: Command, artifact: Path, data_file: Path
+) -> None:
+    before = (artifact / "weights.npz").read_bytes()
+    found = command("run", artifact, "--input", data_file, "--output", artifact / "weights.npz")
+    assert found.status == 2
+    assert "lies inside an artifact" in found.err
+    assert (artifact / "weights.npz").read_bytes() == before
+
+
+def test_inputs_beyond_the_calibrated_range_are_warned_of(
+    command: Command, artifact: Path, data_file: Path
+) -> None:
+    with np.load(data_file) as file:
+        np.savez("scaled.npz", x=file["x"] * np.float32(256), y=file["y"])
+    for words in (("run", artifact, "--input"), ("evaluate", artifact, "--data")):
+        found = command(*words, "scaled.npz")
+        assert found.status == 0
+        assert re.match(r"warning: x: \d+\.\d% of the input values lie beyond", found.err)
+        assert command(*words, data_file).err == ""

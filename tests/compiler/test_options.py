@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from snnc.compiler.codes import make_code
@@ -71,3 +73,21 @@ def test_synthetic_data_change_the_default_rule() -> None:
     assert Options().threshold_rule(synthetic=False).name == "mmse"
     assert Options().threshold_rule(synthetic=True).name == "max"
     assert Options(thresholds="percentile").threshold_rule(synthetic=True).name == "percentile"
+
+
+def test_numbers_of_numpy_become_plain_ones() -> None:
+    options = Options(timesteps=np.int64(4), v_init=np.float32(0.5))  # type: ignore[arg-type]
+    json.dumps(options.to_json())
+
+
+@pytest.mark.parametrize("options", [{"timesteps": 8.5}, {"weight_bits": "float"}, {"v_init": "a"}])
+def test_what_is_no_number_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="is no number"):
+        Options(**options)
+
+
+def test_unknown_corrections_are_refused() -> None:
+    with pytest.raises(OptionError, match="unknown correction 'magic'"):
+        Options(correction="magic")
+    assert Options().reconstructs(synthetic=False)
+    assert not Options().reconstructs(synthetic=True)

@@ -7,9 +7,9 @@ import pytest
 
 from snnc.compiler import calibration
 from snnc.compiler.calibration import BINS, Statistics, collect
-from snnc.compiler.thresholds import GRID, ThresholdRule
+from snnc.compiler.thresholds import FEWEST, GRID, ThresholdRule
 from snnc.ir import Array, Graph
-from snnc.ir.errors import OptionError
+from snnc.ir.errors import DataError, OptionError
 from snnc.ir.reference import evaluate
 from tests.ann_graphs import AnnBuilder
 
@@ -56,7 +56,7 @@ def test_statistics_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_max_is_the_largest_magnitude() -> None:
-    values = np.array([[0.5, 3.0], [0.0, 2.0], [1.5, 0.1]])
+    values = np.tile([[0.5, 3.0], [0.0, 2.0], [1.5, 0.1]], (FEWEST // 3 + 1, 1))
     assert ThresholdRule("max").full_scale(statistics(values), 8, 1) == pytest.approx([3.0])
     each = ThresholdRule("max", per_channel=True).full_scale(statistics(values), 8, 1)
     # a channel's own maximum is known to a bin
@@ -101,11 +101,29 @@ def test_mmse_clips_more_where_there_are_fewer_levels() -> None:
 
 
 def test_a_silent_channel_takes_the_scale_of_the_population() -> None:
-    values = np.array([[0.0, 3.0], [0.0, 2.0]])
+    values = np.tile([[0.0, 3.0], [0.0, 2.0]], (FEWEST // 2, 1))
     for name in ("max", "percentile", "mmse"):
         each = ThresholdRule(name, per_channel=True).full_scale(statistics(values), 64, 1)
         assert each[0] == ThresholdRule(name).full_scale(statistics(values), 64, 1)[0]
     assert ThresholdRule("max").full_scale(statistics(np.zeros((4, 2))), 8, 1) == [1.0]
+
+
+def test_few_values_of_a_channel_speak_for_the_population() -> None:
+    values = np.tile([[0.5, 3.0]], (FEWEST - 1, 1))
+    rule = ThresholdRule("max", per_channel=True)
+    assert rule.full_scale(statistics(values), 8, 1) == pytest.approx([3.0])
+
+
+def test_a_percentile_of_zero_falls_back_to_the_maximum() -> None:
+    values = np.zeros((5000, 1))
+    values[0] = 87.0
+    assert ThresholdRule("percentile", 99.9).full_scale(statistics(values), 8, 1) == [87.0]
+
+
+def test_activations_that_overflow_are_refused() -> None:
+    data = {"x": np.full((2, 2, 6, 6), 3e38, np.float32)}
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(DataError, match=r"^clip2: "):
+        collect(network(), ["clip2"], data)
 
 
 @pytest.mark.parametrize("fields", [{"name": "best"}, {"percentile": 0.0}, {"percentile": 101.0}])

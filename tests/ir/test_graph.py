@@ -130,9 +130,6 @@ def test_currents_that_meet_have_one_shape() -> None:
 
 def test_edits_return_new_graphs() -> None:
     graph = Graph([X, linear("a", "x"), Clip(name="b", inputs=("a",))], {"y": "b"})
-    bypassed = graph.bypass("b")
-    assert list(bypassed.nodes) == ["x", "a"]
-    assert bypassed.outputs == {"y": "a"}
     replaced = graph.replace("a", linear("c", "x"), Clip(name="d", inputs=("c",)))
     assert replaced["b"].inputs == ("d",)
     assert list(graph.nodes) == ["x", "a", "b"]

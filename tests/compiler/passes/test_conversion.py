@@ -25,7 +25,19 @@ from snnc.compiler.pipeline import (
     run_passes,
     signed_bounds,
 )
-from snnc.ir import IF, Array, Conv, Encoder, Graph, Integrator, Linear, MaxPool
+from snnc.ir import (
+    IF,
+    Array,
+    Clip,
+    Conv,
+    Encoder,
+    Graph,
+    Input,
+    Integrator,
+    Linear,
+    MaxPool,
+    TensorType,
+)
 from snnc.ir.bounds import is_quantized, membrane_bound
 from snnc.ir.errors import ConversionError
 from snnc.ir.printer import to_text
@@ -285,3 +297,76 @@ def test_the_encoder_takes_its_scale_from_the_data() -> None:
     spiking = ToSpiking(make_code("rate"))(graph)
     (encoder,) = QuantizeInput({"x": 3.0}, bits=4)(spiking).of_type(Encoder)
     assert (encoder.scale, encoder.limit) == (3.0 / 7, 7)
+
+
+def quantized(graph: Graph, timesteps: int = 8, bits: int = 8) -> tuple[Graph, list[str]]:
+    """Return a model with thresholds of 1 and inputs up to 1 in integers, and the notes."""
+    notes: list[str] = []
+    code = make_code("ternary")
+    scale = {name: np.ones(1) for name in represented_values(graph, code)}
+    options = Options(timesteps=timesteps, weight_bits=bits)
+    passes = conversion(options, code, scale, {}, {"x": 1.0}, notes.append)
+    return run_passes(graph, passes), notes
+
+
+@pytest.mark.parametrize(
+    ("gain", "bias"), [(0.0, 0.4), (1e-9, 0.4), (0.01, -2000.0), (1.0, 1e-4), (0.0, 0.0)]
+)
+def test_an_output_keeps_its_bias(gain: float, bias: float) -> None:
+    """Where weights are small or absent the bias must neither round to 0 nor saturate."""
+    weight = np.array([[1.0, -1.0], [gain, gain]])
+    graph = Graph(
+        [
+            Input(name="x", type=TensorType((2,))),
+            Linear(name="y", inputs=("x",), weight=weight, bias=np.array([0.1, bias])),
+        ],
+        {"y": "y"},
+    )
+    spiking, _ = quantized(graph)
+    x = np.array([[0.5, 0.25]], np.float32)
+    got = NumpyBackend().lower(spiking, 8).run({"x": x}).decoded["y"][0, -1]
+    np.testing.assert_allclose(got, [0.35, 0.75 * gain + bias], rtol=0.01, atol=5e-3)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_branches_of_equal_scale_are_not_split(bits: int) -> None:
+    net = AnnBuilder(np.random.default_rng(0))
+    first = net.relu(net.linear(net.input(6), 6))
+    joined = net.relu(net.join(net.linear(first, 6), net.linear(first, 6)))
+    spiking, notes = quantized(net.graph(net.linear(joined, 2)), bits=bits)
+    assert {node.copies for node in spiking.of_type(Linear)} <= {1, 2}
+    assert not any("copies" in note and "6 bits" in note for note in notes if bits < 6)
+
+
+def test_a_hopeless_branch_is_said_to_be_one() -> None:
+    net = AnnBuilder(np.random.default_rng(0))
+    first = net.relu(net.linear(net.input(6), 6))
+    weak = net.linear(first, 6)
+    graph = net.graph(net.linear(net.relu(net.join(weak, first)), 2))
+    node = graph[weak]
+    assert isinstance(node, Linear)
+    faint = Linear(name=weak, inputs=node.inputs, weight=node.weight / 1e4, bias=node.bias)
+    spiking, notes = quantized(graph.replace(weak, faint))
+    assert max(node.copies for node in spiking.of_type(Linear)) == 64
+    assert any("keeps fewer than 6 bits" in note for note in notes)
+
+
+def test_deep_networks_convert() -> None:
+    net = AnnBuilder(np.random.default_rng(0))
+    here = net.input(2)
+    for _ in range(400):
+        weight = np.eye(2)
+        name = f"fc{len(net.nodes)}"
+        net.nodes.append(Linear(name=name, inputs=(here,), weight=weight, bias=np.zeros(2)))
+        here = f"relu{len(net.nodes)}"
+        net.nodes.append(Clip(name=here, inputs=(name,)))
+    graph = run_passes(net.graph(here), SIMPLIFY)
+    assert len(ToSpiking(make_code("rate"))(graph).of_type(IF)) == 400
+
+
+def test_a_clip_below_zero_is_refused() -> None:
+    net = AnnBuilder(np.random.default_rng(0))
+    graph = net.graph(net.linear(net.relu(net.linear(net.input(4), 3), low=-2.0, high=-1.0), 2))
+    for code in CODES:
+        with pytest.raises(ConversionError, match=r"upper bound -1\.0 not above 0"):
+            ToSpiking(make_code(code))(graph)

@@ -89,6 +89,13 @@ def test_a_clip_moves_before_the_pool() -> None:
     assert hoisted.outputs == {"y": out}
 
 
+def test_a_clip_stays_behind_a_reshape_of_what_no_population_can_be() -> None:
+    net = AnnBuilder(np.random.default_rng(0))
+    view = net.add(Reshape, net.input(3, 5), shape=(3, 5, 1))
+    graph = net.graph(net.relu(view))
+    assert to_text(hoist_clip(graph)) == to_text(graph)
+
+
 def test_a_clip_stays_behind_a_pool_that_others_read() -> None:
     net = AnnBuilder(np.random.default_rng(0))
     pool = net.pool(net.conv(net.input(2, 5, 5), 2), MaxPool)

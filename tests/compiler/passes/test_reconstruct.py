@@ -121,3 +121,19 @@ def test_memory_bounds_choose_fewer_samples(monkeypatch: pytest.MonkeyPatch) -> 
     assert module._Reconstruction(Reconstruct(ann, {"x": x}, 4), graph).count == 20
     layers = len(graph.of_type(IF)) + 1
     assert seen == [(done, layers) for done in range(1, layers + 1)]
+
+
+def test_bounds_of_a_clip_survive() -> None:
+    """Neither threshold nor bounds change where the neuron bounds what it sends."""
+    net = AnnBuilder(np.random.default_rng(0))
+    clip = net.relu(net.linear(net.input(4), 6), low=-0.1, high=1.0)
+    ann = net.graph(net.linear(clip, 2))
+    x = samples(ann, 0, 256)
+    before = convert(ann, "ternary", x, 64)
+    after = normalize(Reconstruct(ann, {"x": x}, 64)(before))
+    sent = NumpyBackend().lower(after, 64).run({"x": x}, record=True).spikes[clip]
+    (node,) = after.of_type(IF)
+    decoded = sent.sum(axis=1) * node.unit / 64
+    assert decoded.min() == pytest.approx(-0.1, abs=1 / 64)
+    assert decoded.max() <= 1 + 1e-9
+    assert np.all(node.unit == before.of_type(IF)[0].unit)
