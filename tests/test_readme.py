@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from snnc.compiler.cli import main
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 
@@ -23,6 +25,18 @@ def test_the_python_example_runs(
     (expected,) = re.findall(r"print\(.*#\s*(\S+)", code)
     assert capsys.readouterr().out.strip() == expected
     assert (tmp_path / "lenet5-numpy" / "manifest.json").exists()
+
+
+def test_the_demo_shown_is_the_demo(capsys: pytest.CaptureFixture[str]) -> None:
+    """The figures do not depend on the target: the simulator equals Lava bit for bit."""
+    assert main(["demo", "--target", "numpy"]) == 0
+    shown = re.findall(
+        r"^  (?:ANN accuracy|SNN accuracy|spikes|SynOps) .*$", README.read_text(), re.M
+    )
+    assert len(shown) == 4
+    printed = capsys.readouterr().out.splitlines()
+    for line in shown:
+        assert line in printed
 
 
 def test_links_lead_somewhere() -> None:
