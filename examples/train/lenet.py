@@ -18,14 +18,12 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 
-import numpy as np
-import onnx
-import onnxruntime
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from examples.datasets import load
+from examples.train.classifier import accuracy, export, onnx_accuracy
 
 SHIFT = 2  # pixels, the augmentation
 
@@ -83,39 +81,6 @@ def train(model: nn.Module, x: Tensor, y: Tensor, args: argparse.Namespace) -> N
         )
 
 
-def accuracy(model: nn.Module, x: Tensor, y: Tensor) -> float:
-    """The share of images that torch classifies correctly."""
-    model.eval()
-    with torch.no_grad():
-        guesses = torch.cat([model(part).argmax(1) for part in torch.split(x, 1000)])
-    return float((guesses == y).double().mean())
-
-
-def export(model: nn.Module, path: Path) -> onnx.ModelProto:
-    """Writes one self-contained ONNX file and returns what it holds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(
-        model.eval(),
-        (torch.zeros(1, 1, 28, 28),),
-        str(path),
-        input_names=["x"],
-        output_names=["logits"],
-        dynamic_axes={"x": {0: "batch"}, "logits": {0: "batch"}},
-        opset_version=17,
-        dynamo=False,  # the newer exporter needs onnxscript
-    )
-    proto = onnx.load(path)
-    onnx.checker.check_model(proto, full_check=True)
-    return proto
-
-
-def onnx_accuracy(path: Path, x: Tensor, y: Tensor) -> float:
-    """The share of images that ONNX Runtime classifies correctly with the exported file."""
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    logits = [session.run(["logits"], {"x": part.numpy()})[0] for part in torch.split(x, 1000)]
-    return float(np.mean(np.concatenate(logits).argmax(1) == y.numpy()))
-
-
 def main() -> None:
     """Trains, exports and reports."""
     parser = argparse.ArgumentParser(description="Train LeNet-5 on MNIST and export it to ONNX.")
@@ -141,7 +106,7 @@ def main() -> None:
         print(f"accuracy on the {args.holdout} held out: {accuracy(model, x[kept:], y[kept:]):.2%}")
         return
 
-    proto = export(model, args.output)
+    proto = export(model, (1, 28, 28), args.output)
     x, y = (torch.from_numpy(array) for array in load("mnist", "test"))
     print(f"{args.output}: {', '.join(node.op_type for node in proto.graph.node)}")
     print(f"test accuracy {accuracy(model, x, y):.2%} in torch")
