@@ -190,12 +190,17 @@ def estimate(
             operations for node in ann if (operations := ann_operations(ann, node)) is not None
         ),
         arithmetic={
-            "snn": ("int8_mac", "int32_add") if integer else ("fp32_mac", "fp32_add"),
+            "snn": spiking_arithmetic(graph),
             "ann": ("fp32_mac", "fp32_add"),
             "twin": (whole, "int32_add") if integer else ("fp32_mac", "fp32_add"),
         },
         twin_bits=bits,
     )
+
+
+def spiking_arithmetic(graph: Graph) -> tuple[str, str]:
+    """Return the operation names of a MAC and an addition of a spiking network."""
+    return ("int8_mac", "int32_add") if is_quantized(graph) else ("fp32_mac", "fp32_add")
 
 
 def spiking_operations(

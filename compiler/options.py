@@ -13,6 +13,9 @@ from .thresholds import ThresholdRule
 
 CORRECTIONS = ("none", "reconstruct")
 
+AUTO = "auto"
+"""The code that stands for the target's default."""
+
 DEFAULT_CODE = "augmented"
 """For targets that take graded payloads; a target without them gets the richest code it takes."""
 
@@ -22,7 +25,7 @@ class Options:
     """The options of ``snnc compile``; every one has a default that works.
 
     Attributes:
-        code: Name of the spike code, or None for the target's default.
+        code: Name of the spike code; ``auto``, and None, for the target's default.
         timesteps: T: steps a sample is presented for.
         thresholds: Threshold rule, or None for ``mmse`` (``max`` on synthetic calibration data).
         percentile: For the rule ``percentile``.
@@ -36,7 +39,7 @@ class Options:
         deadband: 0 or 1; see ``codes.Code``.
         guard: See ``codes.Code``.
         v_init: Initial membrane in thresholds.
-        seed: Of the synthetic calibration data.
+        seed: Of the synthetic calibration data, and of what a search draws.
     """
 
     code: str | None = None
@@ -90,7 +93,7 @@ class Options:
         """
         default = DEFAULT_CODE if graded and signed else "ternary" if signed else "rate"
         return make_code(
-            self.code or default,
+            default if self.code is None or self.code == AUTO else self.code,
             max_payload=self.max_payload,
             deadband=self.deadband,
             guard=self.guard,
