@@ -95,6 +95,9 @@ def compile(
 
     chosen = _options(options)
     backend = get_backend(target)
+    code = chosen.make_code(
+        signed=backend.target.signed_payloads, graded=backend.target.graded_payloads
+    )
     if max_drop is not None:
         from .search import Search, candidates
 
@@ -107,9 +110,6 @@ def compile(
             settings=candidates(chosen, backend.target, options.get("timesteps")),
             progress=progress,
         ).network(after)
-    code = chosen.make_code(
-        signed=backend.target.signed_payloads, graded=backend.target.graded_payloads
-    )
     imported = load(model)
     report = Report(
         cut=[f"{cut.operator} ({cut.node}) before output {cut.output!r}" for cut in imported.cut]

@@ -15,11 +15,11 @@ is the score of its right class minus the best other score, so it is right where
 
 with an ``e`` that does not depend on ``m``: least squares on the samples nearest to the
 boundary, where answers change. The drop is the mean over all samples of ``[m > 0] - P(m' > 0)``.
-This is the steadier of the two, by a factor of about two in the deviation: every sample near
-the boundary counts with a probability instead of a yes or no, and since calibration does not
-touch the ANN its margins are taken from all calibration samples; only what is fitted to ``m'``
-has to come from samples that calibration has not seen. What the prediction does not know is
-bounded by bootstrap percentiles (B. Efron, *Annals of Statistics* 7 (1979) 1-26).
+This is the steadier of the two, with half the deviation or less where drops are small: every
+sample near the boundary counts with a probability instead of a yes or no, and since calibration
+does not touch the ANN its margins are taken from all calibration samples; only what is fitted to
+``m'`` has to come from samples that calibration has not seen. How far the prediction may be off
+is estimated by bootstrap percentiles (B. Efron, *Annals of Statistics* 7 (1979) 1-26).
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def _predicted(margins: Array, before: Array, after: Array) -> float:
     shift, slope = _line(ones, m, moved)
     rest = moved - shift - slope * m
     base, growth = _line(ones, np.abs(m), np.abs(rest))
-    least = LEAST_SPREAD * np.abs(rest).mean() + np.finfo(float).tiny
+    least = LEAST_SPREAD * np.abs(rest).mean() + np.finfo(float).eps  # no answer moved at all
 
     def spread(m: Array) -> Array:
         return np.maximum(base + growth * np.abs(m), least)
