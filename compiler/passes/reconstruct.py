@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...backends.numpy_sim.kernels import max_pool, population, synapse
+from ...backends.numpy_sim.kernels import max_pool, population, product, synapse
 from ...ir import (
     IF,
     Array,
@@ -54,7 +54,7 @@ ROWS_PER_INPUT = 4
 VALUES = 1 << 29
 """Activations of the ANN held in memory: samples are left out beyond 2 GiB."""
 
-BLOCK = 64
+BLOCK = 16
 """Samples simulated at once."""
 
 SCALES = np.arange(0.6, 1.31, 0.05)
@@ -298,7 +298,7 @@ class _Reconstruction:
 
     def _mean_output(self, node: IF, currents: list[Array]) -> Array:
         """Return the mean output in the unit the population had before it was tuned."""
-        sent = population(node, currents, self.timesteps).sum(axis=0, dtype=np.int32)
+        sent = population(node, currents, self.timesteps, np.float32).sum(axis=0, dtype=np.int32)
         return np.asarray(sent * node.threshold / self.timesteps)
 
     def _sent(self, node: IF, samples: slice) -> Array:
@@ -308,13 +308,14 @@ class _Reconstruction:
             currents = [
                 self._currents(s, self.trains[s.inputs[0]], block) for s in self._synapses(node)
             ]
-            parts.append(population(node, currents, self.timesteps))
+            parts.append(population(node, currents, self.timesteps, np.float32))
         return np.concatenate(parts, axis=1)
 
     def _currents(self, node: Conv | Linear, trains: Array, samples: slice) -> Array:
         trains = trains[:, samples]
+        multiply = product(node, np.float32)
         parts = [
-            synapse(node, trains[:, begin : begin + BLOCK], np.float32)
+            synapse(node, trains[:, begin : begin + BLOCK], np.float32, multiply)
             for begin in range(0, trains.shape[1], BLOCK)
         ]
         return np.concatenate(parts, axis=1)
