@@ -21,6 +21,7 @@ from ...ir import (
     IF,
     Array,
     Conv,
+    DifferentialIF,
     Encoder,
     Graph,
     Input,
@@ -28,8 +29,12 @@ from ...ir import (
     Linear,
     MaxPool,
     Node,
+    Population,
+    RadixIF,
     Reshape,
     Signal,
+    TwoPhaseIF,
+    latency,
 )
 from ...ir.bounds import is_quantized, largest_current, membrane_bound
 from ...ir.reference import step
@@ -38,7 +43,7 @@ from ..rules import check
 from ..target import Target
 from .convolution import Precision, Product
 from .events import activity, fan_out
-from .kernels import integrate, max_pool, population, product, synapse
+from .kernels import max_pool, population, product, stepwise, synapse
 
 BLOCK_BYTES = 1 << 23
 """Size of the largest edge of one block of samples, in float32. Small blocks stay in the cache,
@@ -47,7 +52,12 @@ and memory that is freed and asked for again in such sizes is not fetched anew f
 TARGET = Target(
     name="numpy",
     summary="event simulator in NumPy; runs everywhere, equal to the reference spike for spike",
-    supports=frozenset({Input, Encoder, Conv, Linear, MaxPool, Reshape, IF, Integrator}),
+    supports=frozenset(
+        [
+            *(Input, Encoder, Conv, Linear, MaxPool, Reshape, IF, Integrator),
+            *(DifferentialIF, RadixIF, TwoPhaseIF),
+        ]
+    ),
 )
 
 
@@ -57,7 +67,16 @@ class NumpyProgram:
 
     graph: Graph
     timesteps: int
-    depth_latency: int = 0
+
+    @property
+    def depth_latency(self) -> int:
+        """Steps that neurons wait or rehearse beyond T; a synapse takes no time here."""
+        return latency(self.graph)
+
+    @property
+    def steps(self) -> int:
+        """All steps of a run."""
+        return self.timesteps + self.depth_latency
 
     def run(
         self,
@@ -147,7 +166,7 @@ class NumpyProgram:
     @cached_property
     def _block_size(self) -> int:
         largest = max(type.size for type in self.graph.types.values())
-        return int(max(1, BLOCK_BYTES // (4 * self.timesteps * largest)))
+        return int(max(1, BLOCK_BYTES // (4 * self.steps * largest)))
 
     def _run_block(self, inputs: Mapping[str, Array], record: bool) -> Result:
         values: dict[str, Array] = {}
@@ -162,7 +181,7 @@ class NumpyProgram:
                 value = self._value(node, arguments)
             values[node.name] = value
             self._count(node, value, counted)
-            if record and isinstance(node, (IF, MaxPool)):
+            if record and isinstance(node, (Population, MaxPool)):
                 spikes[node.name] = self._all_steps(value)
             for name in node.inputs:  # an edge nobody reads any more is freed
                 readers[name] -= 1
@@ -176,7 +195,11 @@ class NumpyProgram:
 
     def _value(self, node: Node, arguments: list[Array]) -> Array:
         if isinstance(node, Encoder):
-            return step(node, [arguments[0][0]], {}, 1)[None]
+            payload = step(node, [arguments[0][0]], {}, 1)[None]
+            if not node.once:
+                return payload
+            silence = np.zeros_like(np.broadcast_to(payload, (self.steps - 1, *payload.shape[1:])))
+            return np.concatenate([payload, silence])
         if isinstance(node, Reshape):
             return arguments[0].reshape(*arguments[0].shape[:2], *node.shape)
         if isinstance(node, (Conv, Linear)):
@@ -185,9 +208,8 @@ class NumpyProgram:
         if isinstance(node, MaxPool):
             return max_pool(node, arguments[0])
         if isinstance(node, IF):
-            return population(node, arguments, self.timesteps, self._states[node.name])
-        assert isinstance(node, Integrator)
-        return integrate(node, arguments, self.timesteps)
+            return population(node, arguments, self.steps, self._states[node.name])
+        return stepwise(node, arguments, self.steps)
 
     def _count(self, node: Node, value: Array, counted: dict[str, Activity]) -> None:
         """Count the events on a node's edge, for the node and for what reads it."""
@@ -196,15 +218,15 @@ class NumpyProgram:
         readers = [user.name for user in self.graph.users[node.name] if user.name in self._reach]
         sent, *felt = activity(value, [self._reach[name] for name in readers])
         for name, found in zip(readers, felt, strict=True):
-            counted[name] = _over_time(found, self.timesteps)
+            counted[name] = _over_time(found, self.steps)
         if isinstance(node, MaxPool):  # what it sent, and what it compared
-            sent, felt_itself = _over_time(sent, self.timesteps), counted[node.name]
+            sent, felt_itself = _over_time(sent, self.steps), counted[node.name]
             sent = Activity(sent.spikes, sent.units, felt_itself.synops, felt_itself.unit_synops)
-        if isinstance(node, (IF, MaxPool)):
+        if isinstance(node, (Population, MaxPool)):
             counted[node.name] = sent
 
     def _all_steps(self, value: Array) -> Array:
-        full = np.broadcast_to(value, (self.timesteps, *value.shape[1:]))
+        full = np.broadcast_to(value, (self.steps, *value.shape[1:]))
         return full.swapaxes(0, 1)
 
 

@@ -8,18 +8,19 @@ than integer arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...ir import IF, Array, Conv, Integrator, Linear, MaxPool
-from ...ir.reference import padded, window_taps
+from ...ir import IF, Array, Conv, Linear, MaxPool, Node, Population
+from ...ir.reference import State, padded, step, window_taps
 from ...ir.types import is_integer
 from .convolution import Precision, Product, convolution
 
 Floats = NDArray[np.floating[Any]]
+Compare = Callable[..., Any]
 
 NEURONS = 1 << 16
 """Neurons advanced together: their state should stay in the cache."""
@@ -102,9 +103,9 @@ def _advance(node: IF, currents: Sequence[Array], sent: Array, work: Precision) 
             np.clip(v, -node.clamp, node.clamp, out=v)
         _fire(node, v, theta, event)
         if lower is not None:
-            np.maximum(event, np.subtract(lower, acc, out=scaled), out=event)
+            _bound(node, event, np.subtract(lower, acc, out=scaled), np.less, np.maximum)
         if node.acc_max is not None:
-            np.minimum(event, np.subtract(node.acc_max, acc, out=scaled), out=event)
+            _bound(node, event, np.subtract(node.acc_max, acc, out=scaled), np.greater, np.minimum)
         if bounded:
             acc += event
         v -= np.multiply(event, theta, out=scaled)
@@ -121,9 +122,33 @@ def _fire(node: IF, v: Floats, theta: Floats, event: Floats) -> None:
     if node.max_positive == 1 and node.max_negative == 0:
         np.greater_equal(v, theta, out=event, casting="unsafe")
         return
+    if node.select != "count":
+        _fire_power(node, v, theta, event)
+        return
     np.divide(v, theta, out=event)
     (np.floor if node.deadband == 0 else np.trunc)(event, out=event)
     np.clip(event, -node.max_negative, node.max_positive, out=event)
+
+
+def _fire_power(node: IF, v: Floats, theta: Floats, event: Floats) -> None:
+    """Write the signed powers of two that ``reference_neurons.power`` defines."""
+    magnitude = np.abs(v)
+    event[...] = 0
+    level = 1
+    while level <= node.max_positive:
+        share = 0.75 * level if node.select == "nearest" else level - 0.5
+        np.copyto(event, level, where=magnitude >= theta * v.dtype.type(share))
+        level *= 2
+    np.copysign(event, v, out=event)
+    event[event < -node.max_negative] = 0
+
+
+def _bound(node: IF, event: Floats, limit: Floats, beyond: Compare, nearer: Compare) -> None:
+    """Keep payloads within a limit; a multi-threshold neuron sends nothing instead."""
+    if node.select == "count":
+        nearer(event, limit, out=event)
+    else:
+        event[beyond(event, limit)] = 0
 
 
 def _payload_type(node: IF) -> type[np.generic]:
@@ -152,16 +177,22 @@ def _window_maximum(node: MaxPool, frames: Array) -> Array:
     return maximum
 
 
-def integrate(node: Integrator, currents: Sequence[Array], timesteps: int) -> Array:
-    """Return the decoded output after every step, ``(timesteps, samples, *shape)``, float64."""
-    shape = np.broadcast_shapes(*(current.shape[1:] for current in currents))
-    total: Array = np.zeros(shape)
-    decoded = np.empty((timesteps, *shape), np.float64)
-    for t in range(timesteps):
-        for current in currents:
-            total += current[min(t, len(current) - 1)]
-        total += node.bias
-        if node.clamp is not None:
-            np.clip(total, -node.clamp, node.clamp, out=total)
-        decoded[t] = total * node.scale / (t + 1)
-    return decoded
+def stepwise(node: Node, currents: Sequence[Array], steps: int) -> Array:
+    """Return the value of a node after every step, ``(steps, samples, *shape)``.
+
+    For readouts and neurons with a schedule: the reference itself, step by step.
+    """
+    integer = isinstance(node, Population) and is_integer(node.threshold)
+    work = np.int64 if integer else np.float64
+    state: State = {}
+    return np.stack(
+        [
+            step(
+                node,
+                [current[min(t, len(current) - 1)].astype(work) for current in currents],
+                state,
+                t + 1,
+            )
+            for t in range(steps)
+        ]
+    )
