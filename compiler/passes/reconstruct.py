@@ -29,7 +29,7 @@ from ...ir import IF, Array, Clip, Conv, Graph, Integrator, Linear, Node
 from ...ir.reference import padded
 from ..layerwise import LayerwiseRun
 from ..least_squares import HELD_OUT, Rows, correction
-from .payload_units import rescale_readers
+from .payload_units import rescale_readers, scaled
 
 ROWS = 32768
 """Places of a convolution's output that enter the regression, over all samples."""
@@ -169,7 +169,7 @@ class _Reconstruction:
         wanted, currents = run.wanted_output(node, few), run.currents(node, few)
         by_channel = (-1, *(1,) * (wanted.ndim - 2))
         scale = self._best_scale(node, wanted, currents).reshape(by_channel)
-        tuned = _scaled(node, scale)
+        tuned = scaled(node, scale)
         axes = (0, *range(2, wanted.ndim))
         for _ in range(3):
             error = wanted - self._mean_output(tuned, currents)
@@ -196,7 +196,7 @@ class _Reconstruction:
             scales = SCALES[SCALES < 1.01]
         errors = np.array(
             [
-                _by_channel(np.square(self._mean_output(_scaled(node, s), currents) - wanted))
+                _by_channel(np.square(self._mean_output(scaled(node, s), currents) - wanted))
                 for s in scales
             ]
         )
@@ -220,14 +220,6 @@ def _by_channel(values: Array) -> Array:
     axes = (0, *range(2, values.ndim))
     odd = values[1::2] if len(values) > 1 else values
     return np.array([values[::2].mean(axis=axes), odd.mean(axis=axes)])
-
-
-def _scaled(node: IF, scale: Array | float) -> IF:
-    """Return a population (threshold 1) with another threshold, its events worth as much more."""
-    one = np.asarray(scale, np.float64)
-    return replace(
-        node, threshold=node.threshold * one, initial=node.initial * one, unit=node.unit * one
-    )
 
 
 def _is_free(node: Conv | Linear) -> bool:
