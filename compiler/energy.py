@@ -31,7 +31,6 @@ from ..backends import Activity
 from ..backends.base import Progress
 from ..backends.numpy_sim import NumpyBackend
 from ..ir import (
-    IF,
     Add,
     Affine,
     Array,
@@ -43,6 +42,9 @@ from ..ir import (
     Linear,
     MaxPool,
     Node,
+    Population,
+    RadixIF,
+    latency,
 )
 from ..ir.bounds import is_quantized
 from ..ir.reference import padded, window_taps
@@ -171,21 +173,17 @@ def estimate(
         hardware: Whose costs.
         progress: Called with samples done and in all.
     """
-    graph, timesteps = network.graph, network.timesteps
-    activity = NumpyBackend().lower(graph, timesteps).run(samples, progress=progress).activity
+    graph = network.graph
+    program = NumpyBackend().lower(graph, network.timesteps)
+    activity = program.run(samples, progress=progress).activity
     integer = is_quantized(graph)
-    levels = timesteps * max((node.max_positive for node in graph.of_type(IF)), default=1)
-    bits = ceil(log2(levels + 1))
+    bits = ceil(log2(_levels(graph, network.timesteps) + 1))
     whole = "int8_mac" if bits <= 8 else "int32_mac"
     return Estimate(
         hardware=hardware,
         samples=len(next(iter(samples.values()))),
-        latency_steps=timesteps + network.program.depth_latency,
-        snn=tuple(
-            operations
-            for node in graph
-            if (operations := spiking_operations(graph, node, activity, timesteps)) is not None
-        ),
+        latency_steps=network.timesteps + network.program.depth_latency,
+        snn=graph_operations(graph, network.timesteps, activity),
         ann=tuple(
             operations for node in ann if (operations := ann_operations(ann, node)) is not None
         ),
@@ -198,13 +196,22 @@ def estimate(
     )
 
 
+def graph_operations(
+    graph: Graph, timesteps: int, activity: Mapping[str, Activity]
+) -> tuple[Operations, ...]:
+    """Return what all nodes of a spiking network did in a run of T steps."""
+    steps = timesteps + latency(graph)
+    found = (spiking_operations(graph, node, activity, steps) for node in graph)
+    return tuple(operations for operations in found if operations is not None)
+
+
 def spiking_arithmetic(graph: Graph) -> tuple[str, str]:
     """Return the operation names of a MAC and an addition of a spiking network."""
     return ("int8_mac", "int32_add") if is_quantized(graph) else ("fp32_mac", "fp32_add")
 
 
 def spiking_operations(
-    graph: Graph, node: Node, activity: Mapping[str, Activity], timesteps: int
+    graph: Graph, node: Node, activity: Mapping[str, Activity], steps: int
 ) -> Operations | None:
     """Return what a node of a spiking network did, or None for one without operations."""
     name, kind = node.name, type(node).__name__
@@ -218,9 +225,9 @@ def spiking_operations(
     if isinstance(node, MaxPool):
         events = _mean(activity[name].spikes) if sends_spikes(graph, node) else 0.0
         return Operations(name, kind, neuron_updates=_mean(activity[name].synops), events=events)
-    if isinstance(node, (IF, Integrator)):
-        updates = float(timesteps * graph.types[name].size)
-        events = _mean(activity[name].spikes) if isinstance(node, IF) else 0.0
+    if isinstance(node, (Population, Integrator)):
+        updates = float(steps * graph.types[name].size)
+        events = _mean(activity[name].spikes) if isinstance(node, Population) else 0.0
         return Operations(name, kind, neuron_updates=updates, events=events)
     return None
 
@@ -249,6 +256,17 @@ def ann_operations(graph: Graph, node: Node) -> Operations | None:
     if isinstance(node, Affine):
         return Operations(name, kind, macs=float(size))
     return None
+
+
+def _levels(graph: Graph, timesteps: int) -> int:
+    """Return how many levels above 0 the most precise population can express."""
+    return max(
+        (
+            node.base**node.digits - 1 if isinstance(node, RadixIF) else timesteps * node.payload[1]
+            for node in graph.populations
+        ),
+        default=1,
+    )
 
 
 def _taps(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ..ir import IF, Array, Clip, Graph
+from ..ir import Array, Clip, Graph
+from ..ir.neurons import IF
 from .codes import Code
 from .options import Options
 from .passes.balance_thresholds import BalanceThresholds
@@ -14,8 +15,11 @@ from .passes.hoist_clip import hoist_clip
 from .passes.normalize import normalize
 from .passes.quantize import Quantize
 from .passes.quantize_input import QuantizeInput
-from .passes.reconstruct import Reconstruct
+from .passes.schedule import SpreadInitial
+from .passes.to_differential import to_differential
+from .passes.to_radix import ToRadix
 from .passes.to_spiking import ToSpiking
+from .passes.to_two_phase import ToTwoPhase
 
 Pass = Callable[[Graph], Graph]
 """A pass takes a graph and returns a new one; its options are fields of a frozen dataclass."""
@@ -34,18 +38,42 @@ def conversion(
     bounds: Mapping[str, tuple[float, float]],
     largest_input: Mapping[str, float],
     note: Callable[[str], None],
-    reconstruct: Reconstruct | None = None,
+    fitted: Sequence[Pass] = (),
 ) -> tuple[Pass, ...]:
-    """Return the passes from a simplified, calibrated ANN to a spiking network."""
-    integer = options.weight_bits is not None
+    """Return the passes from a simplified, calibrated ANN to a spiking network.
+
+    Args:
+        options: The user's options.
+        code: The spike code.
+        full_scale: For each value that gets a population, its full scale.
+        bounds: For each value that a clip bounds below 0, its bounds.
+        largest_input: For each input, its largest magnitude.
+        note: Receives one sentence for each approximation.
+        fitted: Passes that run the network on calibration samples.
+    """
+    steps = code.presentations(options.timesteps)
+    bits = options.weight_bits
     return (
         ToSpiking(code),
-        BalanceThresholds(full_scale, bounds, options.timesteps),
-        *((QuantizeInput(largest_input, options.input_bits, note),) if integer else ()),
+        BalanceThresholds(full_scale, bounds, steps),
+        *((QuantizeInput(largest_input, options.input_bits, note),) if bits else ()),
         normalize,
-        *((reconstruct, normalize) if reconstruct else ()),
-        *((Quantize(options.weight_bits, options.timesteps, note),) if options.weight_bits else ()),
+        *((SpreadInitial(steps),) if options.shift == "step" else ()),
+        *(pass_ for fit in fitted for pass_ in (fit, normalize)),
+        *((Quantize(bits, steps, note),) if bits else ()),
+        *schedule(options, code),
     )
+
+
+def schedule(options: Options, code: Code) -> tuple[Pass, ...]:
+    """Return the pass that gives a network of equal steps another schedule, if one does."""
+    if code.base:
+        return (ToRadix(code.base, options.timesteps),)
+    if code.differential:
+        return (to_differential,)
+    if options.two_phase:
+        return (ToTwoPhase(options.two_phase, options.rehearsal),)
+    return ()
 
 
 def represented_values(graph: Graph, code: Code) -> list[str]:

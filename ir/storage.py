@@ -22,6 +22,7 @@ from .graph import Graph
 from .neurons import IF, Encoder, Integrator
 from .node import Node
 from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Reshape
+from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF
 from .types import Array, Signal, TensorType
 
 NODES: Mapping[str, type[Node]] = {
@@ -29,6 +30,7 @@ NODES: Mapping[str, type[Node]] = {
     for kind in (
         *(Add, Affine, AveragePool, Clip, Conv, Encoder, IF),
         *(Input, Integrator, Linear, MaxPool, Reshape),
+        *(DifferentialIF, RadixIF, TwoPhaseIF),
     )
 }
 

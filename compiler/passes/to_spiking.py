@@ -197,6 +197,7 @@ class _Conversion:
             max_negative=code.max_negative,
             acc_min=0 if guard and code.max_negative else None,
             deadband=code.deadband,
+            select=code.select,
             represents=represents,
         )
         self.nodes.append(neurons)

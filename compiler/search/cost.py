@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...backends import Result
 from ...ir import Graph
-from ..energy import spiking_arithmetic, spiking_operations
+from ..energy import graph_operations, spiking_arithmetic
 from ..event_counts import total_activity
 from ..hardware import get_hardware
 
@@ -34,8 +34,8 @@ class Cost:
 def count(graph: Graph, timesteps: int, result: Result) -> Cost:
     """Return what a run of a spiking graph cost for one sample."""
     hardware, arithmetic = get_hardware(HARDWARE), spiking_arithmetic(graph)
-    operations = (spiking_operations(graph, n, result.activity, timesteps) for n in graph)
-    joules = [o.joules(hardware, *arithmetic) for o in operations if o is not None]
+    operations = graph_operations(graph, timesteps, result.activity)
+    joules = [node.joules(hardware, *arithmetic) for node in operations]
     total = total_activity(graph, result.activity)
     return Cost(
         sum(energy for energy in joules if energy is not None),

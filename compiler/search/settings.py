@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ...backends.target import Target
 from ...ir.errors import OptionError
 from ..options import AUTO, Options
 
-STEPS = {"rate": (8, 16, 32, 64), "ternary": (4, 8, 16, 32), "augmented": (1, 2, 4, 8)}
-"""Numbers of time steps for each code: as many as it takes from a coarse result to a good one."""
+STEPS: Mapping[str, tuple[int, ...]] = {
+    "rate": (8, 16, 32, 64),
+    "ternary": (4, 8, 16, 32),
+    "augmented": (1, 2, 4, 8),
+    "multithreshold": (1, 2, 4, 8),
+    "radix": (2, 4, 6, 8),
+}
+"""T for each code: from a coarse result to a good one."""
 
-PAYLOADS = (4, 15)
-"""Caps of an augmented spike: that of the default, and four bits."""
+PAYLOADS: Mapping[str, tuple[int, ...]] = {"augmented": (4, 15), "multithreshold": (8,)}
+"""Caps: the default, and for augmented spikes all that four bits hold."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,7 @@ class Setting:
     Attributes:
         code: Name of the spike code.
         timesteps: T.
-        max_payload: Largest coefficient of an augmented spike; None for other codes.
+        max_payload: Largest coefficient of a spike, or None for codes without coefficients.
     """
 
     code: str
@@ -49,37 +56,48 @@ def candidates(options: Options, target: Target, most_steps: int | None) -> tupl
     """Return the settings that go with what the user and the target ask for.
 
     Args:
-        options: A code or a cap in them is kept; their T is not looked at.
-        target: Where payloads may be graded and signed there are ``augmented`` and ``ternary``
-            to choose from, where only signed ``ternary``, else ``rate``.
+        options: A code or a cap in them is kept, and settings that do not go with the other
+            options are left out; their T is not looked at.
+        target: Without a code there are ``augmented`` and ``ternary`` to choose from where
+            payloads may be graded and signed, ``ternary`` where only signed, else ``rate``.
         most_steps: The largest T allowed, which is then a candidate itself; None for no limit.
 
     Raises:
-        OptionError: The code is none that a search can set.
+        OptionError: No setting goes with the options.
     """
-    found = []
-    for code in _codes(options, target):
-        steps: tuple[int, ...] = STEPS[code]
-        if most_steps is not None:
-            steps = (*(t for t in steps if t < most_steps), most_steps)
-        caps: tuple[int | None, ...] = (None,)
-        if code == "augmented":
-            caps = PAYLOADS if options.max_payload is None else (options.max_payload,)
-        found += [Setting(code, t, cap) for cap in caps for t in steps]
+    found, refusals = list[Setting](), list[OptionError]()
+    for setting in _settings(options, target, most_steps):
+        try:
+            setting.applied(options).make_code(
+                signed=target.signed_payloads, graded=target.graded_payloads
+            )
+        except OptionError as error:
+            refusals.append(error)
+        else:
+            found.append(setting)
+    if not found:
+        raise refusals[0]
     return tuple(found)
 
 
+def _settings(options: Options, target: Target, most_steps: int | None) -> Iterator[Setting]:
+    for code in _codes(options, target):
+        steps = STEPS[code]
+        if most_steps is not None:
+            steps = (*(t for t in steps if t < most_steps), most_steps)
+        caps = (options.max_payload,) if options.max_payload else PAYLOADS.get(code, (None,))
+        for cap in caps:
+            yield from (Setting(code, t, cap) for t in steps)
+
+
 def _codes(options: Options, target: Target) -> tuple[str, ...]:
-    if options.code not in (None, AUTO):
+    if options.code is not None:
         if options.code not in STEPS:
             raise OptionError(
-                f"--max-drop has no meaning for code {options.code!r}",
+                f"--max-drop has no settings for code {options.code!r}",
                 hint=f"choose one of: {', '.join((AUTO, *STEPS))}",
             )
-        return (str(options.code),)
-    if not target.signed_payloads:
+        return (options.code,)
+    if options.two_phase or not target.signed_payloads:
         return ("rate",)
-    if not target.graded_payloads:
-        return ("ternary",)
-    # A cap is an option of augmented spikes only.
-    return ("augmented", "ternary") if options.max_payload is None else ("augmented",)
+    return ("augmented", "ternary") if target.graded_payloads else ("ternary",)

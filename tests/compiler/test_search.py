@@ -139,6 +139,11 @@ def test_candidates_are_what_the_user_leaves_open() -> None:
     ternary = candidates(Options(code="ternary"), TARGET, 10)
     assert [setting.timesteps for setting in ternary] == [4, 8, 10]
     assert candidates(Options(code="ternary"), TARGET, 2) == (Setting("ternary", 2),)
+    assert codes(candidates(Options(two_phase="offset"), TARGET, None)) == {"rate"}
+    late = candidates(Options(code="augmented", readout_delay=2), TARGET, None)
+    assert {setting.timesteps for setting in late} == {4, 8}, "an answer after the delay"
+    with pytest.raises(OptionError, match="max-payload"):
+        candidates(Options(code="rate", max_payload=4), TARGET, None)
 
 
 # -- the choice ------------------------------------------------------------------------------------
