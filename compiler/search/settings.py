@@ -65,19 +65,25 @@ def candidates(options: Options, target: Target, most_steps: int | None) -> tupl
     Raises:
         OptionError: No setting goes with the options.
     """
-    found, refusals = list[Setting](), list[OptionError]()
-    for setting in _settings(options, target, most_steps):
-        try:
-            setting.applied(options).make_code(
-                signed=target.signed_payloads, graded=target.graded_payloads
-            )
-        except OptionError as error:
-            refusals.append(error)
-        else:
-            found.append(setting)
+    refusals = {
+        setting: _refusal(setting, options, target)
+        for setting in _settings(options, target, most_steps)
+    }
+    found = tuple(setting for setting, error in refusals.items() if error is None)
     if not found:
-        raise refusals[0]
-    return tuple(found)
+        raise next(error for error in refusals.values() if error is not None)
+    return found
+
+
+def _refusal(setting: Setting, options: Options, target: Target) -> OptionError | None:
+    """Return why a setting does not go with the options, or None."""
+    try:
+        setting.applied(options).make_code(
+            signed=target.signed_payloads, graded=target.graded_payloads
+        )
+    except OptionError as error:
+        return error
+    return None
 
 
 def _settings(options: Options, target: Target, most_steps: int | None) -> Iterator[Setting]:
