@@ -31,11 +31,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--max-drop",
         type=fraction,
-        metavar="0.5%%",
-        help="search for the cheapest code, T and cap that lose at most this much accuracy, in "
-        "points or as a fraction; a quarter of the --calibration samples is held back to judge, "
-        "by labels y if there are any, else by agreement with the model; a --code or "
-        "--max-payload given is kept, a --timesteps given is the largest T tried",
+        metavar="DROP",
+        help="search for the cheapest code, T and cap that lose at most this much accuracy, e.g. "
+        "0.5%% or 0.005; a quarter of the --calibration samples is held back to judge, by labels "
+        "y if there are any, else by agreement with the model; a --code or --max-payload given "
+        "is kept, a --timesteps given is the largest T tried",
     )
     parser.add_argument(
         "-o",

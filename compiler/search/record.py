@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from math import ceil
 from typing import Any
@@ -34,22 +33,22 @@ class Trial:
 
 @dataclass(frozen=True)
 class Record:
-    """A search under way.
+    """A search under way; filled as it goes on.
 
     Attributes:
         max_drop: Accuracy that may be lost, a fraction.
         judge: What the networks are judged on.
         expected: Energy of each setting as estimated before any was tried, joules a sample, in
             the order of trial.
-        trials: Filled as settings are tried.
+        trials: What was tried, in order.
         refused: What the code or the target could not do, and why.
     """
 
     max_drop: float
     judge: Judge
-    expected: Mapping[Setting, float]
-    refused: dict[Setting, SnncError]
+    expected: dict[Setting, float] = field(default_factory=dict)
     trials: list[Trial] = field(default_factory=list)
+    refused: dict[Setting, SnncError] = field(default_factory=dict)
 
     def met(self, trial: Trial) -> bool:
         """Whether a setting loses little enough, with a confidence of ``drop.CONFIDENCE``."""

@@ -18,7 +18,7 @@ from math import log
 from os import PathLike
 
 from ...backends.numpy_sim import NumpyBackend
-from ...ir.errors import ConversionError, DataError, DesignRuleError, OptionError, SnncError
+from ...ir.errors import ConversionError, DataError, DesignRuleError, OptionError
 from ..data import Samples, Source, find_labels, load_samples
 from ..network import Network
 from ..options import Options
@@ -90,11 +90,11 @@ class Search:
             DesignRuleError: No setting fits the target.
         """
         samples, judge = self._data()
-        refused: dict[Setting, SnncError] = {}
-        record = Record(self.max_drop, judge, self._expected_energy(samples, refused), refused)
+        record = Record(self.max_drop, judge)
+        record.expected.update(self._expected_energy(samples, record))
         for number, setting in enumerate(record.expected):
             self._advance("search", number, len(record.expected))
-            network = self._built(setting.applied(self.options), samples, setting, refused)
+            network = self._built(setting.applied(self.options), samples, setting, record)
             if network is None:
                 continue
             judged = judge.judged(network.graph, network.timesteps, self._judging)
@@ -124,9 +124,7 @@ class Search:
         judge = Judge.of(ann, samples, labels, held_back, self.options.seed)
         return chosen(samples, calibrating), judge
 
-    def _expected_energy(
-        self, samples: Samples, refused: dict[Setting, SnncError]
-    ) -> dict[Setting, float]:
+    def _expected_energy(self, samples: Samples, record: Record) -> dict[Setting, float]:
         """Return the energy each setting will take, joules a sample, in the order of trial.
 
         Each code and cap is compiled once, for its smallest T and without reconstruction, and its
@@ -138,7 +136,7 @@ class Search:
         for family in dict.fromkeys(setting.family for setting in self.settings):
             shortest = min((s for s in self.settings if s.family == family), key=_steps)
             options = replace(shortest.applied(self.options), correction="none")
-            if (network := self._built(options, few, shortest, refused)) is not None:
+            if (network := self._built(options, few, shortest, record)) is not None:
                 run = NumpyBackend().lower(network.graph, shortest.timesteps).run(few)
                 cost = count(network.graph, shortest.timesteps, run)
                 energy[family] = cost.energy_joules / shortest.timesteps
@@ -146,17 +144,13 @@ class Search:
         return dict(sorted(expected.items(), key=lambda each: _rank(*each)))
 
     def _built(
-        self,
-        options: Options,
-        samples: Samples,
-        setting: Setting,
-        refused: dict[Setting, SnncError],
+        self, options: Options, samples: Samples, setting: Setting, record: Record
     ) -> Network | None:
-        """Return a network, or None and the reason in ``refused``."""
+        """Return a network, or None and the reason in the record."""
         try:
             return self.build(calibration=samples, progress=self.progress, **options.to_json())
         except (ConversionError, DesignRuleError) as error:
-            refused[setting] = error
+            record.refused[setting] = error
             return None
 
     def _reported(self, network: Network, record: Record, setting: Setting) -> Network:
