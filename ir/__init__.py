@@ -4,7 +4,18 @@ from .errors import SnncError
 from .graph import Graph
 from .neurons import IF, Encoder, Integrator
 from .node import Node
-from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Reshape
+from .ops import (
+    Add,
+    Affine,
+    AveragePool,
+    Clip,
+    Conv,
+    Input,
+    Linear,
+    MaxPool,
+    Reshape,
+    Staircase,
+)
 from .types import Array, Signal, TensorType
 
 __all__ = [
@@ -25,5 +36,6 @@ __all__ = [
     "Reshape",
     "Signal",
     "SnncError",
+    "Staircase",
     "TensorType",
 ]
