@@ -43,6 +43,7 @@ from ..ir import (
     Linear,
     MaxPool,
     Node,
+    Staircase,
 )
 from ..ir.bounds import is_quantized
 from ..ir.reference import padded, window_taps
@@ -50,6 +51,7 @@ from .data import Samples
 from .event_counts import carries_input, multiplies, sends_spikes
 from .hardware import Hardware
 from .network import Network
+from .passes.recognise_staircase import recognise_staircase
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,7 @@ def estimate(
         progress: Called with samples done and in all.
     """
     graph, timesteps = network.graph, network.timesteps
+    ann = recognise_staircase(ann)  # an exported staircase is five operators
     activity = NumpyBackend().lower(graph, timesteps).run(samples, progress=progress).activity
     integer = is_quantized(graph)
     levels = timesteps * max((node.max_positive for node in graph.of_type(IF)), default=1)
@@ -241,7 +244,7 @@ def ann_operations(graph: Graph, node: Node) -> Operations | None:
         return Operations(name, kind, acs=float(size * (len(node.inputs) - 1)))
     if isinstance(node, Clip):
         return Operations(name, kind, acs=float(size))
-    if isinstance(node, Affine):
+    if isinstance(node, (Affine, Staircase)):  # a staircase scales, rounds and clips
         return Operations(name, kind, macs=float(size))
     return None
 

@@ -8,6 +8,12 @@
   ``q(a) = theta / T * clip(round(a T / theta), 0, max_positive T)`` (Li et al., ICML 2021;
   the grid is that of their code; here with rounding, because the membrane starts at half a
   threshold).
+- ``bound``: the upper bound of a clip, which training or the design of the network chose (Ding
+  et al., IJCAI 2021: the threshold of a rate norm layer; Deng and Gu, ICLR 2021: that of their
+  ReLU); ``max`` where there is none.
+
+No rule gives more than the bound of a clip, for all start from the largest value seen. Behind a
+staircase none is asked (``pipeline.trained_full_scale``).
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ from ..ir import Array
 from ..ir.errors import OptionError
 from .calibration import Statistics
 
-RULES = ("max", "percentile", "mmse")
+RULES = ("max", "percentile", "mmse", "bound")
 FEWEST = 1000
 """Values of a channel that an estimate of its own needs: fewer say too little of its tail."""
 
@@ -79,7 +85,7 @@ class ThresholdRule:
         if not len(filled):
             return 0.0
         largest = float(edges[filled[-1] + 1])
-        if self.name == "max":
+        if self.name in ("max", "bound"):
             return largest
         if self.name == "percentile":
             share = np.cumsum(counts) / counts.sum()

@@ -146,7 +146,8 @@ def add_conversion(parser: ArgumentParser) -> None:
     group.add_argument(
         "--thresholds",
         metavar="RULE",
-        help="max, percentile or mmse (default: mmse; max without --calibration)",
+        help="max, percentile, mmse, or bound: that of a clip, else max (default: mmse; max "
+        "without --calibration)",
     )
     group.add_argument(
         "--percentile",

@@ -37,6 +37,7 @@ from ...ir import (
     MaxPool,
     Node,
     Reshape,
+    Staircase,
 )
 from ...ir.reference import padded, step
 from ..least_squares import HELD_OUT, Moments, correction
@@ -156,7 +157,7 @@ class _Reconstruction:
 
     def _pre_activation(self, name: str) -> str:
         node = self.ann[name]
-        return node.inputs[0] if isinstance(node, Clip) else name
+        return node.inputs[0] if isinstance(node, (Clip, Staircase)) else name
 
     def _forget(self, done: str) -> None:
         """Drop trains that no node further on reads."""
@@ -273,12 +274,14 @@ class _Reconstruction:
         Every other sample chooses; a channel keeps its threshold unless the samples that did
         not choose gain as well, by more than ``GAIN`` of their mean square. Behind a clip no
         threshold grows, and where the neuron bounds what it sends none changes: the upper
-        bound, and the bounds counted in units, would no longer be those of the clip.
+        bound, and the bounds counted in units, would no longer be those of the clip. Behind a
+        staircase training has chosen the threshold.
         """
         scales = SCALES
-        if node.acc_min not in (0, None) or node.acc_max is not None:
-            return np.ones(wanted.shape[1])
         activation = self.ann[node.represents]
+        bounded = node.acc_min not in (0, None) or node.acc_max is not None
+        if bounded or isinstance(activation, Staircase):
+            return np.ones(wanted.shape[1])
         if isinstance(activation, Clip) and np.isfinite(activation.high):
             scales = SCALES[SCALES < 1.01]
         errors = np.array(
