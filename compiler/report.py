@@ -32,6 +32,8 @@ class Report:
         calibration: Where the calibration data came from: ``file``, ``array``, ``synthetic``.
         calibration_samples: How many samples they were.
         thresholds: The threshold rule in words.
+        rate_convergence: For each value with a population, how slowly its rate converges,
+            ``calibration.Statistics.convergence``; values that were never active have none.
         correction: What was fitted to the ANN after the thresholds: ``none`` or ``reconstruct``.
         cut: Read-out operators cut off behind the last layer, in words.
         approximations: One sentence for each thing that is not exact.
@@ -41,6 +43,7 @@ class Report:
     calibration: str = ""
     calibration_samples: int = 0
     thresholds: str = ""
+    rate_convergence: dict[str, float | None] = field(default_factory=dict)
     correction: str = "none"
     cut: list[str] = field(default_factory=list)
     approximations: list[str] = field(default_factory=list)

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...ir import IF, Array, Clip, Conv, Graph, Integrator, Linear, Node
+from ...ir import IF, Array, Clip, Conv, Graph, Integrator, Linear, Node, Staircase
 from ...ir.reference import padded
 from ..layerwise import LayerwiseRun
 from ..least_squares import HELD_OUT, Rows, correction
@@ -186,12 +186,14 @@ class _Reconstruction:
         Every other sample chooses; a channel keeps its threshold unless the samples that did
         not choose gain as well, by more than ``GAIN`` of their mean square. Behind a clip no
         threshold grows, and where the neuron bounds what it sends none changes: the upper
-        bound, and the bounds counted in units, would no longer be those of the clip.
+        bound, and the bounds counted in units, would no longer be those of the clip. Behind a
+        staircase training has chosen the threshold.
         """
         scales = SCALES
-        if node.acc_min not in (0, None) or node.acc_max is not None:
-            return np.ones(wanted.shape[1])
         activation = self.run.ann[node.represents]
+        bounded = node.acc_min not in (0, None) or node.acc_max is not None
+        if bounded or isinstance(activation, Staircase):
+            return np.ones(wanted.shape[1])
         if isinstance(activation, Clip) and np.isfinite(activation.high):
             scales = SCALES[SCALES < 1.01]
         errors = np.array(
