@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -46,8 +46,8 @@ class Method:
     timesteps: tuple[int, ...] = TIMESTEPS
 
 
-PLAIN = {"correction": "none", "weight_bits": None}
-"""No fitting to the ANN and real weights, as papers have it."""
+PLAIN = {"correction": "none"}
+"""No fitting to the ANN; 8-bit weights for all, so that the methods stand on the same footing."""
 RATE = {**PLAIN, "code": "rate"}
 TERNARY = {**PLAIN, "code": "ternary"}
 AUGMENTED = {**PLAIN, "code": "augmented"}
@@ -85,10 +85,14 @@ METHODS: tuple[Method, ...] = (
     Method("augmented, deadband 0", AUGMENTED),
     # other codes
     Method("radix", {"code": "radix"}, (2, 4, 8)),
-    Method("multithreshold", {"code": "multithreshold"}),
-    Method("differential", {"code": "rate", "differential": True}),
-    Method("two phases, offset", {"code": "rate", "two_phase": "offset"}),
-    Method("two phases, residual", {"code": "rate", "two_phase": "residual"}),
+    Method("multithreshold", {**PLAIN, "code": "multithreshold"}, (1, 2, 4, 8)),
+    Method(
+        "multithreshold, differential",
+        {"code": "multithreshold", "differential": True, "weight_bits": None},
+    ),
+    Method("ternary, differential", {"code": "ternary", "differential": True, "weight_bits": None}),
+    Method("two phases, offset", {**RATE, "two_phase": "offset"}, (1, 2, 4, 8)),
+    Method("two phases, residual", {**RATE, "two_phase": "residual"}, (1, 2, 4, 8, 16)),
 )
 
 
@@ -100,17 +104,23 @@ def system() -> str:
         return "snnc"
 
 
-def measure(method: Method, task: Task, timesteps: int) -> Result:
+def measure(method: Method, tasks: Sequence[Task], timesteps: int) -> list[Result]:
     """Compile and run one method with one T.
+
+    Args:
+        method: The method.
+        tasks: The same network and data, on ever fewer of the first samples: one run serves all.
+        timesteps: T.
 
     Raises:
         SnncError: The compiler refuses the settings.
     """
     started = time.perf_counter()
+    task = tasks[0]
     net = snnc.compile(
         task.model, calibration=task.calibration, timesteps=timesteps, **method.options
     )
-    correct, counts = 0, np.zeros(3)
+    correct, counts, found_results = 0, np.zeros(3), list[Result]()
     for begin in range(0, len(task.x), BLOCK):
         result = net.run(task.x[begin : begin + BLOCK])
         assert isinstance(result.outputs, np.ndarray)
@@ -118,6 +128,23 @@ def measure(method: Method, task: Task, timesteps: int) -> Result:
         correct += int((guesses == task.y[begin : begin + BLOCK]).sum())
         found = total_activity(net.graph, result.activity)
         counts += [found.spikes.sum(), found.synops.sum(), found.unit_synops.sum()]
+        seconds = time.perf_counter() - started
+        found_results += [
+            _result(method, part, timesteps, correct, counts, seconds)
+            for part in tasks
+            if len(part.y) == begin + len(result.outputs)
+        ]
+    return found_results
+
+
+def _result(
+    method: Method,
+    task: Task,
+    timesteps: int,
+    correct: int,
+    counts: np.ndarray[Any, Any],
+    seconds: float,
+) -> Result:
     spikes, synops, unit_synops = (float(sum) for sum in counts / len(task.y))
     return Result(
         data=task.data,
@@ -134,12 +161,13 @@ def measure(method: Method, task: Task, timesteps: int) -> Result:
         spikes=spikes,
         synops=synops,
         unit_synops=unit_synops,
-        seconds=round(time.perf_counter() - started, 1),
+        seconds=round(seconds, 1),
     )
 
 
-def run(task: Task, methods: Iterable[Method], again: bool = False) -> None:
+def run(tasks: Sequence[Task], methods: Iterable[Method], again: bool = False) -> None:
     """Measure what is not in the file of results yet, small T first, and say what is left."""
+    task = tasks[0]
     path = path_of(task)
     there = {} if again else read(path)
     asked = [(method, t) for method in methods for t in method.timesteps]
@@ -152,11 +180,12 @@ def run(task: Task, methods: Iterable[Method], again: bool = False) -> None:
     seconds, steps = 0.0, 0
     for number, (method, t) in enumerate(left):
         try:
-            result = measure(method, task, t)
+            results = measure(method, tasks, t)
         except SnncError as error:
             print(f"{method.name}, T={t}: refused: {error.problems[0].message}", flush=True)
             continue
-        append(path, [result])
+        append(path, results)
+        result = results[-1]
         seconds, steps = seconds + result.seconds, steps + t
         rest = sum(other for _, other in left[number + 1 :])
         print(
@@ -173,6 +202,7 @@ def main() -> int:
     parser.add_argument("data", choices=sorted(CALIBRATION))
     parser.add_argument("--models", nargs="+", required=True, help="ONNX files")
     parser.add_argument("--count", type=int, default=1000, help="test samples")
+    parser.add_argument("--also", nargs="*", type=int, default=[], help="and on the first so many")
     parser.add_argument("--methods", nargs="+", help="only these names")
     parser.add_argument("--timesteps", nargs="+", type=int, help="only these T")
     parser.add_argument("--again", action="store_true", help="measure also what is there")
@@ -184,9 +214,10 @@ def main() -> int:
         if not arguments.methods or method.name in arguments.methods
     ]
     for model in arguments.models:
-        task = open_task(arguments.data, model, arguments.count)
-        print(f"{model}: ANN {task.ann:.2%} on {len(task.y)} samples")
-        run(task, chosen, arguments.again)
+        counts = sorted({arguments.count, *arguments.also}, reverse=True)
+        tasks = [open_task(arguments.data, model, count) for count in counts]
+        print(f"{model}: ANN {tasks[0].ann:.2%} on {len(tasks[0].y)} samples")
+        run(tasks, chosen, arguments.again)
     return 0
 
 
