@@ -46,14 +46,14 @@ def test_what_is_there_is_not_measured_again(
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     plain = methods.Method("plain", {"code": "rate", "correction": "none"}, (2, 1))
     unknown = methods.Method("unknown", {"thresholds": "astrology"}, (1,))
-    methods.run(task, [plain, unknown])
+    methods.run([task], [plain, unknown])
     assert "unknown, T=1: refused: unknown threshold rule 'astrology'" in capsys.readouterr().out
     path = tmp_path / "digits-lenet5.jsonl"
     first = results.read(path)
     assert [result.timesteps for result in first.values()] == [1, 2]
     assert all(0 < result.spikes < result.synops for result in first.values())
 
-    methods.run(task, [plain, replace(plain, name="signed", options={"code": "ternary"})])
+    methods.run([task], [plain, replace(plain, name="signed", options={"code": "ternary"})])
     second = results.read(path)
     assert [result.method for result in second.values()] == ["plain", "plain", "signed", "signed"]
     assert list(second.items())[:2] == list(first.items())
