@@ -27,7 +27,8 @@ from .network import Network
 from .options import Options
 from .passes.calibrate import Calibrate
 from .passes.normalize import normalize
-from .passes.reconstruct import Reconstruct
+from .passes.quantize import Quantize
+from .passes.reconstruct import Reconstruct, Rounded
 from .passes.schedule import DelayReadout, transient
 from .passes.spike_norm import SpikeNorm
 from .pipeline import (
@@ -199,7 +200,8 @@ def _convert(
         fitted.append(SpikeNorm(ann, samples, steps, rule.per_channel, watch("spike-norm")))
     report.correction = options.chosen_correction(synthetic=report.calibration == "synthetic")
     if report.correction != "none":
-        fitted.append(_correction(report.correction, ann, samples, steps, watch))
+        rounded = _rounding(options.weight_bits, steps)
+        fitted.append(_correction(report.correction, ann, samples, steps, watch, rounded))
         note(CORRECTED[report.correction])
     passes = conversion(options, code, full_scale, bounds, largest, note, fitted)
     spiking = run_passes(ann, passes, after)
@@ -215,10 +217,16 @@ def _correction(
     samples: Samples,
     steps: int,
     watch: Callable[[str], Callable[[int, int], None] | None],
+    rounded: Rounded | None,
 ) -> Pass:
     if name == "reconstruct":
-        return Reconstruct(ann, samples, steps, watch("reconstruct"))
+        return Reconstruct(ann, samples, steps, watch("reconstruct"), rounded)
     return Calibrate(ann, samples, steps, name == "advanced", watch("calibrate"))
+
+
+def _rounding(bits: int | None, steps: int) -> Rounded | None:
+    """Return what weights will be rounded to; the pass itself will say what that costs."""
+    return Quantize(bits, steps, lambda sentence: None).rounded if bits else None
 
 
 def _moments(

@@ -12,6 +12,7 @@ from .options import Options
 from .passes.balance_thresholds import BalanceThresholds
 from .passes.cancel_straight_through import cancel_straight_through
 from .passes.compose_linear import compose_linear
+from .passes.compose_pool import compose_pool
 from .passes.fold_affine import channelwise, fold_affine
 from .passes.hoist_clip import hoist_clip
 from .passes.hoist_scale import hoist_scale
@@ -33,7 +34,7 @@ After = Callable[[str, Graph], None]
 
 SIMPLIFY: tuple[Pass, ...] = (
     *(cancel_straight_through, hoist_scale, recognise_staircase),
-    *(fold_affine, hoist_clip, compose_linear),
+    *(fold_affine, hoist_clip, compose_linear, compose_pool),
 )
 """Exact passes on the ANN; they run before calibration."""
 
