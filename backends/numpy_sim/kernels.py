@@ -119,11 +119,11 @@ def _fire(node: IF, v: Floats, theta: Floats, event: Floats) -> None:
     as ``|v| + theta`` is an integer that the type holds: the next whole number is then more
     than half a unit in the last place away.
     """
-    if node.max_positive == 1 and node.max_negative == 0:
-        np.greater_equal(v, theta, out=event, casting="unsafe")
-        return
     if node.select != "count":
         _fire_power(node, v, theta, event)
+        return
+    if node.max_positive == 1 and node.max_negative == 0:
+        np.greater_equal(v, theta, out=event, casting="unsafe")
         return
     np.divide(v, theta, out=event)
     (np.floor if node.deadband == 0 else np.trunc)(event, out=event)
@@ -151,8 +151,9 @@ def _bound(node: IF, event: Floats, limit: Floats, beyond: Compare, nearer: Comp
         event[beyond(event, limit)] = 0
 
 
-def _payload_type(node: IF) -> type[np.generic]:
-    return np.int8 if max(node.max_positive, node.max_negative) <= 127 else np.int32
+def _payload_type(node: Population) -> type[np.generic]:
+    least, most = node.payload
+    return np.int8 if max(-least, most) <= 127 else np.int32
 
 
 def max_pool(node: MaxPool, payloads: Array) -> Array:
@@ -184,6 +185,7 @@ def stepwise(node: Node, currents: Sequence[Array], steps: int) -> Array:
     """
     integer = isinstance(node, Population) and is_integer(node.threshold)
     work = np.int64 if integer else np.float64
+    kept = _payload_type(node) if isinstance(node, Population) else np.float64
     state: State = {}
     return np.stack(
         [
@@ -192,7 +194,7 @@ def stepwise(node: Node, currents: Sequence[Array], steps: int) -> Array:
                 [current[min(t, len(current) - 1)].astype(work) for current in currents],
                 state,
                 t + 1,
-            )
+            ).astype(kept)
             for t in range(steps)
         ]
     )
