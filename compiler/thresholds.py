@@ -10,12 +10,14 @@
   threshold).
 - ``local``: local threshold balancing. From 0, ``lam`` follows the gradient of the squared
   error of clipping, ``lam <- lam + 2 mean(max(a - lam, 0))``, for ``ITERATIONS`` steps: it
-  comes near the maximum without ever reaching it (Bu et al., CVPR 2025; here with the mean
-  over all calibration data at every step instead of one batch after the other).
+  comes near the maximum from below (Bu et al., CVPR 2025; here with the mean over all
+  calibration data at every step instead of one batch after the other, and never above the
+  maximum, which a step may overshoot where most activations are near it).
 - ``iteration``: threshold iteration for clipped staircases. With the pre-activation taken for
   normal with its mean and deviation, ``lam <- k lam`` with ``k = E[q a] / E[q**2]`` and ``q``
   the activation rounded to ``max_positive T`` levels, until ``k = 1``: the ``lam`` of least
-  squared error in closed form (Huang et al., ICML 2025).
+  squared error in closed form (Huang et al., ICML 2025). A normal value has no largest one,
+  so ``lam`` is kept at or below the largest magnitude seen, which a clip bounds.
 - ``spike-norm``: thresholds from the currents of the spiking network, found later
   (``passes.spike_norm``); until then as ``max``.
 """
@@ -104,7 +106,7 @@ class ThresholdRule:
             iterated(mean, deviation, levels, largest) if deviation > 0 else largest
             for mean, deviation in zip(moments.mean, moments.deviation, strict=True)
         ]
-        return np.array(found)
+        return np.minimum(found, largest)
 
     def _estimate(self, counts: Array, edges: Array, timesteps: int, max_positive: int) -> float:
         """Return ``lam`` from counts of zeros (first) and of magnitudes between edges."""
@@ -115,7 +117,7 @@ class ThresholdRule:
         if self.name in ("max", "spike-norm"):
             return largest
         if self.name == "local":
-            return _locally_balanced(counts, edges)
+            return min(_locally_balanced(counts, edges), largest)
         if self.name == "percentile":
             share = np.cumsum(counts) / counts.sum()
             index = int(np.searchsorted(share, self.percentile / 100))
