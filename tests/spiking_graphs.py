@@ -149,7 +149,8 @@ class _Builder:
     def pool(self, name: str, source: str) -> str:
         _, height, width = self.type(source).shape
         kernel = (min(2, height), min(2, width))
-        padding = (0, int(self.rng.integers(0, 2)), 0, 0)
+        left = min(int(self.rng.integers(0, 2)), kernel[1] - 1)  # no window lies in the border
+        padding = (0, left, 0, 0)
         return self.add(
             MaxPool(name=name, inputs=(source,), kernel=kernel, stride=(2, 1), padding=padding)
         )

@@ -132,12 +132,13 @@ def _fire(node: IF, v: Floats, theta: Floats, event: Floats) -> None:
 
 def _fire_power(node: IF, v: Floats, theta: Floats, event: Floats) -> None:
     """Write the signed powers of two that ``reference_neurons.power`` defines."""
-    magnitude = np.abs(v)
+    nearest = node.select == "nearest"
     event[...] = 0
     level = 1
     while level <= node.max_positive:
-        share = 0.75 * level if node.select == "nearest" else level - 0.5
-        np.copyto(event, level, where=magnitude >= theta * v.dtype.type(share))
+        edge = theta * v.dtype.type(0.75 * level if nearest else level - 0.5)
+        below = np.less_equal(v, -edge) if nearest else np.less(v, -edge)
+        np.copyto(event, level, where=below | (v >= edge))
         level *= 2
     np.copysign(event, v, out=event)
     event[event < -node.max_negative] = 0
