@@ -14,7 +14,7 @@ from snnc.compiler import demo
 from tests.command_line import Command
 
 LENET = Path(demo.__file__).parent
-"""The demo: LeNet-5 with average pools, five populations of which two are averages."""
+"""The demo: LeNet-5 with average pools, six populations of which two are averages."""
 
 SAMPLES = 8
 
