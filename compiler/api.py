@@ -16,7 +16,7 @@ import numpy as np
 from ..backends import Backend, get_backend
 from ..backends.artifact import Artifact, Golden
 from ..backends.numpy_sim import NumpyBackend
-from ..ir import Array, Graph
+from ..ir import Array, Graph, latency
 from ..ir.errors import OptionError
 from ..ir.reference import spiking_nodes
 from .calibration import Moments, Statistics
@@ -285,7 +285,8 @@ def _scope(rule: ThresholdRule, full_scale: Mapping[str, Array]) -> str:
 def make_golden(graph: Graph, samples: Samples, timesteps: int) -> Golden:
     """Return golden data from the first calibration samples, computed by the simulator."""
     neurons = sum(graph.types[node.name].size for node in spiking_nodes(graph))
-    count = max(1, min(GOLDEN_SAMPLES, GOLDEN_PAYLOADS // (timesteps * max(1, neurons))))
+    steps = timesteps + latency(graph)
+    count = max(1, min(GOLDEN_SAMPLES, GOLDEN_PAYLOADS // (steps * max(1, neurons))))
     inputs = {name: x[:count] for name, x in samples.items()}
     result = NumpyBackend().lower(graph, timesteps).run(inputs, record=True)
     return Golden(inputs, result.decoded, result.spikes)

@@ -61,6 +61,7 @@ def conversion(
     """
     steps = code.presentations(options.timesteps)
     bits = options.weight_bits
+    scheduled = schedule(options, code)
     return (
         ToSpiking(code),
         BalanceThresholds(full_scale, bounds, steps),
@@ -68,8 +69,8 @@ def conversion(
         normalize,
         *((SpreadInitial(steps),) if options.shift == "step" else ()),
         *(pass_ for fit in fitted for pass_ in (fit, normalize)),
-        *((Quantize(bits, steps, note),) if bits else ()),
-        *schedule(options, code),
+        *((Quantize(bits, steps, note, saturating=not scheduled),) if bits else ()),
+        *scheduled,
     )
 
 

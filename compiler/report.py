@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from ..ir import (
     IF,
+    Clip,
     Conv,
     DifferentialIF,
     Encoder,
@@ -58,12 +60,18 @@ def describe_approximations(ann: Graph, spiking: Graph) -> list[str]:
     """Return one sentence for each population that stands for a value without activation."""
     from .passes.to_spiking import is_linear
 
-    return [
+    between = [
         f"{node.name}: a population was put between two linear maps; it rounds the "
         f"value {node.represents!r} to multiples of its threshold"
         for node in spiking.populations
         if is_linear(ann[node.represents])
     ]
+    unbounded = [
+        f"{node.name}: differential coding does not enforce the upper bound {activation.high:g}"
+        for node in spiking.of_type(DifferentialIF)
+        if isinstance(activation := ann[node.represents], Clip) and isfinite(activation.high)
+    ]
+    return between + unbounded
 
 
 def neuron_contract(graph: Graph) -> dict[str, Any]:

@@ -44,11 +44,14 @@ class Quantize:
         bits: Width of a weight, sign included.
         timesteps: T, for the bounds of the membranes.
         note: Receives one sentence for each approximation that a user should know of.
+        saturating: Whether membranes that could leave 24 bits saturate; neurons with a schedule
+            do not, for no target with such membranes runs them.
     """
 
     bits: int
     timesteps: int
     note: Note
+    saturating: bool = True
 
     def __call__(self, graph: Graph) -> Graph:
         """Return the integer graph of a normalised one (all thresholds 1)."""
@@ -60,7 +63,7 @@ class Quantize:
                     node, [s for s in synapses if isinstance(s, (Conv, Linear))]
                 )
         quantized = Graph((made.get(node.name, node) for node in graph), graph.outputs)
-        return self._clamped(quantized)
+        return self._clamped(quantized) if self.saturating else quantized
 
     def rounded(self, node: IF | Integrator, synapses: Sequence[Conv | Linear]) -> dict[str, Array]:
         """Return, for the synapses of a normalised population, the weights it will have.
