@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from ..ir import IF, Conv, Graph, Linear
+from ..ir import IF, Conv, Graph, Integrator, Linear
 from ..ir.bounds import is_quantized, largest_current
 from ..ir.errors import DesignRuleError, Problem
 from .target import Target
@@ -33,16 +33,34 @@ def integers_only(graph: Graph, target: Target) -> Iterator[Problem]:
 
 def payloads(graph: Graph, target: Target) -> Iterator[Problem]:
     """Events fit the alphabet of the target."""
-    for node in graph.of_type(IF):
-        if node.max_negative and not target.signed_payloads:
+    for node in graph.populations:
+        least, most = node.payload
+        if least < 0 and not target.signed_payloads:
             yield Problem(
                 f"{node.name}: sends negative events, which target {target.name} has not",
                 "compile with --code rate",
             )
-        if max(node.max_positive, node.max_negative) > 1 and not target.graded_payloads:
+        if max(-least, most) > 1 and not target.graded_payloads:
             yield Problem(
                 f"{node.name}: sends graded events, which target {target.name} has not",
                 "compile with --code ternary or --code rate",
+            )
+
+
+def rate_coded(graph: Graph, target: Target) -> Iterator[Problem]:
+    """All steps are alike on a target that knows no other schedule."""
+    if not target.rate_coded_only:
+        return
+    for node in graph:
+        if isinstance(node, IF) and node.select != "count":
+            yield Problem(
+                f"{node.name}: has several thresholds, which target {target.name} cannot run",
+                "compile with --code augmented",
+            )
+        elif isinstance(node, Integrator) and (node.start, node.decoding) != (1, "mean"):
+            yield Problem(
+                f"{node.name}: target {target.name} reads out the mean over all steps only",
+                "compile without --readout-delay",
             )
 
 
@@ -60,7 +78,7 @@ def currents(graph: Graph, target: Target) -> Iterator[Problem]:
             )
 
 
-RULES: tuple[Rule, ...] = (supported_nodes, integers_only, payloads, currents)
+RULES: tuple[Rule, ...] = (supported_nodes, integers_only, payloads, rate_coded, currents)
 
 
 def check(graph: Graph, target: Target, own: Iterable[Rule] = ()) -> None:

@@ -18,6 +18,8 @@ class Target:
         signed_payloads: Whether an event can be negative.
         graded_payloads: Whether an event can carry more than one unit.
         needs_integers: Whether it runs quantised graphs only.
+        rate_coded_only: Whether all steps of a run must be alike: the same input and bias at
+            every step, payloads that count thresholds, and a mean over all steps as readout.
         max_current: Largest sum of weighted payloads one synapse node may deliver in a step, or
             None for no limit.
         source: Where the limits are from: a document and its section.
@@ -29,5 +31,6 @@ class Target:
     signed_payloads: bool = True
     graded_payloads: bool = True
     needs_integers: bool = False
+    rate_coded_only: bool = False
     max_current: int | None = None
     source: str = ""

@@ -19,18 +19,26 @@ from ..backends.numpy_sim import NumpyBackend
 from ..ir import Array, Graph
 from ..ir.errors import OptionError
 from ..ir.reference import spiking_nodes
+from .calibration import Moments, Statistics
 from .codes import Code
 from .data import Samples, Source, load_samples, synthetic_samples
+from .layerwise import pre_activation
 from .network import Network
 from .options import Options
+from .passes.calibrate import Calibrate
+from .passes.normalize import normalize
 from .passes.reconstruct import Reconstruct
+from .passes.schedule import DelayReadout, transient
+from .passes.spike_norm import SpikeNorm
 from .pipeline import (
     SIMPLIFY,
     After,
+    Pass,
     conversion,
     represented_values,
     run_passes,
     signed_bounds,
+    trained_full_scale,
 )
 from .report import Report, describe_approximations, neuron_contract
 from .thresholds import ThresholdRule
@@ -42,8 +50,18 @@ GOLDEN_PAYLOADS = 1 << 24
 Progress = Callable[[str, int, int], None]
 """Called with the name of a stage, what is done of it and in all."""
 
+CORRECTED = {
+    "light": "biases were fitted to the ANN on the calibration data",
+    "advanced": "initial membranes were fitted to the ANN on the calibration data",
+    "reconstruct": "weights, biases and thresholds were fitted to the ANN on the calibration data",
+}
+
 NO_CALIBRATION = (
     "no calibration data: thresholds come from synthetic inputs and may be far off",
+    "give real training samples with --calibration X.npz",
+)
+NO_INPUT_RANGE = (
+    "no calibration data: thresholds come from the model, but the range of the input is a guess",
     "give real training samples with --calibration X.npz",
 )
 
@@ -131,7 +149,6 @@ def _calibration(
     if source is None:
         samples = synthetic_samples(ann, ranges, options.seed)
         report.calibration = "synthetic"
-        report.warnings.append(NO_CALIBRATION)
     else:
         samples = load_samples(source, ann, what="calibration data")
         report.calibration = "file" if isinstance(source, (str, PathLike)) else "array"
@@ -155,27 +172,76 @@ def _convert(
     def watch(stage: str) -> Callable[[int, int], None] | None:
         return (lambda done, total: progress(stage, done, total)) if progress else None
 
+    steps = code.presentations(options.timesteps)
     statistics = collect(ann, represented_values(ann, code), samples, watch("calibrate"))
+    moments = _moments(ann, rule, statistics, samples)
     bounds = signed_bounds(ann)
     # One neuron bound must serve all channels of a clip that bounds negative values.
     whole = replace(rule, per_channel=False)
-    full_scale = {
+    trained = trained_full_scale(ann, clips=rule.name == "bound")
+    calibrated = {
         name: (whole if name in bounds else rule).full_scale(
-            found, options.timesteps, code.max_positive
+            found, steps, code.max_positive, moments.get(name)
         )
         for name, found in statistics.items()
+        if name not in trained
     }
-    report.thresholds = f"{rule.name} per {_scope(rule, full_scale)}"
+    full_scale = {**calibrated, **trained}
+    if report.calibration == "synthetic":
+        report.warnings.append(NO_CALIBRATION if calibrated else NO_INPUT_RANGE)
+    report.thresholds = _origin(rule, calibrated, len(statistics))
+    report.rate_convergence = {
+        name: found.convergence(full_scale[name]) for name, found in statistics.items()
+    }
     largest = {name: float(np.abs(x).max()) for name, x in samples.items()}
-    note, reconstruct = report.approximations.append, None
-    if options.reconstructs(synthetic=report.calibration == "synthetic"):
-        reconstruct = Reconstruct(ann, samples, options.timesteps, watch("reconstruct"))
-        report.correction = "reconstruct"
-        note("weights, biases and thresholds were fitted to the ANN on the calibration data")
-    passes = conversion(options, code, full_scale, bounds, largest, note, reconstruct)
+    note, fitted = report.approximations.append, list[Pass]()
+    if rule.name == "spike-norm":
+        fitted.append(SpikeNorm(ann, samples, steps, rule.per_channel, watch("spike-norm")))
+    report.correction = options.chosen_correction(synthetic=report.calibration == "synthetic")
+    if report.correction != "none":
+        fitted.append(_correction(report.correction, ann, samples, steps, watch))
+        note(CORRECTED[report.correction])
+    passes = conversion(options, code, full_scale, bounds, largest, note, fitted)
     spiking = run_passes(ann, passes, after)
+    if options.readout_delay:
+        spiking = _delayed(spiking, ann, samples, options, report)
     report.approximations[:0] = describe_approximations(ann, spiking)
     return spiking
+
+
+def _correction(
+    name: str,
+    ann: Graph,
+    samples: Samples,
+    steps: int,
+    watch: Callable[[str], Callable[[int, int], None] | None],
+) -> Pass:
+    if name == "reconstruct":
+        return Reconstruct(ann, samples, steps, watch("reconstruct"))
+    return Calibrate(ann, samples, steps, name == "advanced", watch("calibrate"))
+
+
+def _moments(
+    ann: Graph, rule: ThresholdRule, statistics: Mapping[str, Statistics], samples: Samples
+) -> dict[str, Moments]:
+    """Return what the rule ``iteration`` needs of each value's pre-activation."""
+    from .calibration import collect_moments
+
+    if rule.name != "iteration":
+        return {}
+    sources = {name: pre_activation(ann, name) for name in statistics}
+    found = collect_moments(ann, list(sources.values()), samples)
+    return {name: found[source] for name, source in sources.items()}
+
+
+def _delayed(
+    spiking: Graph, ann: Graph, samples: Samples, options: Options, report: Report
+) -> Graph:
+    delay = options.readout_delay
+    if not isinstance(delay, int):
+        delay = transient(normalize(spiking), ann, samples, options.timesteps)
+    report.approximations.append(f"the outputs leave out the first {delay} steps")
+    return DelayReadout(delay)(spiking)
 
 
 def _options(options: Mapping[str, Any]) -> Options:
@@ -188,6 +254,16 @@ def _options(options: Mapping[str, Any]) -> Options:
                 f"unknown option {name!r}", hint=f"{meant}choose from: {', '.join(known)}"
             )
     return Options(**options)
+
+
+def _origin(rule: ThresholdRule, calibrated: Mapping[str, Array], populations: int) -> str:
+    """Return in words where the thresholds come from."""
+    trained = populations - len(calibrated)
+    estimated = f"{rule.name} per {_scope(rule, calibrated)}"
+    if not trained:
+        return estimated
+    told = f"trained in {trained} of {populations} populations"
+    return f"{told}, {estimated} in the others" if calibrated else told
 
 
 def _scope(rule: ThresholdRule, full_scale: Mapping[str, Array]) -> str:

@@ -40,6 +40,67 @@ class Statistics:
         """Return the counts of all channels together, ``(1 + BINS,)``."""
         return np.asarray(self.counts.sum(axis=0))
 
+    def convergence(self, full_scale: Array) -> float | None:
+        r"""Return how slowly the rates of a population approach its activations.
+
+        With the rates :math:`r = \min(a / lam, 1)` it is :math:`\|r\|_1 / \|r\|_2^2`, at least 1
+        and near 1 where most neurons are silent or at full scale: the coefficient of the optimal
+        fit curve (Ding et al., IJCAI 2021), a small number for rates that are right after few
+        steps. A diagnosis only.
+
+        Args:
+            full_scale: ``lam``, ``(1,)`` or ``(channels,)``, ANN units.
+
+        Returns:
+            The coefficient, or None where no activation is above 0.
+        """
+        centre = (self.edges[:-1] + self.edges[1:]) / 2
+        rate = np.minimum(centre / full_scale[:, None], 1)
+        first, second = (float(np.sum(self.counts[:, 1:] * power)) for power in (rate, rate**2))
+        return first / second if second else None
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and standard deviation of each channel of a value, ``(channels,)``."""
+
+    mean: Array
+    deviation: Array
+
+    def pooled(self) -> Moments:
+        """Return those of all channels together, ``(1,)``; channels are of equal size."""
+        mean = self.mean.mean()
+        square = (np.square(self.deviation) + np.square(self.mean)).mean()
+        return Moments(np.array([mean]), np.sqrt([max(square - mean**2, 0.0)]))
+
+
+def collect_moments(
+    graph: Graph, values: Sequence[str], data: Mapping[str, Array]
+) -> dict[str, Moments]:
+    """Return mean and deviation of some values of an ANN over the data.
+
+    Args:
+        graph: The ANN.
+        values: Names of the nodes to watch.
+        data: For each input, samples ``(samples, *shape)``.
+    """
+    from ..backends.onnx_runtime import AnnSession
+
+    watched = list(dict.fromkeys(values))
+    sums: dict[str, Array] = {}
+    count = len(next(iter(data.values())))
+    for found in AnnSession(graph, extra=watched).stream(data):
+        for name in watched:
+            x = found[name].astype(np.float64)
+            x = x.swapaxes(0, 1).reshape(x.shape[1], -1)
+            sums[name] = sums.get(name, 0.0) + np.stack([x.sum(axis=1), np.square(x).sum(axis=1)])
+    moments = {}
+    for name, (total, square) in sums.items():
+        size = count * graph.types[name].size // len(total)
+        mean = total / size
+        moments[name] = Moments(mean, np.sqrt(np.maximum(square / size - np.square(mean), 0)))
+    return moments
+
 
 def collect(
     graph: Graph,

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from ..ir.errors import OptionError
 
-CODES = ("rate", "ternary", "augmented")
+CODES = ("rate", "ternary", "augmented", "multithreshold", "radix")
+SELECTIONS = ("nearest", "greedy")
+
+MOST_LEVELS = 1 << 16
+"""Most levels of one value: the integer arithmetic of a population holds 24 bits."""
 
 
 @dataclass(frozen=True)
@@ -15,12 +19,15 @@ class Code:
 
     Attributes:
         name: One of ``CODES``.
-        max_positive: Largest payload of an event.
+        max_positive: Largest payload of an event; for ``radix`` the largest value.
         max_negative: Largest magnitude of a negative payload; 0 for unsigned codes.
         deadband: 0: a neuron answers any negative membrane with a negative event; 1: only one
             of minus a whole threshold (the literal double threshold of TerMapping).
         guard: Whether a neuron behind a ReLU may take back only what it has sent.
         v_init: Membrane at the start, in thresholds.
+        select: Which payload a membrane asks for; see ``ir.IF``.
+        base: For ``radix``, the base of its digits; else 0.
+        differential: Whether an event at step t is worth 1/t; see ``ir.DifferentialIF``.
     """
 
     name: str
@@ -29,46 +36,75 @@ class Code:
     deadband: int = 0
     guard: bool = True
     v_init: float = 0.5
+    select: str = "count"
+    base: int = 0
+    differential: bool = False
+
+    def presentations(self, timesteps: int) -> int:
+        """Return over how many steps a value is averaged: T, or 1 where it is sent once."""
+        return 1 if self.base else timesteps
 
 
 def make_code(
     name: str,
     *,
+    timesteps: int = 8,
     max_payload: int | None = None,
     deadband: int | None = None,
     guard: bool | None = None,
-    v_init: float = 0.5,
+    v_init: float | None = None,
+    select: str | None = None,
+    radix: int | None = None,
+    differential: bool = False,
 ) -> Code:
     """Return a code with its options.
 
     Args:
-        name: ``rate`` (binary spikes), ``ternary`` (signed spikes) or ``augmented`` (signed
-            spikes that carry a coefficient).
-        max_payload: Largest coefficient of an augmented spike; 4 by default.
-        deadband: 0 or 1, for signed codes.
+        name: ``rate`` (binary spikes), ``ternary`` (signed spikes), ``augmented`` (signed
+            spikes that carry a coefficient), ``multithreshold`` (signed spikes that carry a
+            power of two) or ``radix`` (digits, layer after layer).
+        timesteps: T; for ``radix`` the number of digits.
+        max_payload: Largest coefficient of an augmented spike, 4 by default, or of a
+            multi-threshold spike, 8 by default.
+        deadband: 0 or 1, for ``ternary`` and ``augmented``.
         guard: For signed codes.
-        v_init: Initial membrane in thresholds.
+        v_init: Initial membrane in thresholds, 0.5 by default; 0 for ``multithreshold``, whose
+            rules round by themselves.
+        select: ``nearest`` (default) or ``greedy``, for ``multithreshold``.
+        radix: Base of the digits, 2 by default, for ``radix``.
+        differential: For ``ternary`` and ``multithreshold``.
 
     Raises:
         OptionError: An option is out of range or has no meaning for the code.
     """
     if name not in CODES:
         raise OptionError(f"unknown code {name!r}", hint=f"choose one of: {', '.join(CODES)}")
-    if not 0 <= v_init <= 1:
+    if v_init is not None and not 0 <= v_init <= 1:
         raise OptionError(
             f"--v-init {v_init} is out of range", hint="give a value from 0 to 1, in thresholds"
         )
-    if name != "augmented" and max_payload is not None:
-        raise OptionError(
-            f"--max-payload has no meaning for code {name!r}", hint="use --code augmented"
-        )
+    signed = ("ternary", "augmented", "multithreshold")
+    _only("--max-payload", max_payload, name, ("augmented", "multithreshold"))
+    _only("--deadband", deadband, name, ("ternary", "augmented"))
+    _only("--guard", guard, name, signed)
+    _only("--select", select, name, ("multithreshold",))
+    _only("--radix", radix, name, ("radix",))
+    _only("--differential", differential or None, name, ("ternary", "multithreshold"))
+    start = 0.5 if v_init is None else v_init
+    guarded = guard is not False
     if name == "rate":
-        if deadband is not None or guard is not None:
+        return Code(name, 1, 0, v_init=start)
+    if name == "radix":
+        return _radix(2 if radix is None else radix, timesteps, start)
+    if name == "multithreshold":
+        most = _power_of_two(8 if max_payload is None else max_payload)
+        rule = select or "nearest"
+        if rule not in SELECTIONS:
             raise OptionError(
-                "--deadband and --guard are about negative events, and code 'rate' has none",
-                hint="use --code ternary or --code augmented",
+                f"unknown rule --select {rule!r}", hint=f"choose one of: {', '.join(SELECTIONS)}"
             )
-        return Code(name, 1, 0, v_init=v_init)
+        start = 0.0 if v_init is None else v_init
+        return Code(name, most, most, 0, guarded, start, select=rule, differential=differential)
     if deadband not in (None, 0, 1):
         raise OptionError(f"--deadband {deadband} is out of range", hint="give 0 or 1")
     payload = 1 if name == "ternary" else 4 if max_payload is None else max_payload
@@ -77,4 +113,31 @@ def make_code(
             f"--max-payload {payload} is out of range",
             hint="give a value from 2 to 127; --code ternary is the code with payload 1",
         )
-    return Code(name, payload, payload, deadband or 0, guard is not False, v_init)
+    return Code(name, payload, payload, deadband or 0, guarded, start, differential=differential)
+
+
+def _only(option: str, value: object, name: str, codes: tuple[str, ...]) -> None:
+    """Raise ``OptionError`` where an option is given that a code does not know."""
+    if value is not None and name not in codes:
+        raise OptionError(
+            f"{option} has no meaning for code {name!r}",
+            hint="use " + " or ".join(f"--code {code}" for code in codes),
+        )
+
+
+def _radix(base: int, digits: int, start: float) -> Code:
+    if base < 2 or base**digits > MOST_LEVELS:
+        raise OptionError(
+            f"--radix {base} with --timesteps {digits} makes {base ** max(1, digits)} levels",
+            hint=f"give a base of 2 or more, and at most {MOST_LEVELS} levels",
+        )
+    return Code("radix", base**digits - 1, 0, v_init=start, base=base)
+
+
+def _power_of_two(payload: int) -> int:
+    if not 1 <= payload <= 64 or payload & (payload - 1):
+        raise OptionError(
+            f"--max-payload {payload} is no power of two from 1 to 64",
+            hint="give 1, 2, 4, 8, 16, 32 or 64",
+        )
+    return payload

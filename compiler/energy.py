@@ -31,7 +31,6 @@ from ..backends import Activity
 from ..backends.base import Progress
 from ..backends.numpy_sim import NumpyBackend
 from ..ir import (
-    IF,
     Add,
     Affine,
     Array,
@@ -43,6 +42,10 @@ from ..ir import (
     Linear,
     MaxPool,
     Node,
+    Population,
+    RadixIF,
+    Staircase,
+    latency,
 )
 from ..ir.bounds import is_quantized
 from ..ir.reference import padded, window_taps
@@ -50,6 +53,7 @@ from .data import Samples
 from .event_counts import carries_input, multiplies, sends_spikes
 from .hardware import Hardware
 from .network import Network
+from .passes.recognise_staircase import recognise_staircase
 
 
 @dataclass(frozen=True)
@@ -171,20 +175,22 @@ def estimate(
         hardware: Whose costs.
         progress: Called with samples done and in all.
     """
-    graph, timesteps = network.graph, network.timesteps
-    activity = NumpyBackend().lower(graph, timesteps).run(samples, progress=progress).activity
+    graph = network.graph
+    steps = network.timesteps + latency(graph)
+    program = NumpyBackend().lower(graph, network.timesteps)
+    activity = program.run(samples, progress=progress).activity
+    ann = recognise_staircase(ann)  # an exported staircase is five operators
     integer = is_quantized(graph)
-    levels = timesteps * max((node.max_positive for node in graph.of_type(IF)), default=1)
-    bits = ceil(log2(levels + 1))
+    bits = ceil(log2(_levels(graph, network.timesteps) + 1))
     whole = "int8_mac" if bits <= 8 else "int32_mac"
     return Estimate(
         hardware=hardware,
         samples=len(next(iter(samples.values()))),
-        latency_steps=timesteps + network.program.depth_latency,
+        latency_steps=network.timesteps + network.program.depth_latency,
         snn=tuple(
             operations
             for node in graph
-            if (operations := spiking_operations(graph, node, activity, timesteps)) is not None
+            if (operations := spiking_operations(graph, node, activity, steps)) is not None
         ),
         ann=tuple(
             operations for node in ann if (operations := ann_operations(ann, node)) is not None
@@ -199,7 +205,7 @@ def estimate(
 
 
 def spiking_operations(
-    graph: Graph, node: Node, activity: Mapping[str, Activity], timesteps: int
+    graph: Graph, node: Node, activity: Mapping[str, Activity], steps: int
 ) -> Operations | None:
     """Return what a node of a spiking network did, or None for one without operations."""
     name, kind = node.name, type(node).__name__
@@ -213,9 +219,9 @@ def spiking_operations(
     if isinstance(node, MaxPool):
         events = _mean(activity[name].spikes) if sends_spikes(graph, node) else 0.0
         return Operations(name, kind, neuron_updates=_mean(activity[name].synops), events=events)
-    if isinstance(node, (IF, Integrator)):
-        updates = float(timesteps * graph.types[name].size)
-        events = _mean(activity[name].spikes) if isinstance(node, IF) else 0.0
+    if isinstance(node, (Population, Integrator)):
+        updates = float(steps * graph.types[name].size)
+        events = _mean(activity[name].spikes) if isinstance(node, Population) else 0.0
         return Operations(name, kind, neuron_updates=updates, events=events)
     return None
 
@@ -241,9 +247,20 @@ def ann_operations(graph: Graph, node: Node) -> Operations | None:
         return Operations(name, kind, acs=float(size * (len(node.inputs) - 1)))
     if isinstance(node, Clip):
         return Operations(name, kind, acs=float(size))
-    if isinstance(node, Affine):
+    if isinstance(node, (Affine, Staircase)):  # a staircase scales, rounds and clips
         return Operations(name, kind, macs=float(size))
     return None
+
+
+def _levels(graph: Graph, timesteps: int) -> int:
+    """Return how many levels above 0 the most precise population can express."""
+    return max(
+        (
+            node.base**node.digits - 1 if isinstance(node, RadixIF) else timesteps * node.payload[1]
+            for node in graph.populations
+        ),
+        default=1,
+    )
 
 
 def _taps(

@@ -1,7 +1,7 @@
 """Accuracy and activity of a compiled network over time, beside its source model.
 
 All entries are prefixes of one run: after ``t`` of ``T`` steps the outputs so far, divided by
-``t``, are a valid answer of a rate-type code.
+``t``, are a valid answer of a rate-type code. A layer-synchronous code has only the last.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class Evaluation:
         samples: Number of samples.
         timesteps: The compiled T.
         depth_latency: Steps beyond T until the outputs of a sample are out.
+        layer_synchronous: Whether a layer waits for the last event of the one before.
         ann_accuracy: Accuracy of the source model in ONNX Runtime, on the same samples.
         snn: One entry for each prefix asked for.
     """
@@ -65,6 +66,7 @@ class Evaluation:
     samples: int
     timesteps: int
     depth_latency: int
+    layer_synchronous: bool
     ann_accuracy: float
     snn: tuple[Prefix, ...]
 
@@ -76,7 +78,7 @@ class Evaluation:
             "samples": self.samples,
             "timesteps": self.timesteps,
             "depth_latency": self.depth_latency,
-            "layer_synchronous": False,
+            "layer_synchronous": self.layer_synchronous,
             "ann": {
                 "accuracy": self.ann_accuracy,
                 "accuracy_interval_95": wilson(self.ann_accuracy, self.samples),
@@ -114,11 +116,17 @@ def evaluate(
     """
     from ..backends.onnx_runtime import AnnSession
 
-    steps = tuple(timesteps) or default_steps(network.timesteps)
+    first = network.first_answer
+    steps = tuple(timesteps) or tuple(t for t in default_steps(network.timesteps) if t >= first)
     if max(steps) > network.timesteps:
         raise OptionError(
             f"--timesteps {max(steps)}: the network was compiled for T = {network.timesteps}",
             hint=f"give at most {network.timesteps}, or compile with --timesteps {max(steps)}",
+        )
+    if min(steps) < first:
+        raise OptionError(
+            f"--timesteps {min(steps)}: the network has no answer before step {first}",
+            hint=f"give {first} or more, up to {network.timesteps}",
         )
     output, classes = class_scores(network)
     if labels.min() < 0 or labels.max() >= classes:
@@ -142,6 +150,7 @@ def evaluate(
         samples=total,
         timesteps=network.timesteps,
         depth_latency=network.program.depth_latency,
+        layer_synchronous=network.layer_synchronous,
         ann_accuracy=right / total,
         snn=tuple(
             Prefix(t, float(correct[t - 1] / total), *map(float, counts[:, t - 1] / total))
@@ -200,7 +209,10 @@ def wilson(share: float, samples: int) -> tuple[float, float]:
 def _run(
     network: Network, samples: Samples, labels: Array, output: str, progress: Progress | None
 ) -> tuple[Array, Array]:
-    """Return right answers ``(T,)`` and cumulated counts ``(4, T)``, summed over samples."""
+    """Return right answers ``(T,)`` and cumulated counts ``(4, T)``, summed over samples.
+
+    What happens while neurons wait or rehearse counts for the first of the T steps.
+    """
     total = len(labels)
     size = _block_size(network, output)
     correct: Array = np.zeros(network.timesteps, np.int64)
@@ -213,11 +225,12 @@ def _run(
                 progress(begin + done, total)
 
         result = network.run(block, progress=advance)
-        answers = _classes(result.decoded[output], axes=2)
+        answers = _classes(result.decoded[output], axes=2)[:, -network.timesteps :]
         correct += np.sum(answers == labels[begin : begin + size, None], axis=0)
         found = total_activity(network.graph, result.activity)
         sums = (found.spikes, found.units, found.synops, found.unit_synops)
-        counts += np.stack([part.sum(axis=0) for part in sums]).cumsum(axis=1)
+        cumulated = np.stack([part.sum(axis=0) for part in sums]).cumsum(axis=1)
+        counts += cumulated[:, -network.timesteps :]
     return correct, counts
 
 
@@ -230,4 +243,4 @@ def _block_size(network: Network, output: str) -> int:
     graph = network.graph
     decoded = 4 * graph.types[graph.outputs[output]].size
     counted = 4 * 8 * len(graph)  # four int64 counts a node
-    return max(1, BLOCK_BYTES // (network.timesteps * (decoded + counted)))
+    return max(1, BLOCK_BYTES // (network.steps * (decoded + counted)))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..backends import Activity
-from ..ir import IF, Conv, Encoder, Graph, Linear, MaxPool, Node, Reshape, Signal
+from ..ir import Conv, Encoder, Graph, Linear, MaxPool, Node, Population, Reshape, Signal
 
 
 def carries_input(graph: Graph, name: str) -> bool:
@@ -28,7 +28,7 @@ def sends_spikes(graph: Graph, node: Node) -> bool:
     if isinstance(node, MaxPool):
         spiking = graph.types[node.name].signal is Signal.SPIKES
         return spiking and not carries_input(graph, node.name)
-    return isinstance(node, IF)
+    return isinstance(node, Population)
 
 
 def multiplies(graph: Graph, node: Conv | Linear) -> bool:

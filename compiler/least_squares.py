@@ -1,10 +1,16 @@
-"""Ridge regression with the penalty chosen on samples that were held out.
+"""Weighted ridge regression with the penalty chosen on samples that were held out.
 
-For a layer that should deliver ``z`` from inputs ``f`` and delivers ``W f + b``, find the
-change ``D`` of its weights that minimises ``|z - b' - (W + D) f|^2 + penalty * |D|^2``. With
-centred moments ``G = cov(f)`` and ``B = cov(f, z - W f)`` the solution is
-``D = (G + penalty)^-1 B``, and ``b'`` makes the means agree. A large penalty changes nothing
-but ``b'``: where held-out samples gain nothing from new weights, they keep the old ones.
+For a layer that should deliver ``z`` from inputs ``f`` and delivers ``g``, find the change
+``D`` of its weights and ``b`` of its bias that minimise
+
+    sum over rows of  w * (z - g - b - D f)**2  +  rows * penalty * |D|**2 .
+
+Behind a ReLU an error is of no account where the layer should be silent and is: there the
+weight ``w`` is small, and it depends on what the layer delivers. So the problem is solved by
+conjugate gradients (Polak and Ribiere, with exact line search), with the factorised problem of
+equal weights as preconditioner: for equal weights the first step is the answer. A large
+penalty changes nothing but the bias: where held-out samples gain nothing from new weights,
+they keep the old ones.
 """
 
 from __future__ import annotations
@@ -21,84 +27,147 @@ PENALTIES = 10.0 ** np.arange(-5.0, 4.0)
 HELD_OUT = 4
 """One sample in so many chooses the penalty."""
 
+UNIMPORTANT = 0.1
+"""Weight of a row where the layer should be silent and is."""
+
+STEPS = 6
+"""Iterations of the weighted problem."""
+
+FEW_STEPS = 2
+"""Iterations for each penalty that is only compared with others."""
+
+TINY = 1e-30
+"""Keeps quotients of what is nothing finite."""
+
 
 @dataclass(frozen=True)
-class Moments:
-    """Sums over the rows of some samples.
+class Rows:
+    """What a regression is fitted to.
 
     Attributes:
-        count: Number of rows.
-        features: Sum of the inputs, ``(inputs,)``.
-        residuals: Sum of what is missing in the outputs, ``(outputs,)``.
-        gram: Sum of products of inputs, ``(inputs, inputs)``.
-        cross: Sum of products of inputs and residuals, ``(inputs, outputs)``.
+        features: Inputs, ``(rows, inputs)``.
+        wanted: What should come out, ``(rows, outputs)``.
+        given: What comes out now, ``(rows, outputs)``.
     """
 
-    count: int
     features: Array
-    residuals: Array
-    gram: Array
-    cross: Array
+    wanted: Array
+    given: Array
 
-    @classmethod
-    def of(cls, features: Array, residuals: Array) -> Moments:
-        """Return the moments of rows ``(rows, inputs)`` and ``(rows, outputs)``."""
-        features, residuals = features.astype(np.float32), residuals.astype(np.float32)
-        return cls(
-            len(features),
-            features.sum(axis=0, dtype=np.float64),
-            residuals.sum(axis=0, dtype=np.float64),
-            (features.T @ features).astype(np.float64),
-            (features.T @ residuals).astype(np.float64),
-        )
-
-    def __add__(self, other: Moments) -> Moments:
-        return Moments(
-            self.count + other.count,
-            self.features + other.features,
-            self.residuals + other.residuals,
-            self.gram + other.gram,
-            self.cross + other.cross,
-        )
-
-    def centred(self) -> tuple[Array, Array]:
-        """Return the covariance of the inputs, and that of inputs and residuals."""
-        mean = self.features / self.count
-        gram = self.gram / self.count - np.outer(mean, mean)
-        cross = self.cross / self.count - np.outer(mean, self.residuals / self.count)
-        return gram, cross
+    def part(self, chosen: Array) -> Rows:
+        """Return some of the rows."""
+        return Rows(self.features[chosen], self.wanted[chosen], self.given[chosen])
 
 
-def correction(fitted: Moments, held_out: Moments) -> tuple[Array, Array]:
+@dataclass(frozen=True)
+class Step:
+    """A change of the weights ``(inputs, outputs)`` and of the bias ``(outputs,)``."""
+
+    change: Array
+    bias: Array
+
+    def __add__(self, other: Step) -> Step:
+        return Step(self.change + other.change, self.bias + other.bias)
+
+    def __sub__(self, other: Step) -> Step:
+        return Step(self.change - other.change, self.bias - other.bias)
+
+    def __mul__(self, factor: Array) -> Step:
+        return Step(self.change * factor, self.bias * factor)
+
+    def along(self, other: Step) -> Array:
+        """Return the inner product for each output, ``(outputs,)``."""
+        return np.asarray((self.change * other.change).sum(axis=0) + self.bias * other.bias)
+
+
+class _Problem:
+    """The rows of one fit, with their factorised moments."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.features = rows.features.astype(np.float32)
+        self.wanted, self.given = rows.wanted, rows.given
+        self.count = len(self.features)
+        self.mean = self.features.mean(axis=0, dtype=np.float64)
+        gram = (self.features.T @ self.features).astype(np.float64) / self.count
+        gram -= np.outer(self.mean, self.mean)
+        self.scale = float(np.trace(gram)) / max(1, len(gram))
+        values, self.vectors = np.linalg.eigh(gram)
+        self.values = np.maximum(values, 0)
+
+    def solve(self, penalty: Array, silent: float, steps: int) -> tuple[Array, Array]:
+        """Return change and bias; where a penalty is infinite the weights do not change."""
+        stays = np.isinf(penalty)
+        penalty = np.where(stays, 1.0, penalty)
+        residuals = self.wanted - self.given
+        bias = residuals.mean(axis=0, dtype=np.float64)
+        residuals = residuals - bias.astype(np.float32)
+        change = np.zeros((self.features.shape[1], len(bias)))
+        before: Step | None = None
+        direction = Step(change, np.zeros_like(bias))
+        slope: Array = np.ones_like(bias)
+        for _ in range(1 if silent == -np.inf else steps):
+            weight = self.importance(residuals, silent)
+            gradient = self._gradient(weight * residuals, penalty * change)
+            found = self._preconditioned(gradient, penalty, stays)
+            turn = 0.0 if before is None else gradient.along(found - before) / slope
+            direction = found + direction * np.maximum(turn, 0.0)
+            slope = np.maximum(gradient.along(found), TINY)
+            moved = self.delivered(direction)
+            curve = (weight * np.square(moved)).mean(axis=0, dtype=np.float64)
+            curve = curve + penalty * np.square(direction.change).sum(axis=0)
+            length = gradient.along(direction) / np.maximum(curve, TINY)
+            change, bias = change + direction.change * length, bias + direction.bias * length
+            residuals = residuals - moved * length.astype(np.float32)
+            before = found
+        return change, bias
+
+    def importance(self, residuals: Array, silent: float) -> Array:
+        """Return the weight of every row for every output."""
+        unimportant = (self.wanted < silent) & (self.wanted - residuals < silent)
+        return np.where(unimportant, np.float32(UNIMPORTANT), np.float32(1))
+
+    def delivered(self, step: Step) -> Array:
+        """Return what a change adds to the outputs, ``(rows, outputs)``, float32."""
+        added = self.features @ step.change.astype(np.float32)
+        return np.asarray(added + step.bias.astype(np.float32))
+
+    def loss(self, change: Array, bias: Array, silent: float) -> Array:
+        """Return the mean weighted square of what is missing, ``(outputs,)``."""
+        residuals = self.wanted - self.given - self.delivered(Step(change, bias))
+        weighted = self.importance(residuals, silent) * np.square(residuals)
+        return np.asarray(weighted.mean(axis=0, dtype=np.float64))
+
+    def _gradient(self, weighted: Array, shrinking: Array) -> Step:
+        cross = (self.features.T @ weighted).astype(np.float64) / self.count
+        return Step(cross - shrinking, weighted.mean(axis=0, dtype=np.float64))
+
+    def _preconditioned(self, gradient: Step, penalty: Array, stays: Array) -> Step:
+        """Return the step to the answer, were all rows equally important."""
+        centred = gradient.change - np.outer(self.mean, gradient.bias)
+        rotated = self.vectors.T @ centred / (self.values[:, None] + penalty[None, :])
+        change = np.where(stays, 0.0, self.vectors @ rotated)
+        return Step(change, gradient.bias - self.mean @ change)
+
+
+def correction(rows: Rows, held_out: Array, silent: float = -np.inf) -> tuple[Array, Array]:
     """Return what to add to weights and bias.
 
     Args:
-        fitted: Moments of the samples the weights are fitted to.
-        held_out: Moments of the samples that choose the penalty, for each output on its own.
+        rows: What the layer receives, should deliver and delivers.
+        held_out: Which rows choose the penalty, for each output on its own.
+        silent: Where wanted and delivered are both below, an error does not matter.
 
     Returns:
         ``(outputs, inputs)`` and ``(outputs,)``.
     """
-    gram, cross = fitted.centred()
-    scale = float(np.trace(gram)) / len(gram)
-    if scale <= 0:  # inputs that never vary: only the bias can help
-        everything = fitted + held_out
-        return np.zeros(cross.T.shape), everything.residuals / everything.count
-    held_gram, held_cross = held_out.centred()
-    values, vectors = np.linalg.eigh(gram)
-    rotated = vectors.T @ cross
-    least = np.zeros(cross.shape[1])  # no change: no gain
-    chosen = np.full(cross.shape[1], np.inf)
-    for penalty in PENALTIES * scale:
-        change = vectors @ (rotated / (np.maximum(values, 0) + penalty)[:, None])
-        # |r - D f|^2 on held-out rows, up to a constant: D G D - 2 D B
-        loss = np.einsum("io,ij,jo->o", change, held_gram, change, optimize=True)
-        loss -= 2 * np.einsum("io,io->o", change, held_cross)
-        better = loss < least
-        least, chosen = np.where(better, loss, least), np.where(better, penalty, chosen)
-    everything = fitted + held_out
-    gram, cross = everything.centred()
-    values, vectors = np.linalg.eigh(gram)
-    change = vectors @ ((vectors.T @ cross) / (np.maximum(values, 0)[:, None] + chosen[None, :]))
-    mean = everything.features / everything.count
-    return change.T, everything.residuals / everything.count - change.T @ mean
+    fitted, judge = _Problem(rows.part(~held_out)), _Problem(rows.part(held_out))
+    chosen: Array = np.full(rows.wanted.shape[1], np.inf)
+    least = judge.loss(*fitted.solve(chosen, silent, FEW_STEPS), silent)
+    if fitted.scale > 0:  # else the inputs never vary: only the bias can help
+        for penalty in PENALTIES * fitted.scale:
+            found = fitted.solve(np.full_like(chosen, penalty), silent, FEW_STEPS)
+            loss = judge.loss(*found, silent)
+            better = loss < least
+            least, chosen = np.where(better, loss, least), np.where(better, penalty, chosen)
+    change, bias = _Problem(rows).solve(chosen, silent, STEPS)
+    return change.T, bias

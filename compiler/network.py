@@ -15,7 +15,7 @@ from ..backends.artifact import Artifact, Golden
 from ..backends.artifact import load as load_artifact
 from ..backends.artifact import save as save_artifact
 from ..backends.base import Progress
-from ..ir import Encoder, Graph
+from ..ir import Encoder, Graph, Integrator, RadixIF, latency
 from .data import Source, load_samples
 
 
@@ -48,9 +48,28 @@ class Network:
         return self.artifact.target
 
     @property
+    def layer_synchronous(self) -> bool:
+        """Whether a layer waits for the last event of the one before."""
+        return bool(self.graph.of_type(RadixIF))
+
+    @property
     def timesteps(self) -> int:
         """T: steps of one sample."""
         return self.artifact.timesteps
+
+    @property
+    def steps(self) -> int:
+        """Steps of a run on the simulator: T, and those that neurons wait or rehearse."""
+        return self.timesteps + latency(self.graph)
+
+    @property
+    def first_answer(self) -> int:
+        """The first of the T steps after which the outputs mean something."""
+        readouts = self.graph.of_type(Integrator)
+        if any(node.decoding == "sum" for node in readouts):
+            return self.timesteps
+        late = max((node.start for node in readouts), default=1)
+        return max(1, late - latency(self.graph))
 
     @property
     def report(self) -> Mapping[str, Any]:

@@ -11,10 +11,18 @@ from ..ir.errors import OptionError
 from .codes import Code, make_code
 from .thresholds import ThresholdRule
 
-CORRECTIONS = ("none", "reconstruct")
+CORRECTIONS = ("none", "light", "advanced", "reconstruct")
+SHIFTS = ("initial", "step")
+TWO_PHASE = ("offset", "residual")
 
 DEFAULT_CODE = "augmented"
 """For targets that take graded payloads; a target without them gets the richest code it takes."""
+
+
+WHOLE_NUMBERS = (
+    *("timesteps", "weight_bits", "input_bits", "max_payload", "deadband"),
+    *("radix", "rehearsal", "seed"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +43,16 @@ class Options:
         max_payload: Largest coefficient of an augmented spike.
         deadband: 0 or 1; see ``codes.Code``.
         guard: See ``codes.Code``.
-        v_init: Initial membrane in thresholds.
+        v_init: Initial membrane in thresholds, or None for the code's own.
+        select: Firing rule of a multi-threshold neuron; see ``codes.make_code``.
+        radix: Base of radix-encoded spikes.
+        differential: Whether an event at step t is worth 1/t; needs real weights.
+        shift: ``initial``: the membrane starts at ``v_init``; ``step``: it starts at 0 and
+            gets ``v_init / T`` at every step (Deng & Gu, ICLR 2021).
+        readout_delay: Steps that the outputs leave out at the start, or ``auto``.
+        two_phase: Correction found in a rehearsal of each sample, ``offset`` or ``residual``,
+            or None; for code ``rate``.
+        rehearsal: Steps of a rehearsal.
         seed: Of the synthetic calibration data.
     """
 
@@ -50,11 +67,18 @@ class Options:
     max_payload: int | None = None
     deadband: int | None = None
     guard: bool | None = None
-    v_init: float = 0.5
+    v_init: float | None = None
+    select: str | None = None
+    radix: int | None = None
+    differential: bool = False
+    shift: str = "initial"
+    readout_delay: int | str = 0
+    two_phase: str | None = None
+    rehearsal: int = 4
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("timesteps", "weight_bits", "input_bits", "max_payload", "deadband", "seed"):
+        for name in WHOLE_NUMBERS:
             self._coerce(name, index, "a whole number")
         for name in ("percentile", "v_init"):
             self._coerce(name, float, "a number")
@@ -62,11 +86,12 @@ class Options:
         if self.weight_bits is not None:
             _in_range("--weight-bits", self.weight_bits, 2, 8)
         _in_range("--input-bits", self.input_bits, 2, 8)
-        if self.correction not in (None, *CORRECTIONS):
-            raise OptionError(
-                f"unknown correction {self.correction!r}",
-                hint=f"choose one of: {', '.join(CORRECTIONS)}",
-            )
+        _one_of("correction", self.correction, (None, *CORRECTIONS))
+        _one_of("shift", self.shift, SHIFTS)
+        _one_of("two-phase correction", self.two_phase, (None, *TWO_PHASE))
+        _in_range("--rehearsal", self.rehearsal, 1, 1024)
+        self._check_delay()
+        self._check_schedule()
         if self.seed < 0:
             raise OptionError(f"--seed {self.seed} is negative", hint="give 0 or more")
 
@@ -81,6 +106,47 @@ class Options:
             option = f"--{name.replace('_', '-')}"
             raise OptionError(f"{option} {value!r} is no number", hint=f"give {wanted}") from None
 
+    def _check_delay(self) -> None:
+        if self.readout_delay == "auto":
+            return
+        self._coerce("readout_delay", index, "a whole number or auto")
+        delay = self.readout_delay
+        if not isinstance(delay, int) or not 0 <= delay < self.timesteps:
+            raise OptionError(
+                f"--readout-delay {delay} is out of range",
+                hint=f"give 0 to {self.timesteps - 1}, or auto",
+            )
+
+    def _check_schedule(self) -> None:
+        """Raise ``OptionError`` for options that contradict each other."""
+        if self.differential and self.weight_bits is not None:
+            raise OptionError(
+                "--differential divides by the step's number, which integers cannot",
+                hint="use --weight-bits float",
+            )
+        if self.differential and self.correction not in (None, "none"):
+            raise OptionError(
+                f"--correction {self.correction} fits means over equal steps, and --differential "
+                "weighs steps differently",
+                hint="use --correction none",
+            )
+        special = [
+            *(["--code radix"] if self.code == "radix" else []),
+            *(["--differential"] if self.differential else []),
+            *([f"--two-phase {self.two_phase}"] if self.two_phase else []),
+        ]
+        late = [f"--readout-delay {self.readout_delay}"] if self.readout_delay else []
+        shifted = ["--shift step"] if self.shift == "step" else []
+        if len(special) > 1 or (special and (late or shifted)):
+            raise OptionError(
+                " and ".join([*special, *late, *shifted]) + " do not go together",
+                hint="choose one of them",
+            )
+        if self.two_phase and self.code not in (None, "rate"):
+            raise OptionError(
+                f"--two-phase has no meaning for code {self.code!r}", hint="use --code rate"
+            )
+
     def make_code(self, *, signed: bool, graded: bool) -> Code:
         """Return the code, or the richest one that a target can take.
 
@@ -90,11 +156,15 @@ class Options:
         """
         default = DEFAULT_CODE if graded and signed else "ternary" if signed else "rate"
         return make_code(
-            self.code or default,
+            self.code or ("rate" if self.two_phase else default),
+            timesteps=self.timesteps,
             max_payload=self.max_payload,
             deadband=self.deadband,
             guard=self.guard,
             v_init=self.v_init,
+            select=self.select,
+            radix=self.radix,
+            differential=self.differential,
         )
 
     def threshold_rule(self, *, synthetic: bool) -> ThresholdRule:
@@ -103,13 +173,19 @@ class Options:
         per_channel = not synthetic if self.per_channel is None else self.per_channel
         return ThresholdRule(name, self.percentile, per_channel)
 
-    def reconstructs(self, *, synthetic: bool) -> bool:
-        """Whether populations are fitted to the ANN on the calibration data."""
-        return (self.correction or ("none" if synthetic else "reconstruct")) == "reconstruct"
+    def chosen_correction(self, *, synthetic: bool) -> str:
+        """Return how populations are corrected on the calibration data."""
+        return self.correction or ("none" if synthetic or self.differential else "reconstruct")
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as they go into a manifest."""
         return asdict(self)
+
+
+def _one_of(what: str, value: str | None, choices: tuple[str | None, ...]) -> None:
+    if value not in choices:
+        named = ", ".join(choice for choice in choices if choice)
+        raise OptionError(f"unknown {what} {value!r}", hint=f"choose one of: {named}")
 
 
 def _in_range(option: str, value: int, low: int, high: int) -> None:

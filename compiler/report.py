@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
-from ..ir import IF, Conv, Encoder, Graph, Integrator, Linear, MaxPool, Signal
+from ..ir import (
+    IF,
+    Conv,
+    DifferentialIF,
+    Encoder,
+    Graph,
+    Integrator,
+    Linear,
+    MaxPool,
+    Population,
+    RadixIF,
+    Signal,
+)
 from ..ir.types import is_integer
 
 
@@ -20,6 +32,8 @@ class Report:
         calibration: Where the calibration data came from: ``file``, ``array``, ``synthetic``.
         calibration_samples: How many samples they were.
         thresholds: The threshold rule in words.
+        rate_convergence: For each value with a population, how slowly its rate converges,
+            ``calibration.Statistics.convergence``; values that were never active have none.
         correction: What was fitted to the ANN after the thresholds: ``none`` or ``reconstruct``.
         cut: Read-out operators cut off behind the last layer, in words.
         approximations: One sentence for each thing that is not exact.
@@ -29,6 +43,7 @@ class Report:
     calibration: str = ""
     calibration_samples: int = 0
     thresholds: str = ""
+    rate_convergence: dict[str, float | None] = field(default_factory=dict)
     correction: str = "none"
     cut: list[str] = field(default_factory=list)
     approximations: list[str] = field(default_factory=list)
@@ -46,38 +61,73 @@ def describe_approximations(ann: Graph, spiking: Graph) -> list[str]:
     return [
         f"{node.name}: a population was put between two linear maps; it rounds the "
         f"value {node.represents!r} to multiples of its threshold"
-        for node in spiking.of_type(IF)
+        for node in spiking.populations
         if is_linear(ann[node.represents])
     ]
 
 
 def neuron_contract(graph: Graph) -> dict[str, Any]:
     """Return the neuron contract of a spiking graph: what a backend must reproduce."""
-    integer = all(is_integer(node.bias) for node in graph.of_type(IF))
+    populations = graph.populations
+    integer = all(is_integer(node.bias) for node in populations)
+    readouts = sorted({_readout(node) for node in graph.of_type(Integrator)})
     return {
         "arithmetic": "integer" if integer else "float64",
         "reset": "subtraction",
         "comparison": ">=",
         "state_reset": "before every sample, to v_init",
-        "bias_schedule": "every step",
-        "input_coding": "the same payload every step",
-        "readout": "accumulated current / T, in ANN units, before any cut read-out",
+        "bias_schedule": "; ".join(sorted({_bias_schedule(node) for node in populations})),
+        "input_coding": "; ".join(sorted({_input_coding(n) for n in graph.of_type(Encoder)})),
+        "readout": "; ".join(readouts),
         "max_pool": "telescoping: max of the sums now, minus max of the sums one step before",
         "encoders": {
             node.name: {"scale": node.scale, "bits": node.bits if node.scale else None}
             for node in graph.of_type(Encoder)
         },
-        "populations": {node.name: _population_contract(node) for node in graph.of_type(IF)},
+        "populations": {node.name: _population_contract(node) for node in populations},
     }
 
 
-def _population_contract(node: IF) -> dict[str, Any]:
+def _readout(node: Integrator) -> str:
+    ends = "in ANN units, before any cut read-out"
+    if node.decoding == "sum":
+        return f"accumulated current, {ends}"
+    if node.decoding == "harmonic":
+        return f"accumulated current of step t times 1/t, {ends}"
+    since = "T" if node.start == 1 else f"the steps from {node.start} on"
+    return f"accumulated current / {since}, {ends}"
+
+
+def _input_coding(node: Encoder) -> str:
+    return "one payload at the first step" if node.once else "the same payload every step"
+
+
+def _bias_schedule(node: Population) -> str:
+    if isinstance(node, RadixIF):
+        return "once, before the first step"
+    return "once, at the first step" if isinstance(node, DifferentialIF) else "every step"
+
+
+def _population_contract(node: Population) -> dict[str, Any]:
+    found = {
+        "kind": type(node).__name__,
+        "payload": list(node.payload),
+        "v_init": float(np.mean(node.initial / node.threshold)),
+    }
+    if isinstance(node, IF):
+        return found | _if_contract(node)
+    schedule = ("base", "digits", "start", "levels", "guard", "select")
+    rehearsal = ("rule", "rehearsal", "stage", "stages")
+    own = {f.name for f in fields(node)} & {*schedule, *rehearsal}
+    return found | {name: getattr(node, name) for name in sorted(own)}
+
+
+def _if_contract(node: IF) -> dict[str, Any]:
     return {
-        "payload": [-node.max_negative, node.max_positive],
+        "select": node.select,
         "deadband": node.deadband,
         "rounding": "floor" if node.deadband == 0 else "towards zero",
         "guard": [node.acc_min, node.acc_max],
-        "v_init": float(np.mean(node.initial / node.threshold)),
         "clamp": node.clamp,
     }
 
@@ -88,11 +138,11 @@ def summary(graph: Graph) -> Mapping[str, int]:
         node for node in graph if graph.types[node.name].signal is Signal.SPIKES and node.inputs
     ]
     neurons = sum(
-        graph.types[node.name].size for node in spiking if isinstance(node, (IF, MaxPool))
+        graph.types[node.name].size for node in spiking if isinstance(node, (Population, MaxPool))
     )
     synapses = graph.of_type(Conv) + graph.of_type(Linear)
     return {
-        "populations": len(graph.of_type(IF)),
+        "populations": len(graph.populations),
         "neurons": neurons,
         "weights": sum(int(node.weight.size) for node in synapses),
         "outputs": sum(graph.types[node.name].size for node in graph.of_type(Integrator)),

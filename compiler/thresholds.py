@@ -8,23 +8,43 @@
   ``q(a) = theta / T * clip(round(a T / theta), 0, max_positive T)`` (Li et al., ICML 2021;
   the grid is that of their code; here with rounding, because the membrane starts at half a
   threshold).
+- ``local``: local threshold balancing. From 0, ``lam`` follows the gradient of the squared
+  error of clipping, ``lam <- lam + 2 mean(max(a - lam, 0))``, for ``ITERATIONS`` steps: it
+  comes near the maximum without ever reaching it (Bu et al., CVPR 2025; here with the mean
+  over all calibration data at every step instead of one batch after the other).
+- ``iteration``: threshold iteration for clipped staircases. With the pre-activation taken for
+  normal with its mean and deviation, ``lam <- k lam`` with ``k = E[q a] / E[q**2]`` and ``q``
+  the activation rounded to ``max_positive T`` levels, until ``k = 1``: the ``lam`` of least
+  squared error in closed form (Huang et al., ICML 2025).
+- ``spike-norm``: thresholds from the currents of the spiking network, found later
+  (``passes.spike_norm``); until then as ``max``.
+- ``bound``: the upper bound of a clip, which training or the design of the network chose (Ding
+  et al., IJCAI 2021: the threshold of a rate norm layer; Deng and Gu, ICLR 2021: that of their
+  ReLU); ``max`` where there is none.
+
+No rule gives more than the bound of a clip, for all start from the largest value seen. Behind a
+staircase none is asked (``pipeline.trained_full_scale``).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import erfc, pi, sqrt
 
 import numpy as np
 
 from ..ir import Array
 from ..ir.errors import OptionError
-from .calibration import Statistics
+from .calibration import Moments, Statistics
 
-RULES = ("max", "percentile", "mmse")
+RULES = ("max", "percentile", "mmse", "local", "iteration", "spike-norm", "bound")
 FEWEST = 1000
 """Values of a channel that an estimate of its own needs: fewer say too little of its tail."""
 
 GRID = np.arange(100, 5, -1) / 100
+
+ITERATIONS = 1000
+"""Steps of ``local``: as many batches as Bu et al. (CVPR 2025) take at least."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +72,13 @@ class ThresholdRule:
                 hint="give a value above 0 and up to 100; 99.9 is usual",
             )
 
-    def full_scale(self, statistics: Statistics, timesteps: int, max_positive: int) -> Array:
+    def full_scale(
+        self,
+        statistics: Statistics,
+        timesteps: int,
+        max_positive: int,
+        moments: Moments | None = None,
+    ) -> Array:
         """Return ``lam`` of one activation, ``(1,)`` or ``(channels,)``, ANN units, > 0.
 
         Channels that were never active, and all channels where there are fewer than ``FEWEST``
@@ -62,7 +88,10 @@ class ThresholdRule:
             statistics: Histogram of the activation's magnitudes.
             timesteps: T.
             max_positive: Largest payload of an event.
+            moments: Of the pre-activation, for ``iteration``.
         """
+        if self.name == "iteration" and moments is not None:
+            return self._iterated(statistics, moments, timesteps * max_positive)
         whole = self._estimate(statistics.pooled(), statistics.edges, timesteps, max_positive)
         whole = whole if whole > 0 else 1.0
         if not self.per_channel or statistics.counts[0].sum() < FEWEST:
@@ -73,14 +102,26 @@ class ThresholdRule:
         ]
         return np.array([value if value > 0 else whole for value in each])
 
+    def _iterated(self, statistics: Statistics, moments: Moments, levels: int) -> Array:
+        if not self.per_channel or statistics.counts[0].sum() < FEWEST:
+            moments = moments.pooled()
+        largest = float(statistics.edges[-1])
+        found = [
+            iterated(mean, deviation, levels, largest) if deviation > 0 else largest
+            for mean, deviation in zip(moments.mean, moments.deviation, strict=True)
+        ]
+        return np.array(found)
+
     def _estimate(self, counts: Array, edges: Array, timesteps: int, max_positive: int) -> float:
         """Return ``lam`` from counts of zeros (first) and of magnitudes between edges."""
         filled = np.flatnonzero(counts[1:])
         if not len(filled):
             return 0.0
         largest = float(edges[filled[-1] + 1])
-        if self.name == "max":
+        if self.name in ("max", "bound", "spike-norm"):
             return largest
+        if self.name == "local":
+            return _locally_balanced(counts, edges)
         if self.name == "percentile":
             share = np.cumsum(counts) / counts.sum()
             index = int(np.searchsorted(share, self.percentile / 100))
@@ -102,3 +143,52 @@ def _least_error(
         if error < least:
             best, least = share * largest, error
     return float(best)
+
+
+def _locally_balanced(counts: Array, edges: Array) -> float:
+    centre = (edges[:-1] + edges[1:]) / 2
+    share = counts[1:] / counts.sum()
+    full_scale = 0.0
+    for _ in range(ITERATIONS):
+        full_scale += 2 * float(share @ np.maximum(centre - full_scale, 0))
+    return full_scale
+
+
+def iterated(mean: float, deviation: float, levels: int, start: float) -> float:
+    """Return the full scale at which rounding a rectified normal value loses least.
+
+    With steps ``s = lam / levels``, ``q`` is ``s`` times the number of edges ``(i - 1/2) s``,
+    ``i = 1..levels``, below the value ``x``, so with ``P_i`` the probability and ``M_i`` the
+    mean of ``x`` beyond edge i: ``E[q x] = s sum M_i`` and ``E[q**2] = s**2 sum (2i - 1) P_i``.
+
+    Args:
+        mean: Of the pre-activation.
+        deviation: Of the pre-activation, > 0.
+        levels: Levels above 0.
+        start: First guess, > 0.
+    """
+    order = np.arange(1, levels + 1)
+    full_scale = start
+    for _ in range(100):
+        step = full_scale / levels
+        edge = ((order - 0.5) * step - mean) / deviation
+        density = np.exp(-np.square(edge) / 2) / sqrt(2 * pi)
+        beyond = np.interp(edge, *_TAIL, left=1.0, right=0.0)
+        product = step * float(np.sum(mean * beyond + deviation * density))
+        square = step * step * float(np.sum((2 * order - 1) * beyond))
+        if not square > 0 or not product > 0:
+            return start  # practically never active
+        factor = product / square
+        full_scale *= factor
+        if abs(factor - 1) < 1e-9:
+            break
+    return full_scale
+
+
+def _tail_table() -> tuple[Array, Array]:
+    """Return points and the share of a standard normal value beyond them, to 1e-8."""
+    points = np.linspace(-9, 9, 36001)
+    return points, np.array([erfc(point / sqrt(2)) / 2 for point in points.tolist()])
+
+
+_TAIL = _tail_table()

@@ -2,9 +2,21 @@
 
 from .errors import SnncError
 from .graph import Graph
-from .neurons import IF, Encoder, Integrator
+from .neurons import IF, Encoder, Integrator, Population
 from .node import Node
-from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Reshape
+from .ops import (
+    Add,
+    Affine,
+    AveragePool,
+    Clip,
+    Conv,
+    Input,
+    Linear,
+    MaxPool,
+    Reshape,
+    Staircase,
+)
+from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF, latency
 from .types import Array, Signal, TensorType
 
 __all__ = [
@@ -15,6 +27,7 @@ __all__ = [
     "AveragePool",
     "Clip",
     "Conv",
+    "DifferentialIF",
     "Encoder",
     "Graph",
     "Input",
@@ -22,8 +35,13 @@ __all__ = [
     "Linear",
     "MaxPool",
     "Node",
+    "Population",
+    "RadixIF",
     "Reshape",
     "Signal",
     "SnncError",
+    "Staircase",
     "TensorType",
+    "TwoPhaseIF",
+    "latency",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .graph import Graph
-from .neurons import IF, Encoder, Integrator
+from .neurons import IF, Encoder, Integrator, Population
 from .node import Node
 from .ops import Conv, Linear
 from .types import Array
@@ -57,7 +57,8 @@ def membrane_bound(graph: Graph, node: IF | Integrator, timesteps: int) -> int:
     An event never moves a membrane across zero away from it: a positive event needs
     ``V >= threshold`` and leaves ``V >= 0``, a negative one needs ``V < 0`` and leaves
     ``V < threshold``. So ``V <= max(initial, threshold) + T * max(I_high + b, 0)``, and
-    ``V >= min(initial, 0) + T * min(I_low + b, 0)``.
+    ``V >= min(initial, 0) + T * min(I_low + b, 0)``. A multi-threshold neuron may overshoot, but
+    never to a larger magnitude: there the bound is that of the larger side, on both sides.
     """
     bounds = [current_bounds(graph, name) for name in node.inputs]
     bias = node.bias.astype(np.int64)
@@ -66,6 +67,8 @@ def membrane_bound(graph: Graph, node: IF | Integrator, timesteps: int) -> int:
     if isinstance(node, IF):
         low = low + np.minimum(node.initial.astype(np.int64), 0)
         high = high + np.maximum(node.initial.astype(np.int64), node.threshold.astype(np.int64))
+        if node.select != "count":
+            high = np.maximum(high, -low)
     return int(max(-low.min(), high.max()))
 
 
@@ -79,6 +82,6 @@ def _is_integer_node(node: Node) -> bool:
         return node.scale is not None
     if isinstance(node, (Conv, Linear)):
         return bool(np.issubdtype(node.weight.dtype, np.integer))
-    if isinstance(node, (IF, Integrator)):
+    if isinstance(node, (Population, Integrator)):
         return bool(np.issubdtype(node.bias.dtype, np.integer))
     return True

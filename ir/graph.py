@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from .errors import GraphError
+from .neurons import Population
 from .node import Node
 from .types import TensorType
 
@@ -65,6 +66,11 @@ class Graph:
     def of_type(self, kind: type[N]) -> tuple[N, ...]:
         """Return all nodes of one class, in order."""
         return tuple(node for node in self if isinstance(node, kind))
+
+    @property
+    def populations(self) -> tuple[Population, ...]:
+        """All populations, in order."""
+        return tuple(node for node in self if isinstance(node, Population))
 
     @cached_property
     def users(self) -> Mapping[str, tuple[Node, ...]]:

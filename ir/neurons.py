@@ -1,7 +1,11 @@
-"""Stateful nodes of a spiking network: the encoder, the one neuron, the output integrator."""
+"""Stateful nodes of a spiking network: the encoder, the one neuron, the output integrator.
+
+Neurons that follow a schedule of their own are in ``scheduled``.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import final
 
@@ -12,6 +16,12 @@ from .node import Node
 from .ops import broadcasts_to
 from .shapes import expect_inputs, expect_signal
 from .types import Array, Signal, TensorType, is_integer
+
+SELECTIONS = ("count", "nearest", "greedy")
+"""Firing rules of ``IF``."""
+
+DECODINGS = ("mean", "sum", "harmonic")
+"""Readout rules of ``Integrator``."""
 
 SATURATION = 2**23 - 1
 """Largest magnitude of a saturating membrane: 24 bits with sign, as Lava's fixed-point LIF
@@ -30,10 +40,12 @@ class Encoder(Node):
     Attributes:
         scale: ANN units of one step of the quantiser, or None for an analog payload.
         bits: Width of the signed integer payload.
+        once: Whether the sample is injected at the first step only.
     """
 
     scale: float | None = None
     bits: int = 8
+    once: bool = False
 
     @property
     def limit(self) -> int:
@@ -47,9 +59,46 @@ class Encoder(Node):
         return TensorType(inputs[0].shape, Signal.SPIKES, payload)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Population(Node):
+    """Neurons that integrate current and send events: what all of them have in common.
+
+    Attributes:
+        threshold: Current units of one payload unit; > 0; broadcastable to the shape.
+        bias: Current added by the neuron's own schedule; broadcastable to the shape.
+        initial: Membrane at the start of a sample; broadcastable to the shape.
+        unit: ANN units of one payload unit; broadcastable to the shape. What the neuron
+            computes does not depend on it: it is what its events mean.
+        represents: Name of the ANN value the payloads stand for.
+    """
+
+    threshold: Array
+    bias: Array
+    initial: Array
+    unit: Array = field(default_factory=lambda: np.ones(1))
+    represents: str = ""
+
+    @property
+    @abstractmethod
+    def payload(self) -> tuple[int, int]:
+        """The smallest and the largest payload of an event."""
+
+    @property
+    def latency(self) -> int:
+        """Steps that a run needs beyond T because of this population."""
+        return 0
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        shape = expect_currents(self.name, inputs)
+        expect_parameters(self.name, shape, self.threshold, self.bias, self.initial)
+        if not np.all(self.threshold > 0):
+            raise ShapeError(f"{self.name}: every threshold must be above 0")
+        return TensorType(shape, Signal.SPIKES, self.payload)
+
+
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
-class IF(Node):
+class IF(Population):
     r"""A population of integrate-and-fire neurons with soft reset: the one neuron of snnc.
 
     Every conversion code is a setting of it. With the membrane :math:`V`, the number of
@@ -67,72 +116,95 @@ class IF(Node):
     soft-reset IF (Rueckauer et al., *Front. Neurosci.* 11:682, 2017), signed ones the
     double-threshold neuron of TerMapping and AugMapping (Yu et al., arXiv 2005.03231).
 
+    A multi-threshold neuron sends one power of two instead, of the membrane's sign, up to
+    ``max_positive``; with :math:`u = |V| / \theta` the largest :math:`2^j` for which
+
+    - ``select = "nearest"``: :math:`u \ge 0.75 \cdot 2^j`, the power nearest to the membrane
+      (Huang et al., ICML 2025);
+    - ``select = "greedy"``: :math:`u \ge 2^j - 1/2` (Huang et al., ACM MM 2024).
+
+    It sends nothing where that would break a bound on the units sent. Both rules round by
+    themselves, so their membrane starts at 0.
+
     Integer parameters make integer neurons: the division is then an integer division.
 
+    The bias is added at every step, the membrane usually starts at half a threshold, and the
+    payloads' sum times ``unit`` divided by the number of steps stands for an ANN value.
+
     Attributes:
-        threshold: Current units of one payload unit; > 0; broadcastable to the shape.
-        bias: Current added at every step; broadcastable to the shape.
-        initial: Membrane at the start of a sample, usually half the threshold.
         max_positive: Largest payload of one event, >= 1.
         max_negative: Largest magnitude of a negative payload; 0 forbids negative events.
         acc_min: Lower bound of the units sent; 0 is the guard of a ReLU; None for no bound.
         acc_max: Upper bound of the units sent; None for no bound.
         deadband: 0 or 1; see above.
         clamp: The membrane saturates at plus and minus this, or None where it cannot overflow.
-        unit: ANN units of one payload unit; broadcastable to the shape. What the neuron
-            computes does not depend on it: it is what its events mean.
-        represents: Name of the ANN value the payloads stand for: their sum times ``unit``
-            divided by the number of steps.
+        select: Which payload a membrane asks for: ``count`` (the formula above), ``nearest``
+            or ``greedy``.
     """
 
-    threshold: Array
-    bias: Array
-    initial: Array
     max_positive: int = 1
     max_negative: int = 0
     acc_min: int | None = None
     acc_max: int | None = None
     deadband: int = 0
     clamp: int | None = None
-    unit: Array = field(default_factory=lambda: np.ones(1))
-    represents: str = ""
+    select: str = "count"
+
+    @property
+    def payload(self) -> tuple[int, int]:
+        """See ``Population``."""
+        return -self.max_negative, self.max_positive
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        shape = expect_currents(self.name, inputs)
-        expect_parameters(self.name, shape, self.threshold, self.bias, self.initial)
-        if not np.all(self.threshold > 0):
-            raise ShapeError(f"{self.name}: every threshold must be above 0")
+        type = super().infer(*inputs)
         if self.max_positive < 1 or self.max_negative < 0 or self.deadband not in (0, 1):
             raise ShapeError(
                 f"{self.name}: needs max_positive >= 1, max_negative >= 0 and deadband 0 or 1"
             )
         if (self.acc_min or 0) > 0 or (self.acc_max or 0) < 0:
             raise ShapeError(f"{self.name}: a neuron starts at 0 units sent, outside its bounds")
-        return TensorType(shape, Signal.SPIKES, (-self.max_negative, self.max_positive))
+        if self.select not in SELECTIONS:
+            raise ShapeError(f"{self.name}: no firing rule {self.select!r}")
+        if self.select != "count" and self.max_positive & (self.max_positive - 1):
+            raise ShapeError(f"{self.name}: {self.max_positive} is no power of two")
+        return type
 
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Integrator(Node):
-    """Sums currents without threshold and decodes the mean: the readout.
+    """Sums currents without threshold and decodes them: the readout.
 
-    After ``t`` steps its output is ``scale * (sum of I + bias) / t``, in ANN units.
+    After ``t`` steps its output is, in ANN units, by ``decoding``:
+
+    - ``mean``: ``scale * (sum of I + n * bias) / n``, with the sum over the ``n`` steps from
+      ``start`` to ``t``, 0 before (a late start leaves out the transient of a deep network:
+      the delayed readout of Bu et al., CVPR 2025);
+    - ``sum``: ``scale * (sum of I + bias)``, for a network that presents its sample once;
+    - ``harmonic``: ``scale * (sum of I(s) / s + bias)`` over the steps ``s``, for differential
+      coding (Huang et al., ICML 2025).
 
     Attributes:
-        bias: Current added at every step; broadcastable to the shape.
+        bias: Current added at every step, or once; broadcastable to the shape.
         scale: ANN units of one unit of current; broadcastable to the shape.
         clamp: The sum saturates at plus and minus this, or None where it cannot overflow.
+        decoding: One of ``DECODINGS``.
+        start: The first step that counts, for ``mean``.
     """
 
     bias: Array
     scale: Array
     clamp: int | None = None
+    decoding: str = "mean"
+    start: int = 1
 
     def infer(self, *inputs: TensorType) -> TensorType:
         shape = expect_currents(self.name, inputs)
         expect_parameters(self.name, shape, self.bias)
         if not broadcasts_to(self.scale.shape, shape):
             raise ShapeError(f"{self.name}: scale {self.scale.shape} does not fit {shape}")
+        if self.decoding not in DECODINGS or self.start < 1:
+            raise ShapeError(f"{self.name}: no readout {self.decoding!r} from step {self.start}")
         return TensorType(shape)
 
 

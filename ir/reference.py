@@ -3,6 +3,8 @@
 Real nodes are computed in float64. Spiking nodes with integer parameters are computed in
 int64, others in float64. All arrays have a leading batch axis. Within one time step the
 nodes are visited in order, so one step crosses the whole depth of the network.
+
+Operators are here, neurons in ``reference_neurons``.
 """
 
 from __future__ import annotations
@@ -15,9 +17,21 @@ from itertools import product
 import numpy as np
 
 from .graph import Graph
-from .neurons import IF, Encoder, Integrator
+from .neurons import Population
 from .node import Node
-from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Reshape
+from .ops import (
+    Add,
+    Affine,
+    AveragePool,
+    Clip,
+    Conv,
+    Input,
+    Linear,
+    MaxPool,
+    Reshape,
+    Staircase,
+)
+from .scheduled import latency
 from .shapes import Padding, Pair
 from .types import Array, Signal, is_integer
 
@@ -67,12 +81,13 @@ def run(graph: Graph, inputs: Mapping[str, Array], timesteps: int) -> Trace:
         timesteps: Number of time steps.
 
     Returns:
-        The decoded outputs after every step, and all payloads.
+        The decoded outputs after every step, and all payloads. Where neurons wait or rehearse
+        the run has ``latency(graph)`` steps more.
     """
     states: dict[str, State] = {node.name: {} for node in graph}
     outputs: dict[str, list[Array]] = {key: [] for key in graph.outputs}
     spikes: dict[str, list[Array]] = {node.name: [] for node in spiking_nodes(graph)}
-    for t in range(1, timesteps + 1):
+    for t in range(1, timesteps + latency(graph) + 1):
         values: dict[str, Array] = {}
         for node in graph:
             if isinstance(node, Input):
@@ -98,7 +113,7 @@ def spiking_nodes(graph: Graph) -> tuple[Node, ...]:
     return tuple(
         node
         for node in graph
-        if isinstance(node, IF)
+        if isinstance(node, Population)
         or (isinstance(node, MaxPool) and graph.types[node.name].signal is Signal.SPIKES)
     )
 
@@ -193,41 +208,12 @@ def _(node: Clip, inputs: list[Array], state: State, t: int) -> Array:
 
 
 @step.register
-def _(node: Encoder, inputs: list[Array], state: State, t: int) -> Array:
-    if node.scale is None:
-        return inputs[0]
-    whole = np.clip(np.rint(inputs[0] / node.scale), -node.limit, node.limit)
-    return np.asarray(whole, np.int64)
-
-
-@step.register
-def _(node: IF, inputs: list[Array], state: State, t: int) -> Array:
-    current = sum(inputs[1:], inputs[0])
-    if "v" not in state:
-        initial = working(node.initial, node.threshold)
-        state["v"] = np.broadcast_to(initial, current.shape).copy()
-        state["acc"] = np.zeros(current.shape, np.int64)
-    v = state["v"] + current + node.bias
-    if node.clamp is not None:
-        v = np.clip(v, -node.clamp, node.clamp)
-    event = np.clip(units(v, node.threshold, node.deadband), -node.max_negative, node.max_positive)
-    if node.acc_min is not None:
-        event = np.maximum(event, node.acc_min - state["acc"])
-    if node.acc_max is not None:
-        event = np.minimum(event, node.acc_max - state["acc"])
-    state["v"] = v - event * working(node.threshold, node.threshold)
-    state["acc"] = state["acc"] + event
-    return np.asarray(event)
-
-
-@step.register
-def _(node: Integrator, inputs: list[Array], state: State, t: int) -> Array:
-    current = sum(inputs[1:], inputs[0])
-    total = state.get("v", np.zeros_like(current)) + current + node.bias
-    if node.clamp is not None:
-        total = np.clip(total, -node.clamp, node.clamp)
-    state["v"] = total
-    return np.asarray(total * node.scale / t)
+def _(node: Staircase, inputs: list[Array], state: State, t: int) -> Array:
+    levels = inputs[0] / node.step + node.offset
+    whole = np.floor(levels) if node.rounding == "floor" else np.rint(levels)
+    low = -np.inf if node.low is None else node.low
+    high = np.inf if node.high is None else node.high
+    return np.asarray(node.step * np.clip(whole, low, high))
 
 
 def units(v: Array, threshold: Array, deadband: int) -> Array:
@@ -284,3 +270,6 @@ def window_taps(
 def _window_sum(x: Array, node: AveragePool) -> Array:
     taps = window_taps(padded(x, node.padding), node.kernel, node.stride, (1, 1))
     return np.asarray(sum(tap for _, tap in taps))
+
+
+from . import reference_neurons  # noqa: E402, F401 (registers what neurons compute)

@@ -20,6 +20,7 @@ TARGET = Target(
     ),
     supports=frozenset({Input, Encoder, Conv, Linear, MaxPool, Reshape, IF, Integrator}),
     needs_integers=True,
+    rate_coded_only=True,
     max_current=2**23 - 1,
     source="lava-nc 0.10.0: lava/proc/conv/models.py wraps the sums of a Conv to 24 bits",
 )

@@ -2,12 +2,15 @@
 
 A converted network has no loops, so a layer can be computed for every time step before the
 next one begins; this turns many small products into a few large ones and lets a constant
-input be multiplied once. Nothing else differs from ``ir.reference``.
+input be multiplied once. Blocks of samples are small enough for the cache and run side by
+side on all cores. Nothing else differs from ``ir.reference``.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +21,7 @@ from ...ir import (
     IF,
     Array,
     Conv,
+    DifferentialIF,
     Encoder,
     Graph,
     Input,
@@ -25,24 +29,35 @@ from ...ir import (
     Linear,
     MaxPool,
     Node,
+    Population,
+    RadixIF,
     Reshape,
     Signal,
+    TwoPhaseIF,
+    latency,
 )
-from ...ir.bounds import is_quantized
+from ...ir.bounds import is_quantized, largest_current, membrane_bound
 from ...ir.reference import step
 from ..base import Activity, Progress, Result
 from ..rules import check
 from ..target import Target
+from .convolution import Precision, Product
 from .events import activity, fan_out
-from .kernels import Precision, integrate, max_pool, population, synapse
+from .kernels import max_pool, population, product, stepwise, synapse
 
-BLOCK_BYTES = 1 << 28
-"""Memory for the edges of one block of samples."""
+BLOCK_BYTES = 1 << 23
+"""Size of the largest edge of one block of samples, in float32. Small blocks stay in the cache,
+and memory that is freed and asked for again in such sizes is not fetched anew from the system."""
 
 TARGET = Target(
     name="numpy",
     summary="event simulator in NumPy; runs everywhere, equal to the reference spike for spike",
-    supports=frozenset({Input, Encoder, Conv, Linear, MaxPool, Reshape, IF, Integrator}),
+    supports=frozenset(
+        [
+            *(Input, Encoder, Conv, Linear, MaxPool, Reshape, IF, Integrator),
+            *(DifferentialIF, RadixIF, TwoPhaseIF),
+        ]
+    ),
 )
 
 
@@ -52,7 +67,16 @@ class NumpyProgram:
 
     graph: Graph
     timesteps: int
-    depth_latency: int = 0
+
+    @property
+    def depth_latency(self) -> int:
+        """Steps that neurons wait or rehearse beyond T; a synapse takes no time here."""
+        return latency(self.graph)
+
+    @property
+    def steps(self) -> int:
+        """All steps of a run."""
+        return self.timesteps + self.depth_latency
 
     def run(
         self,
@@ -64,16 +88,25 @@ class NumpyProgram:
         """Simulate samples in blocks; see ``Program.run``."""
         samples = len(next(iter(inputs.values())))
         size = self._block_size
+        self._prepare()
+        blocks = [
+            {name: x[begin : begin + size] for name, x in inputs.items()}
+            for begin in range(0, max(samples, 1), size)
+        ]
         parts = []
-        for begin in range(0, samples, size):
-            block = {name: x[begin : begin + size] for name, x in inputs.items()}
-            parts.append(self._run_block(block, record))
-            if progress:
-                progress(min(begin + size, samples), samples)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for part in pool.map(lambda block: self._run_block(block, record), blocks):
+                parts.append(part)
+                if progress:
+                    progress(min(len(parts) * size, samples), samples)
         return _joined(parts)
 
     def save(self, folder: Path) -> None:
         """Write nothing: the graph is all the simulator needs."""
+
+    def _prepare(self) -> None:
+        """Make what is made once, before threads share it."""
+        _ = self._products, self._reach, self._states
 
     @cached_property
     def _reach(self) -> dict[str, Array]:
@@ -97,21 +130,43 @@ class NumpyProgram:
         synapses = self.graph.of_type(Conv) + self.graph.of_type(Linear)
         if not is_quantized(self.graph):
             return {node.name: np.float64 for node in synapses}
-        return {
-            node.name: np.float32 if self._partial_sum(node) < 2**24 else np.float64
-            for node in synapses
-        }
+        return {node.name: _holding(self._partial_sum(node)) for node in synapses}
 
     def _partial_sum(self, node: Conv | Linear) -> int:
         payload = self.graph.types[node.inputs[0]].payload or (0, 0)
         magnitude = np.abs(node.weight.astype(np.int64)).reshape(len(node.weight), -1).sum(axis=1)
-        return int(magnitude.max(initial=0)) * max(abs(payload[0]), abs(payload[1]))
+        largest = int(magnitude.max(initial=0)) * node.copies
+        return largest * max(abs(payload[0]), abs(payload[1]))
+
+    @cached_property
+    def _states(self) -> dict[str, Precision]:
+        """For each population, the float type in which its membrane is exact."""
+        populations = self.graph.of_type(IF)
+        if not is_quantized(self.graph):
+            return {node.name: np.float64 for node in populations}
+        return {node.name: _holding(self._largest_membrane(node)) for node in populations}
+
+    def _largest_membrane(self, node: IF) -> int:
+        """Return a bound on the membrane before it is clamped, and on what firing computes."""
+        bound = membrane_bound(self.graph, node, self.timesteps)
+        if node.clamp is not None:
+            current = sum(largest_current(self.graph, name) for name in node.inputs)
+            bound = min(bound, node.clamp + current + int(np.abs(node.bias).max()))
+        return bound + int(node.threshold.max()) * max(node.max_positive, node.max_negative)
+
+    @cached_property
+    def _products(self) -> dict[str, Product]:
+        return {name: product(self._synapse(name), exact) for name, exact in self._exact.items()}
+
+    def _synapse(self, name: str) -> Conv | Linear:
+        node = self.graph[name]
+        assert isinstance(node, (Conv, Linear))
+        return node
 
     @cached_property
     def _block_size(self) -> int:
         largest = max(type.size for type in self.graph.types.values())
-        # About four edges of eight bytes are alive at a time.
-        return int(max(1, BLOCK_BYTES // (32 * self.timesteps * largest)))
+        return int(max(1, BLOCK_BYTES // (4 * self.steps * largest)))
 
     def _run_block(self, inputs: Mapping[str, Array], record: bool) -> Result:
         values: dict[str, Array] = {}
@@ -125,9 +180,8 @@ class NumpyProgram:
             else:
                 value = self._value(node, arguments)
             values[node.name] = value
-            if (counts := self._counts(node, arguments, value)) is not None:
-                counted[node.name] = counts
-            if record and isinstance(node, (IF, MaxPool)):
+            self._count(node, value, counted)
+            if record and isinstance(node, (Population, MaxPool)):
                 spikes[node.name] = self._all_steps(value)
             for name in node.inputs:  # an edge nobody reads any more is freed
                 readers[name] -= 1
@@ -141,35 +195,38 @@ class NumpyProgram:
 
     def _value(self, node: Node, arguments: list[Array]) -> Array:
         if isinstance(node, Encoder):
-            return step(node, [arguments[0][0]], {}, 1)[None]
+            payload = step(node, [arguments[0][0]], {}, 1)[None]
+            if not node.once:
+                return payload
+            silence = np.zeros_like(np.broadcast_to(payload, (self.steps - 1, *payload.shape[1:])))
+            return np.concatenate([payload, silence])
         if isinstance(node, Reshape):
             return arguments[0].reshape(*arguments[0].shape[:2], *node.shape)
         if isinstance(node, (Conv, Linear)):
-            return synapse(node, arguments[0], self._exact[node.name])
+            name = node.name
+            return synapse(node, arguments[0], self._exact[name], self._products[name])
         if isinstance(node, MaxPool):
             return max_pool(node, arguments[0])
         if isinstance(node, IF):
-            return population(node, arguments, self.timesteps)
-        assert isinstance(node, Integrator)
-        return integrate(node, arguments, self.timesteps)
+            return population(node, arguments, self.steps, self._states[node.name])
+        return stepwise(node, arguments, self.steps)
 
-    def _counts(self, node: Node, arguments: list[Array], value: Array) -> Activity | None:
-        if isinstance(node, (Conv, Linear)):
-            return self._received(node.name, arguments[0])
-        if isinstance(node, MaxPool):
-            return self._pooled(node.name, arguments[0], value)
-        return activity(value) if isinstance(node, IF) else None
-
-    def _received(self, name: str, payloads: Array) -> Activity:
-        return _over_time(activity(payloads, self._reach[name]), self.timesteps)
-
-    def _pooled(self, name: str, received: Array, sent: Array) -> Activity:
-        arriving, leaving = self._received(name, received), activity(sent)
-        leaving = _over_time(leaving, self.timesteps)
-        return Activity(leaving.spikes, leaving.units, arriving.synops, arriving.unit_synops)
+    def _count(self, node: Node, value: Array, counted: dict[str, Activity]) -> None:
+        """Count the events on a node's edge, for the node and for what reads it."""
+        if not self._reads_spikes(node.name):
+            return
+        readers = [user.name for user in self.graph.users[node.name] if user.name in self._reach]
+        sent, *felt = activity(value, [self._reach[name] for name in readers])
+        for name, found in zip(readers, felt, strict=True):
+            counted[name] = _over_time(found, self.steps)
+        if isinstance(node, MaxPool):  # what it sent, and what it compared
+            sent, felt_itself = _over_time(sent, self.steps), counted[node.name]
+            sent = Activity(sent.spikes, sent.units, felt_itself.synops, felt_itself.unit_synops)
+        if isinstance(node, (Population, MaxPool)):
+            counted[node.name] = sent
 
     def _all_steps(self, value: Array) -> Array:
-        full = np.broadcast_to(value, (self.timesteps, *value.shape[1:]))
+        full = np.broadcast_to(value, (self.steps, *value.shape[1:]))
         return full.swapaxes(0, 1)
 
 
@@ -186,6 +243,11 @@ class NumpyBackend:
     def availability(self) -> str:
         """Return the version of NumPy."""
         return np.__version__
+
+
+def _holding(bound: int) -> Precision:
+    """Return the float type that holds every integer below a bound."""
+    return np.float32 if bound < 2**24 else np.float64
 
 
 def _over_time(counts: Activity, timesteps: int) -> Activity:

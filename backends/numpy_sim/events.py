@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ...ir import Array, Conv, Graph, Linear, MaxPool
@@ -41,19 +43,31 @@ def fan_out(graph: Graph, name: str) -> Array:
     return np.asarray(grid[0])[:, top : top + shape[1], left : left + shape[2]]
 
 
-def activity(payloads: Array, reach: Array | None = None) -> Activity:
-    """Count the events of one node.
+def activity(payloads: Array, reaches: Sequence[Array] = ()) -> tuple[Activity, ...]:
+    """Count the events on an edge: as they were sent, and as each of its readers felt them.
 
     Args:
         payloads: ``(timesteps, samples, *shape)``.
-        reach: Fan-out of each place, ``(*shape,)``; None for a node that is no synapse.
+        reaches: For each reader the fan-out of each place, ``(*shape,)``.
+
+    Returns:
+        What was sent, then one entry for each reader.
     """
-    magnitude = np.abs(payloads).reshape(*payloads.shape[:2], -1)
-    event = magnitude != 0
-    spikes = np.count_nonzero(event, axis=2).T.astype(np.int64)
-    units = np.rint(magnitude.sum(axis=2, dtype=np.float64)).T.astype(np.int64)
-    if reach is None:
-        return Activity(spikes, units, np.zeros_like(spikes), np.zeros_like(spikes))
-    weight = reach.reshape(-1).astype(np.float64)  # sums stay below 2**53: exact
-    synops, unit_synops = (np.rint(part @ weight).T for part in (event, magnitude))
-    return Activity(spikes, units, synops.astype(np.int64), unit_synops.astype(np.int64))
+    magnitude = np.abs(payloads.reshape(*payloads.shape[:2], -1))
+    places = magnitude.shape[2]
+    weight = np.stack([np.ones(places), *(reach.reshape(-1) for reach in reaches)], axis=1)
+    units = _weighted(magnitude, weight)
+    unit_payloads = payloads.dtype.kind == "i" and magnitude.max(initial=0) <= 1
+    events = units if unit_payloads else _weighted(magnitude != 0, weight)
+    spikes, none = events[0], np.zeros_like(events[0])
+    sent = Activity(spikes, units[0], none, none)
+    felt = zip(events[1:], units[1:], strict=True)
+    return sent, *(Activity(spikes, units[0], synops, unit) for synops, unit in felt)
+
+
+def _weighted(counted: Array, weight: Array) -> Array:
+    """Return weighted sums over places, ``(weights, samples, timesteps)``, int64, exact."""
+    most = float(counted.max(initial=0)) * float(weight.sum(axis=0).max())
+    precision = np.float32 if counted.dtype.kind in "bi" and most < 2**24 else np.float64
+    sums = counted.astype(precision) @ weight.astype(precision)
+    return np.asarray(np.rint(sums).astype(np.int64).transpose(2, 1, 0))

@@ -1,118 +1,154 @@
 """The arithmetic of the simulator: synapses as matrix products, populations step by step.
 
 A block of payloads is ``(timesteps, samples, *shape)``; the time axis has length 1 where
-nothing changes over time. Frames without any event cost nothing.
+nothing changes over time. Integer networks are computed in float32 or float64, whichever
+holds every integer that can occur (below 2**24 or 2**53): the result is exact, and faster
+than integer arithmetic.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
-from ...ir import IF, Array, Conv, Integrator, Linear, MaxPool
-from ...ir.reference import padded, units, window_taps
+from ...ir import IF, Array, Conv, Linear, MaxPool, Node, Population
+from ...ir.reference import State, padded, step, window_taps
 from ...ir.types import is_integer
+from .convolution import Precision, Product, convolution
 
-Precision = type[np.float32] | type[np.float64]
+Floats = NDArray[np.floating[Any]]
+Compare = Callable[..., Any]
 
-COLUMNS = 1 << 22
-"""Elements of the matrix that a convolution unrolls at once: it should stay in the cache."""
+NEURONS = 1 << 16
+"""Neurons advanced together: their state should stay in the cache."""
 
 
-def synapse(node: Conv | Linear, payloads: Array, exact: Precision) -> Array:
+def product(node: Conv | Linear, precision: Precision) -> Product:
+    """Return the product of a synapse's weights with frames of payloads."""
+    if isinstance(node, Conv):
+        return convolution(node, precision)
+    weight = node.weight.astype(precision).T
+    return lambda frames: np.asarray(frames @ weight)
+
+
+def synapse(
+    node: Conv | Linear, payloads: Array, precision: Precision, multiply: Product | None = None
+) -> Array:
     """Return the currents of a synapse for a block of payloads.
 
     Args:
         node: The synapse.
         payloads: ``(timesteps, samples, *in_shape)``.
-        exact: The float type in which every sum of this synapse is exact (or, for a
+        precision: The float type in which every sum of this synapse is exact (or, for a
             real-valued synapse, the precision of the simulation).
+        multiply: ``product(node, precision)``, where a caller keeps it.
 
     Returns:
-        ``(timesteps, samples, *out_shape)``, int64 for an integer synapse, else ``exact``.
+        ``(timesteps, samples, *out_shape)`` in that precision.
     """
+    multiply = multiply or product(node, precision)
     frames = payloads.reshape(-1, *payloads.shape[2:])
-    active = np.flatnonzero(frames.reshape(len(frames), -1).any(axis=1))
-    product = _convolve if isinstance(node, Conv) else _multiply
-    result = product(node, frames[active].astype(exact), exact)
-    currents: Array = np.zeros(
-        (len(frames), *result.shape[1:]), np.int64 if is_integer(node.weight) else exact
-    )
-    currents[active] = result
+    active = frames.reshape(len(frames), -1).any(axis=1)
+    if active.all():
+        currents = multiply(frames.astype(precision, copy=False))
+    else:  # frames without any event cost nothing; one stays, for the shape of the result
+        active[0] = True
+        result = multiply(frames[active].astype(precision, copy=False))
+        currents = np.zeros((len(frames), *result.shape[1:]), precision)
+        currents[active] = result
     if node.copies > 1:
         currents *= node.copies
     return currents.reshape(*payloads.shape[:2], *currents.shape[1:])
 
 
-def _multiply(node: Linear | Conv, frames: Array, exact: Precision) -> Array:
-    return np.asarray(frames @ node.weight.astype(exact).T)
+def population(
+    node: IF, currents: Sequence[Array], timesteps: int, precision: Precision = np.float64
+) -> Array:
+    """Return the payloads of a population, ``(timesteps, samples, *shape)``.
 
-
-def _convolve(node: Linear | Conv, frames: Array, exact: Precision) -> Array:
-    assert isinstance(node, Conv)
-    out, per_group, *kernel = node.weight.shape
-    filters = node.weight.reshape(node.groups, out // node.groups, -1).astype(exact)
-    frames = padded(frames, node.padding)
-    span = [node.dilation[axis] * (kernel[axis] - 1) + 1 for axis in (0, 1)]
-    windows: Array = np.lib.stride_tricks.sliding_window_view(
-        frames,
-        (span[0], span[1]),
-        axis=(2, 3),  # type: ignore[call-overload]
-    )
-    windows = windows[
-        :, :, :: node.stride[0], :: node.stride[1], :: node.dilation[0], :: node.dilation[1]
-    ]
-    count, _, height, width = windows.shape[:4]
-    result = np.empty((count, out, height, width), exact)
-    block = max(1, COLUMNS // max(1, height * width * per_group * kernel[0] * kernel[1]))
-    for begin in range(0, count, block):
-        part = windows[begin : begin + block]
-        for group, weight in enumerate(filters):
-            channels = slice(group * per_group, (group + 1) * per_group)
-            columns = part[:, channels].transpose(0, 1, 4, 5, 2, 3)
-            columns = columns.reshape(len(part), weight.shape[1], height * width)
-            rows = slice(group * len(weight), (group + 1) * len(weight))
-            result[begin : begin + block, rows] = (weight @ columns).reshape(
-                len(part), len(weight), height, width
-            )
-    return result
-
-
-def population(node: IF, currents: list[Array], timesteps: int) -> Array:
-    """Return the payloads of a population, ``(timesteps, samples, *shape)``."""
-    integer = is_integer(node.threshold)
-    work = np.int64 if integer else np.float64
+    Args:
+        node: The population.
+        currents: Of each synapse that ends here.
+        timesteps: T.
+        precision: A float type in which the membrane is exact.
+    """
     shape = np.broadcast_shapes(*(current.shape[1:] for current in currents))
-    theta, bias = node.threshold.astype(work), node.bias.astype(work)
-    v: Array = np.broadcast_to(node.initial.astype(work), shape).copy()
-    bounded = node.acc_min is not None or node.acc_max is not None
-    # A guard cannot act where no negative event exists: acc then starts at 0 and only grows.
-    track = bounded and (node.max_negative > 0 or node.acc_max is not None)
-    acc: Array = np.zeros(shape, np.int64)
     sent = np.empty((timesteps, *shape), _payload_type(node))
-    for t in range(timesteps):
+    each = max(1, NEURONS // max(1, int(np.prod(shape[1:]))))
+    for begin in range(0, shape[0], each):
+        part = slice(begin, begin + each)
+        _advance(node, [current[:, part] for current in currents], sent[:, part], precision)
+    return sent
+
+
+def _advance(node: IF, currents: Sequence[Array], sent: Array, work: Precision) -> None:
+    """Compute the payloads of some samples into ``sent``."""
+    theta: Floats = node.threshold.astype(work)
+    bias: Floats = node.bias.astype(work)
+    v: Floats = np.empty(sent.shape[1:], work)
+    v[...] = node.initial
+    # A guard cannot act where no negative event exists: acc then starts at 0 and only grows.
+    lower = node.acc_min if node.max_negative else None
+    bounded = (lower, node.acc_max) != (None, None)
+    acc: Floats = np.zeros(v.shape if bounded else 0, work)
+    event, scaled = np.empty_like(v), np.empty_like(v)
+    for t in range(len(sent)):
         for current in currents:
             v += current[min(t, len(current) - 1)]
         v += bias
         if node.clamp is not None:
             np.clip(v, -node.clamp, node.clamp, out=v)
-        if node.max_positive == 1 and node.max_negative == 0:
-            event: Array = (v >= theta).astype(np.int64)
-        else:
-            event = np.clip(units(v, theta, node.deadband), -node.max_negative, node.max_positive)
-        if track:
-            event = _bounded(node, event, acc)
+        _fire(node, v, theta, event)
+        if lower is not None:
+            _bound(node, event, np.subtract(lower, acc, out=scaled), np.less, np.maximum)
+        if node.acc_max is not None:
+            _bound(node, event, np.subtract(node.acc_max, acc, out=scaled), np.greater, np.minimum)
+        if bounded:
             acc += event
-        v -= event * theta
+        v -= np.multiply(event, theta, out=scaled)
         sent[t] = event
-    return sent
 
 
-def _bounded(node: IF, event: Array, acc: Array) -> Array:
-    if node.acc_min is not None:
-        event = np.maximum(event, node.acc_min - acc)
-    if node.acc_max is not None:
-        event = np.minimum(event, node.acc_max - acc)
-    return event
+def _fire(node: IF, v: Floats, theta: Floats, event: Floats) -> None:
+    """Write the payloads membranes would send, were it not for the bounds on their sum.
+
+    A quotient of floats rounds correctly, and its floor is that of the exact quotient as long
+    as ``|v| + theta`` is an integer that the type holds: the next whole number is then more
+    than half a unit in the last place away.
+    """
+    if node.max_positive == 1 and node.max_negative == 0:
+        np.greater_equal(v, theta, out=event, casting="unsafe")
+        return
+    if node.select != "count":
+        _fire_power(node, v, theta, event)
+        return
+    np.divide(v, theta, out=event)
+    (np.floor if node.deadband == 0 else np.trunc)(event, out=event)
+    np.clip(event, -node.max_negative, node.max_positive, out=event)
+
+
+def _fire_power(node: IF, v: Floats, theta: Floats, event: Floats) -> None:
+    """Write the signed powers of two that ``reference_neurons.power`` defines."""
+    magnitude = np.abs(v)
+    event[...] = 0
+    level = 1
+    while level <= node.max_positive:
+        share = 0.75 * level if node.select == "nearest" else level - 0.5
+        np.copyto(event, level, where=magnitude >= theta * v.dtype.type(share))
+        level *= 2
+    np.copysign(event, v, out=event)
+    event[event < -node.max_negative] = 0
+
+
+def _bound(node: IF, event: Floats, limit: Floats, beyond: Compare, nearer: Compare) -> None:
+    """Keep payloads within a limit; a multi-threshold neuron sends nothing instead."""
+    if node.select == "count":
+        nearer(event, limit, out=event)
+    else:
+        event[beyond(event, limit)] = 0
 
 
 def _payload_type(node: IF) -> type[np.generic]:
@@ -141,16 +177,22 @@ def _window_maximum(node: MaxPool, frames: Array) -> Array:
     return maximum
 
 
-def integrate(node: Integrator, currents: list[Array], timesteps: int) -> Array:
-    """Return the decoded output after every step, ``(timesteps, samples, *shape)``, float64."""
-    shape = np.broadcast_shapes(*(current.shape[1:] for current in currents))
-    total: Array = np.zeros(shape, np.int64 if is_integer(node.bias) else np.float64)
-    decoded = np.empty((timesteps, *shape), np.float64)
-    for t in range(timesteps):
-        for current in currents:
-            total += current[min(t, len(current) - 1)]
-        total += node.bias
-        if node.clamp is not None:
-            np.clip(total, -node.clamp, node.clamp, out=total)
-        decoded[t] = total * node.scale / (t + 1)
-    return decoded
+def stepwise(node: Node, currents: Sequence[Array], steps: int) -> Array:
+    """Return the value of a node after every step, ``(steps, samples, *shape)``.
+
+    For readouts and neurons with a schedule: the reference itself, step by step.
+    """
+    integer = isinstance(node, Population) and is_integer(node.threshold)
+    work = np.int64 if integer else np.float64
+    state: State = {}
+    return np.stack(
+        [
+            step(
+                node,
+                [current[min(t, len(current) - 1)].astype(work) for current in currents],
+                state,
+                t + 1,
+            )
+            for t in range(steps)
+        ]
+    )

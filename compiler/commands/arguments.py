@@ -108,7 +108,8 @@ def add_conversion(parser: ArgumentParser) -> None:
     group.add_argument(
         "--code",
         help="rate: binary spikes; ternary: signed spikes; augmented: signed spikes with a "
-        "coefficient (default: the richest code the target takes)",
+        "coefficient; multithreshold: with a power of two; radix: digits, layer after layer "
+        "(default: the best code the target takes)",
     )
     group.add_argument(
         "--timesteps",
@@ -121,7 +122,8 @@ def add_conversion(parser: ArgumentParser) -> None:
         "--max-payload",
         type=int,
         metavar="K",
-        help="largest coefficient of an augmented spike (default: 4)",
+        help="largest coefficient of an augmented spike (default: 4), or of a multithreshold "
+        "one (default: 8)",
     )
     group.add_argument(
         "--deadband",
@@ -138,15 +140,55 @@ def add_conversion(parser: ArgumentParser) -> None:
     group.add_argument(
         "--v-init",
         type=float,
-        default=0.5,
         metavar="V",
-        help="membrane at the start, in thresholds (default: %(default)s)",
+        help="membrane at the start, in thresholds (default: 0.5; 0 for multithreshold)",
+    )
+    group.add_argument(
+        "--select",
+        metavar="nearest|greedy",
+        help="which power of two a multithreshold neuron sends (default: nearest)",
+    )
+    group.add_argument(
+        "--radix", type=int, metavar="R", help="base of radix-encoded spikes (default: 2)"
+    )
+    group.add_argument(
+        "--differential",
+        action="store_true",
+        help="an event at step t corrects the value by 1/t; codes ternary and multithreshold, "
+        "with --weight-bits float",
+    )
+    group.add_argument(
+        "--shift",
+        default="initial",
+        metavar="initial|step",
+        help="whether a neuron gets --v-init at the start or spread over the steps "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--readout-delay",
+        type=delay,
+        default=0,
+        metavar="N|auto",
+        help="steps at the start that the outputs leave out (default: %(default)s)",
+    )
+    group.add_argument(
+        "--two-phase",
+        metavar="offset|residual",
+        help="neurons rehearse each sample and correct themselves; code rate",
+    )
+    group.add_argument(
+        "--rehearsal",
+        type=int,
+        default=4,
+        metavar="N",
+        help="steps of a rehearsal (default: %(default)s)",
     )
     group = parser.add_argument_group("thresholds and numbers")
     group.add_argument(
         "--thresholds",
         metavar="RULE",
-        help="max, percentile or mmse (default: mmse; max without --calibration)",
+        help="max, percentile, mmse, local, iteration, spike-norm, or bound: that of a clip, else "
+        "max (default: mmse; max without --calibration)",
     )
     group.add_argument(
         "--percentile",
@@ -163,9 +205,10 @@ def add_conversion(parser: ArgumentParser) -> None:
     )
     group.add_argument(
         "--correction",
-        metavar="none|reconstruct",
-        help="whether weights, biases and thresholds are fitted layer by layer to what the ANN "
-        "computes on the calibration data (default: reconstruct; none without --calibration)",
+        metavar="none|light|advanced|reconstruct",
+        help="what is fitted layer by layer to the ANN on the calibration data: biases (light), "
+        "initial membranes (advanced), weights and all (reconstruct) (default: reconstruct; none "
+        "without --calibration)",
     )
     group.add_argument(
         "--weight-bits",
@@ -196,6 +239,7 @@ def conversion_options(arguments: Namespace) -> dict[str, Any]:
         *("code", "timesteps", "thresholds", "percentile", "per_channel"),
         *("correction", "weight_bits"),
         *("input_bits", "max_payload", "deadband", "guard", "v_init", "seed"),
+        *("select", "radix", "differential", "shift", "readout_delay", "two_phase", "rehearsal"),
     )
     return {name: getattr(arguments, name) for name in names}
 
@@ -210,6 +254,16 @@ def weight_bits(text: str) -> int | None:
         raise ArgumentTypeError(
             f"{text!r} is neither a whole number from 2 to 8 nor 'float'"
         ) from None
+
+
+def delay(text: str) -> int | str:
+    """Return a number of steps, or ``auto``."""
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is neither a whole number nor 'auto'") from None
 
 
 def steps(text: str) -> tuple[int, ...]:

@@ -127,12 +127,10 @@ def describe(network: Network) -> list[str]:
 
 def payloads(graph: Graph) -> str:
     """Return the payloads of all populations in words."""
-    from ...ir import IF
-
-    nodes = graph.of_type(IF)
+    nodes = graph.populations
     if not nodes:
         return "no populations"
-    low, high = min(-n.max_negative for n in nodes), max(n.max_positive for n in nodes)
+    low, high = min(n.payload[0] for n in nodes), max(n.payload[1] for n in nodes)
     return f"payloads {low} to {high}"
 
 
@@ -147,7 +145,7 @@ def to_json(network: Network) -> dict[str, Any]:
         "code": manifest["options"]["code"],
         "timesteps": network.timesteps,
         "depth_latency": network.program.depth_latency,
-        "layer_synchronous": False,
+        "layer_synchronous": network.layer_synchronous,
         "network": dict(summary(network.graph)),
         "options": manifest["options"],
         "report": network.report,

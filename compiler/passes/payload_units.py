@@ -1,6 +1,6 @@
 """Change what one payload unit of a source means; its readers' weights follow.
 
-Not a pass of its own: what ``balance_thresholds`` and ``quantize_input`` share.
+Not a pass of its own: what passes that choose thresholds or quantise the input share.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...ir import Array, Conv, Graph, Linear, MaxPool, Node, Reshape
+from ...ir import IF, Array, Conv, Graph, Linear, MaxPool, Node, Reshape
 from ...ir.errors import GraphError
 
 
@@ -42,6 +42,28 @@ def rescale_readers(graph: Graph, factors: Mapping[str, Array]) -> Graph:
                 continue
         nodes.append(node)
     return Graph(nodes, graph.outputs)
+
+
+def rescale_population(graph: Graph, name: str, scale: Array) -> Graph:
+    """Multiply a population's threshold; its events are worth as much more to its readers.
+
+    Args:
+        graph: A real-valued spiking graph.
+        name: The population.
+        scale: New over old threshold, broadcastable to its shape.
+    """
+    rescaled = rescale_readers(graph, {name: scale})
+    node = rescaled[name]
+    assert isinstance(node, IF)
+    return Graph((scaled(node, scale) if n.name == name else n for n in rescaled), graph.outputs)
+
+
+def scaled(node: IF, scale: Array | float) -> IF:
+    """Return a population with another threshold and initial membrane, and its payload unit."""
+    one = np.asarray(scale, np.float64)
+    return replace(
+        node, threshold=node.threshold * one, initial=node.initial * one, unit=node.unit * one
+    )
 
 
 def _channels(node: Node, factor: Array) -> Array:

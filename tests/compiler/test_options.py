@@ -89,5 +89,5 @@ def test_what_is_no_number_is_refused(options: dict[str, Any]) -> None:
 def test_unknown_corrections_are_refused() -> None:
     with pytest.raises(OptionError, match="unknown correction 'magic'"):
         Options(correction="magic")
-    assert Options().reconstructs(synthetic=False)
-    assert not Options().reconstructs(synthetic=True)
+    assert Options().chosen_correction(synthetic=False) == "reconstruct"
+    assert Options().chosen_correction(synthetic=True) == "none"

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnc.backends.numpy_sim import NumpyBackend
+from snnc.compiler import layerwise
 from snnc.compiler.codes import make_code
 from snnc.compiler.options import Options
-from snnc.compiler.passes import reconstruct as module
 from snnc.compiler.passes.normalize import normalize
 from snnc.compiler.passes.reconstruct import Reconstruct
 from snnc.compiler.pipeline import (
@@ -115,10 +115,10 @@ def test_memory_bounds_choose_fewer_samples(monkeypatch: pytest.MonkeyPatch) -> 
     ann = run_passes(random_ann(7), SIMPLIFY)
     x = samples(ann, 7, 40)
     graph = convert(ann, "ternary", x, 4)
-    monkeypatch.setattr(module, "FRAMES", 80)
+    monkeypatch.setattr(layerwise, "FRAMES", 80)
     seen: list[tuple[int, int]] = []
     Reconstruct(ann, {"x": x}, 4, lambda done, total: seen.append((done, total)))(graph)
-    assert module._Reconstruction(Reconstruct(ann, {"x": x}, 4), graph).count == 20
+    assert layerwise.LayerwiseRun(ann, graph, {"x": x}, 4).count == 20
     layers = len(graph.of_type(IF)) + 1
     assert seen == [(done, layers) for done in range(1, layers + 1)]
 

@@ -1,0 +1,95 @@
+"""Convolution of frames of payloads: ONNX Runtime where float32 is exact, NumPy otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ...ir import Array, Conv
+from ...ir.reference import padded
+
+Precision = type[np.float32] | type[np.float64]
+
+Product = Callable[[Array], Array]
+"""From frames ``(frames, *in_shape)`` to currents ``(frames, *out_shape)``."""
+
+COLUMNS = 1 << 20
+"""Elements of the matrix that a convolution unrolls at once: it should stay in the cache."""
+
+OPSET = 17
+
+
+def convolution(node: Conv, precision: Precision) -> Product:
+    """Return the product of a convolution's weights with frames, without copies or bias.
+
+    In float32 it is a session of ONNX Runtime, which runs on one thread (the simulator runs
+    blocks of samples side by side). Its kernel adds in an order of its own, which is exact
+    where every partial sum is an integer below 2**24.
+    """
+    if precision is np.float32:
+        return _session(node)
+    return lambda frames: _unrolled(node, frames)
+
+
+def _session(node: Conv) -> Product:
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    out, _, *kernel = node.weight.shape
+    operator = helper.make_node(
+        "Conv",
+        ["frames", "weight"],
+        ["currents"],
+        kernel_shape=kernel,
+        strides=node.stride,
+        pads=node.padding,
+        dilations=node.dilation,
+        group=node.groups,
+    )
+    channels = node.weight.shape[1] * node.groups
+    sides = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, size, None, None])
+        for name, size in (("frames", channels), ("currents", out))
+    ]
+    weight = numpy_helper.from_array(node.weight.astype(np.float32), "weight")
+    graph = helper.make_graph([operator], "synapse", sides[:1], sides[1:], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    model.ir_version = 8
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return lambda frames: session.run(None, {"frames": frames})[0]
+
+
+def _unrolled(node: Conv, frames: Array) -> Array:
+    """Return the convolution as products of matrices, in float64."""
+    out, per_group, *kernel = node.weight.shape
+    filters = node.weight.reshape(node.groups, out // node.groups, -1).astype(np.float64)
+    frames = padded(frames, node.padding)
+    span = [node.dilation[axis] * (kernel[axis] - 1) + 1 for axis in (0, 1)]
+    windows: Array = np.lib.stride_tricks.sliding_window_view(
+        frames,
+        (span[0], span[1]),
+        axis=(2, 3),  # type: ignore[call-overload]
+    )
+    windows = windows[
+        :, :, :: node.stride[0], :: node.stride[1], :: node.dilation[0], :: node.dilation[1]
+    ]
+    count, _, height, width = windows.shape[:4]
+    result = np.empty((count, out, height, width))
+    block = max(1, COLUMNS // max(1, height * width * per_group * kernel[0] * kernel[1]))
+    for begin in range(0, count, block):
+        part = windows[begin : begin + block]
+        for group, weight in enumerate(filters):
+            channels = slice(group * per_group, (group + 1) * per_group)
+            columns = part[:, channels].transpose(0, 1, 4, 5, 2, 3)
+            columns = columns.reshape(len(part), weight.shape[1], height * width)
+            rows = slice(group * len(weight), (group + 1) * len(weight))
+            result[begin : begin + block, rows] = (weight @ columns).reshape(
+                len(part), len(weight), height, width
+            )
+    return result
