@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from examples.train.activations import QCFS, RateNorm, ThresholdReLU
 from examples.train.classifier import export
 from examples.train.rate_inference import shrink_thresholds
-from examples.train.recipe import Recipe, images, prepare, report, train
+from examples.train.recipe import Recipe, prepare, report, tensors, train
 from examples.train.resnet20 import ResNet20
 
 CALIBRATION = 500  # images
@@ -159,7 +159,7 @@ def main() -> None:
 
     prepare(args.threads, args.seed)
     stage = STAGES[args.activation]
-    x, y = images("cifar10", "train")
+    x, y = tensors("cifar10", "train")
     model: nn.Module = read(args.model)
     normalise(model, x[:CALIBRATION])
     activate(model, stage, x[:CALIBRATION])

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from examples.datasets import load
+from examples.datasets import Split, load
 from examples.train.classifier import accuracy, export, onnx_accuracy
 
 
@@ -129,9 +129,9 @@ def save(state: dict[str, Any], path: Path) -> None:
     os.replace(unfinished, path)
 
 
-def images(name: str, split: str) -> tuple[Tensor, Tensor]:
-    """Images and labels of a data set as tensors."""
-    x, y = load(name, "train" if split == "train" else "test")
+def tensors(name: str, split: Split) -> tuple[Tensor, Tensor]:
+    """Images and labels of a data set."""
+    x, y = load(name, split)
     return torch.from_numpy(x), torch.from_numpy(y)
 
 
@@ -144,7 +144,7 @@ def prepare(threads: int, seed: int) -> None:
 
 def report(model: nn.Module, data: str, path: Path) -> None:
     """Exports and says how well the file does on the test set."""
-    x, y = images(data, "test")
+    x, y = tensors(data, "test")
     proto = export(model, (x.shape[1], x.shape[2], x.shape[3]), path)
     print(f"{path}: {', '.join(node.op_type for node in proto.graph.node)}")
     print(f"test accuracy {onnx_accuracy(path, x, y):.2%} in ONNX Runtime", flush=True)
@@ -185,7 +185,7 @@ def command(
     )
 
     prepare(args.threads, args.seed)
-    x, y = images(data, "train")
+    x, y = tensors(data, "train")
     kept = len(x) - args.holdout
     model = train(build(), x[:kept], y[:kept], recipe)
     if args.holdout:
