@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("examples/models/resnet20.onnx"))
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="1 on a machine with other work")
     parser.add_argument("--steps", type=int, help="only try the machinery: steps of training")
     parser.add_argument("--checkpoint", type=Path, help="save the state here after each epoch")
     parser.add_argument("--resume", type=Path, help="a checkpoint to go on from")

@@ -13,6 +13,7 @@ import argparse
 import copy
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -146,7 +147,8 @@ def report(model: nn.Module, data: str, path: Path) -> None:
     """Exports and says how well the file does on the test set."""
     x, y = tensors(data, "test")
     proto = export(model, (x.shape[1], x.shape[2], x.shape[3]), path)
-    print(f"{path}: {', '.join(node.op_type for node in proto.graph.node)}")
+    counts = Counter(node.op_type for node in proto.graph.node)
+    print(f"{path}: {', '.join(f'{count} {kind}' for kind, count in counts.items())}")
     print(f"test accuracy {onnx_accuracy(path, x, y):.2%} in ONNX Runtime", flush=True)
 
 
@@ -169,7 +171,7 @@ def command(
     parser.add_argument("--rate", type=float, default=recipe.rate, help="highest learning rate")
     parser.add_argument("--weight-decay", type=float, default=recipe.weight_decay)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="1 on a machine with other work")
     parser.add_argument("--holdout", type=int, default=0, help="images kept back for tuning")
     parser.add_argument("--checkpoint", type=Path, help="save the state here after each epoch")
     parser.add_argument("--resume", type=Path, help="a checkpoint to go on from")

@@ -45,5 +45,5 @@ if __name__ == "__main__":
         vgg,
         "cifar10",
         "vgg.onnx",
-        Recipe(epochs=15, rate=0.1),
+        Recipe(epochs=12, rate=0.1),
     )
