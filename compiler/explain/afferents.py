@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...backends.numpy_sim.kernels import Precision, synapse
+from ...backends.numpy_sim.convolution import Precision
+from ...backends.numpy_sim.kernels import synapse
 from ...ir import IF, Array, Conv, Encoder, Graph, Integrator, Linear, MaxPool, Reshape
 from ...ir.types import is_integer
 from ..codes import Code
