@@ -11,9 +11,8 @@ from ...backends.artifact import require_ann
 from ...backends.base import Progress
 from ...backends.numpy_sim import NumpyBackend
 from ...backends.onnx_runtime import AnnSession
-from ...ir import Array, Graph
+from ...ir import IF, Array, Graph, Integrator
 from ...ir.errors import DataError, OptionError
-from ..codes import CODES
 from ..data import Samples
 from ..evaluate import class_scores, default_steps
 from ..network import Network
@@ -32,6 +31,10 @@ MOST = 256
 
 BLOCK_BYTES = 1 << 28
 """Memory for the payloads and the values of the samples that are looked at at once."""
+
+
+EXPLAINED = ("rate", "ternary", "augmented")
+"""Codes whose payloads count thresholds and whose outputs are means over all steps."""
 
 
 def explain(
@@ -58,10 +61,12 @@ def explain(
         OptionError: The network's code is none of the rate type.
     """
     settings = Settings.of(network)
-    if settings.code not in CODES:
+    if settings.code not in EXPLAINED or not _is_plain(network.graph):
         raise OptionError(
-            f"code {settings.code!r} cannot be explained: its outputs are no means over time",
-            hint=f"compile with one of: {', '.join(CODES)}",
+            f"code {settings.code!r} with this schedule cannot be explained: its outputs are no "
+            "plain means over time",
+            hint=f"compile with one of: {', '.join(EXPLAINED)}, and without --differential, "
+            "--two-phase and --readout-delay",
         )
     samples, labels = _chosen(samples, labels, limit)
     run = _Run(network, settings, labels)
@@ -182,3 +187,10 @@ def _block_size(network: Network) -> int:
     # Payloads, the ANN's values and changes for each edge; all parts of one layer's error.
     each = sum(sizes) * (network.timesteps + 4 + 8 + 4) + max(sizes) * 8 * (2 * len(PARTS) + 8)
     return int(max(1, BLOCK_BYTES // each))
+
+
+def _is_plain(graph: Graph) -> bool:
+    """Whether all steps are alike, from input to readout."""
+    readouts = graph.of_type(Integrator)
+    plain = all((node.decoding, node.start) == ("mean", 1) for node in readouts)
+    return plain and all(isinstance(node, IF) for node in graph.populations)

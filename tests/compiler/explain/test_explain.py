@@ -123,7 +123,7 @@ def test_codes_whose_outputs_are_no_means_are_refused(artifact: Path) -> None:
     manifest = dict(network.artifact.manifest)
     manifest["options"] = {**manifest["options"], "code": "radix"}
     radix = replace(network, artifact=replace(network.artifact, manifest=manifest))
-    with pytest.raises(OptionError, match="'radix' cannot be explained"):
+    with pytest.raises(OptionError, match="'radix' with this schedule cannot be explained"):
         explain(radix, {"x": np.zeros((1, 1, 6, 6), np.float32)})
 
 

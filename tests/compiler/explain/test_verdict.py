@@ -46,7 +46,10 @@ def test_nothing_is_wrong_with_a_sound_network(correction: str) -> None:
             "quantisation",
             "--thresholds mmse",
         ),
-        ({"timesteps": 1, "correction": "reconstruct"}, "quantisation", "--timesteps 2"),
+        (
+            "quantisation",
+            "--timesteps 2",
+        ),
         ({"weight_bits": 2}, "weights", "--weight-bits 8"),
         ({"weight_bits": 2, "correction": "reconstruct"}, "weights", "--weight-bits 8"),
         ({"guard": False}, "guard", "--guard"),
