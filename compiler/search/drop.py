@@ -11,11 +11,13 @@ Medicine* 17 (1998) 2635-2650, method 10.
 is the score of its right class minus the best other score, so it is right where that is above
 0. The spiking network turns the ANN's margin ``m`` into
 
-    m' = m + shift + slope * m + spread(m) * e,    spread(m) = base + growth * |m|
+    m' = gain * m + spread(m) * e,    spread(m) = base + growth * |m|
 
 with an ``e`` that does not depend on ``m``: least squares on the samples nearest to the
-boundary, where answers change. The drop is the mean over all samples of ``[m > 0] - P(m' > 0)``.
-This is the steadier of the two, with half the deviation or less where drops are small: every
+boundary, where answers change. The line goes through the origin, because where the ANN is
+undecided nothing favours one class; fitted freely, its offset would be the largest error of all.
+The drop is the mean over all samples of ``[m > 0] - P(m' > 0)``.
+This is the steadier of the two, with a third of the deviation where drops are small: every
 sample near the boundary counts with a probability instead of a yes or no, and since calibration
 does not touch the ANN its margins are taken from all calibration samples; only what is fitted to
 ``m'`` has to come from samples that calibration has not seen. How far the prediction may be off
@@ -160,23 +162,17 @@ def newcombe(both: int, first: int, second: int, neither: int) -> tuple[float, f
 def _predicted(margins: Array, before: Array, after: Array) -> float:
     """Return the drop over all margins under the model fitted to ``before`` and ``after``."""
     near = np.abs(before) <= np.quantile(np.abs(before), NEAREST)
-    m, moved = before[near], after[near] - before[near]
-    ones = np.ones(len(m))
-    shift, slope = _line(ones, m, moved)
-    rest = moved - shift - slope * m
-    base, growth = _line(ones, np.abs(m), np.abs(rest))
+    m = before[near]
+    gain = float(m @ after[near] / max(m @ m, np.finfo(float).tiny))
+    rest = after[near] - gain * m
+    away = np.stack([np.ones(len(m)), np.abs(m)], axis=1)
+    (base, growth), *_ = np.linalg.lstsq(away, np.abs(rest), rcond=None)
     least = LEAST_SPREAD * np.abs(rest).mean() + np.finfo(float).eps  # no answer moved at all
 
     def spread(m: Array) -> Array:
-        return np.maximum(base + growth * np.abs(m), least)
+        return np.asarray(np.maximum(base + growth * np.abs(m), least))
 
     e = np.sort(rest / spread(m))
-    crossing = -(margins + shift + slope * margins) / spread(margins)
+    crossing = -gain * margins / spread(margins)
     still_right = 1 - np.searchsorted(e, crossing, side="right") / len(e)
     return float(np.mean((margins > 0) - still_right))
-
-
-def _line(ones: Array, x: Array, y: Array) -> tuple[float, float]:
-    """Return offset and slope of the least-squares line."""
-    (offset, slope), *_ = np.linalg.lstsq(np.stack([ones, x], axis=1), y, rcond=None)
-    return float(offset), float(slope)
