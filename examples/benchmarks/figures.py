@@ -39,7 +39,7 @@ def _draw(results: Sequence[Result], path: Path, quantity: str, label: str) -> N
     from matplotlib.figure import Figure
 
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 3.8), layout="constrained")
+        figure = Figure(figsize=(7.2, 5.2), layout="constrained")
         axes: Any = figure.add_subplot()
         for system, method in dict.fromkeys((r.system, r.method) for r in results):
             line = [r for r in results if (r.system, r.method) == (system, method)]
@@ -58,11 +58,13 @@ def _draw(results: Sequence[Result], path: Path, quantity: str, label: str) -> N
         if quantity == "timesteps":
             steps = sorted({result.timesteps for result in results})
             axes.set_xticks(steps, [str(t) for t in steps])
+        else:  # networks that are all but silent say nothing
+            axes.set_xlim(left=max(result.synops for result in results) / 1000)
         axes.set(
             xlabel=label,
             ylabel="accuracy, %",
             title=f"{results[0].network}, {results[0].data}, {count:,} test samples",
         )
         axes.grid(alpha=0.3)
-        figure.legend(loc="outside right center", frameon=False)
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
         figure.savefig(path, metadata={"Date": None})
