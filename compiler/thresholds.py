@@ -21,6 +21,12 @@
   one, so ``lam`` is kept at or below the largest magnitude seen, which a clip bounds.
 - ``spike-norm``: thresholds from the currents of the spiking network, found later
   (``passes.spike_norm``); until then as ``max``.
+- ``bound``: the upper bound of a clip, which training or the design of the network chose (Ding
+  et al., IJCAI 2021: the threshold of a rate norm layer; Deng and Gu, ICLR 2021: that of their
+  ReLU); ``max`` where there is none.
+
+No rule gives more than the bound of a clip, for all start from the largest value seen. Behind a
+staircase none is asked (``pipeline.trained_full_scale``).
 """
 
 from __future__ import annotations
@@ -34,7 +40,7 @@ from ..ir import Array
 from ..ir.errors import OptionError
 from .calibration import Moments, Statistics
 
-RULES = ("max", "percentile", "mmse", "local", "iteration", "spike-norm")
+RULES = ("max", "percentile", "mmse", "local", "iteration", "spike-norm", "bound")
 FEWEST = 1000
 """Values of a channel that an estimate of its own needs: fewer say too little of its tail."""
 
@@ -118,7 +124,7 @@ class ThresholdRule:
         if not len(filled):
             return 0.0
         largest = float(edges[filled[-1] + 1])
-        if self.name in ("max", "spike-norm"):
+        if self.name in ("max", "bound", "spike-norm"):
             return largest
         if self.name == "local":
             return min(_locally_balanced(counts, edges), largest)

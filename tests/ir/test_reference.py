@@ -19,6 +19,7 @@ from snnc.ir import (
     Integrator,
     Linear,
     MaxPool,
+    Staircase,
     TensorType,
     reference,
 )
@@ -200,3 +201,20 @@ def test_samples_do_not_see_each_other() -> None:
     for index in range(3):
         alone = reference.run(graph, {"x": inputs["x"][index : index + 1]}, TIMESTEPS)
         np.testing.assert_array_equal(alone.outputs["y"][:, 0], together[:, index])
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, [-2, -1, -1, 0, 0, 0, 1, 2]),
+        ({"offset": 0.5}, [-1, -1, 0, 0, 1, 1, 2, 3]),
+        ({"rounding": "half_even"}, [-2, -1, 0, 0, 0, 1, 2, 2]),
+        ({"offset": 0.5, "low": 0, "high": 2}, [0, 0, 0, 0, 1, 1, 2, 2]),
+        ({"step": np.full(1, 0.5), "low": -2, "high": 2}, [-1, -1, -0.5, 0, 0.5, 0.5, 1, 1]),
+        ({"step": np.full(1, 2.0), "offset": 0.25}, [-2, -2, 0, 0, 0, 0, 2, 2]),
+    ],
+)
+def test_levels_of_a_staircase(fields: dict[str, Any], expected: list[float]) -> None:
+    node = Staircase(name="s", inputs=("x",), **fields)
+    x = np.array([[-1.5, -1.0, -0.5, 0.0, 0.5, 0.75, 1.5, 2.5]])
+    assert step(node, [x], {}, 1)[0].tolist() == expected

@@ -15,12 +15,10 @@ from snnc.backends.numpy_sim import NumpyBackend
 from snnc.compiler.passes.normalize import normalize
 from snnc.compiler.passes.schedule import DelayReadout, SpreadInitial, transient
 from snnc.compiler.passes.to_differential import to_differential
-from snnc.compiler.passes.to_radix import ToRadix
 from snnc.compiler.passes.to_two_phase import ToTwoPhase
 from snnc.ir import (
     IF,
     Array,
-    AveragePool,
     Clip,
     DifferentialIF,
     Encoder,
@@ -29,120 +27,15 @@ from snnc.ir import (
     Integrator,
     Linear,
     MaxPool,
-    RadixIF,
     TensorType,
     TwoPhaseIF,
     latency,
 )
-from snnc.ir.bounds import is_quantized
 from snnc.ir.errors import ConversionError
 from snnc.ir.printer import to_text
 from snnc.ir.reference import evaluate, run, step
 from tests.ann_graphs import AnnBuilder, random_ann
 from tests.conversions import chain_ann, convert, residual_ann, samples
-
-POOLS = (AveragePool, MaxPool)
-
-
-# -- radix ----------------------------------------------------------------------------------------
-
-
-def undone(graph: Graph) -> Graph:
-    """Return the network of before ``ToRadix``: one event a value, all in one step."""
-    nodes = []
-    for node in graph:
-        if isinstance(node, RadixIF):
-            node = IF(
-                name=node.name,
-                inputs=node.inputs,
-                threshold=node.threshold,
-                bias=node.bias,
-                initial=node.initial,
-                max_positive=node.base**node.digits - 1,
-            )
-        elif isinstance(node, Encoder):
-            node = replace(node, once=False)
-        elif isinstance(node, Integrator):
-            node = replace(node, decoding="mean")
-        nodes.append(node)
-    return Graph(nodes, graph.outputs)
-
-
-@settings(max_examples=12, deadline=None)
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    base=st.sampled_from([2, 3, 4]),
-    digits=st.integers(1, 4),
-    pool=st.sampled_from(POOLS),
-)
-def test_digits_say_exactly_what_one_event_said(
-    seed: int, base: int, digits: int, pool: type[AveragePool | MaxPool]
-) -> None:
-    """Outputs and every population, with residual branches and both kinds of pools."""
-    graph = residual_ann(seed, pool=pool)
-    x = samples(graph, seed)
-    radix = convert(graph, x, code="radix", radix=base, timesteps=digits)
-    assert is_quantized(radix)
-    whole = undone(radix)
-    once = NumpyBackend().lower(whole, 1).run({"x": x}, record=True)
-    program = NumpyBackend().lower(radix, digits)
-    serial = program.run({"x": x}, record=True)
-    np.testing.assert_array_equal(serial.decoded["y"][:, -1], once.decoded["y"][:, 0])
-    assert once.spikes.keys() == serial.spikes.keys()
-    for name, trains in serial.spikes.items():
-        np.testing.assert_array_equal(
-            trains.sum(axis=1, dtype=np.int64), once.spikes[name][:, 0], name
-        )
-    depth = 4 + (pool is AveragePool)  # an average before a linear map is a population
-    assert program.depth_latency == (depth - 1) * (digits - 1)
-
-
-@settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), base=st.integers(2, 4))
-def test_a_layer_speaks_in_its_window_only(seed: int, base: int) -> None:
-    """Each digit times its weight; a layer begins with the last digit of those before it."""
-    graph = residual_ann(seed)
-    x = samples(graph, seed)
-    radix = convert(graph, x, code="radix", radix=base, timesteps=3)
-    trains = run(radix, {"x": x}, 3).spikes
-    starts = [node.start for node in radix.of_type(RadixIF)]
-    assert starts == [1, 3, 5, 7, 9]  # no branch shortens the wait of the join
-    for node in radix.of_type(RadixIF):
-        sent = trains[node.name]
-        assert sent.any()
-        for t in range(1, len(sent) + 1):
-            place = t - node.start
-            if not 0 <= place < 3:
-                assert not sent[t - 1].any()
-                continue
-            weight = base ** (2 - place)
-            assert set(np.unique(sent[t - 1])) <= {weight * digit for digit in range(base)}
-
-
-def test_a_signed_value_is_a_pair_of_radix_populations() -> None:
-    net = AnnBuilder(np.random.default_rng(0))
-    graph = net.graph(net.linear(net.linear(net.input(6), 4), 5))  # too small to be composed
-    x = samples(graph, 0, 16)
-    radix = convert(graph, x, code="radix", timesteps=8, weight_bits=None)
-    assert len(radix.of_type(RadixIF)) == 2
-    got = NumpyBackend().lower(radix, 8).run({"x": x}).decoded["y"][:, -1]
-    expected = evaluate(graph, {"x": x})["linear2"]
-    np.testing.assert_allclose(got, expected, atol=0.02 * np.abs(expected).max())
-
-
-def test_a_radix_network_is_a_quantised_one() -> None:
-    """With 2**T levels the rounding of each value is all that is left, so it shrinks as fast."""
-    graph = chain_ann(3)
-    x = samples(graph, 3, 64)
-    expected = evaluate(graph, {"x": x})[graph.outputs["y"]]
-    errors = []
-    for digits in (4, 8, 12):
-        radix = convert(graph, x, code="radix", timesteps=digits, weight_bits=None)
-        got = NumpyBackend().lower(radix, digits).run({"x": x}).decoded["y"][:, -1]
-        errors.append(np.abs(got - expected).max())
-    assert errors[1] < errors[0] / 8
-    assert errors[2] < errors[1] / 8
-
 
 # -- differential coding --------------------------------------------------------------------------
 
@@ -444,12 +337,3 @@ def test_any_ann_gets_any_schedule_or_a_reason(seed: int) -> None:
         decoded = NumpyBackend().lower(spiking, 4).run({"x": x}).decoded["y"]
         assert np.isfinite(decoded).all()
         assert decoded[:, -1].any()
-
-
-def test_passes_are_only_for_what_they_know() -> None:
-    """``ToRadix`` turns every population of unsigned events into one with digits."""
-    spiking = convert(chain_ann(0), samples(chain_ann(0), 0), code="radix", timesteps=2)
-    assert not spiking.of_type(IF)
-    assert [node.name for node in ToRadix(2, 2)(undone(spiking)).of_type(RadixIF)] == [
-        node.name for node in spiking.of_type(RadixIF)
-    ]
