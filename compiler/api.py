@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
@@ -72,6 +73,7 @@ def compile(
     *,
     target: str = "numpy",
     calibration: Source | None = None,
+    max_drop: float | None = None,
     include_ann: bool = True,
     after: After | None = None,
     progress: Progress | None = None,
@@ -84,6 +86,10 @@ def compile(
         target: Name of a target; ``snnc targets`` lists them.
         calibration: Training samples, an ``.npz`` file, an array or a dict; some hundreds are
             enough. Without them synthetic inputs are used and the report says so.
+        max_drop: Accuracy that may be lost, a fraction: the cheapest code, T and payload cap that
+            keep to it are searched for (``compiler.search``). Right is what labels ``y`` in the
+            calibration data say, without them what the ANN answers. A code or a cap among the
+            options is kept, and ``timesteps`` is then the largest T allowed.
         include_ann: Whether the artifact keeps the source model, for ``evaluate``,
             ``estimate`` and diagnosis.
         after: Called with the name and the result of each pass; first with ``imported``.
@@ -100,6 +106,7 @@ def compile(
         DesignRuleError: The network does not fit the target.
         DataError: The calibration data do not fit the model.
         OptionError: An option is out of range.
+        AccuracyError: No setting is sure to keep to ``max_drop``.
         UnknownTargetError: No backend has that name.
     """
     from ..backends.onnx_runtime import to_onnx
@@ -110,6 +117,18 @@ def compile(
     code = chosen.make_code(
         signed=backend.target.signed_payloads, graded=backend.target.graded_payloads
     )
+    if max_drop is not None:
+        from .search import Search, candidates
+
+        return Search(
+            build=partial(compile, model, target=target, include_ann=include_ann),
+            model=model,
+            calibration=calibration,
+            max_drop=max_drop,
+            options=chosen,
+            settings=candidates(chosen, backend.target, options.get("timesteps")),
+            progress=progress,
+        ).network(after)
     imported = load(model)
     report = Report(
         cut=[f"{cut.operator} ({cut.node}) before output {cut.output!r}" for cut in imported.cut]

@@ -78,7 +78,7 @@ def make_code(
         OptionError: An option is out of range or has no meaning for the code.
     """
     if name not in CODES:
-        raise OptionError(f"unknown code {name!r}", hint=f"choose one of: {', '.join(CODES)}")
+        raise OptionError(f"unknown code {name!r}", hint=f"choose one of: auto, {', '.join(CODES)}")
     if v_init is not None and not 0 <= v_init <= 1:
         raise OptionError(
             f"--v-init {v_init} is out of range", hint="give a value from 0 to 1, in thresholds"

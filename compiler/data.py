@@ -72,6 +72,18 @@ def load_labels(source: Source, samples: int, *, what: str = "data") -> Array:
     return labels.astype(np.int64)
 
 
+def find_labels(source: Source, samples: Samples, *, what: str = "data") -> Array | None:
+    """Return the labels of samples that were loaded from a source, or None where it has none.
+
+    Raises:
+        DataError: As ``load_labels``.
+    """
+    # Where an input has the name of the labels, the array is that input's.
+    if "y" in samples or "y" not in read_arrays(source, what):
+        return None
+    return load_labels(source, len(next(iter(samples.values()))), what=what)
+
+
 def read_arrays(source: Source, what: str = "data") -> dict[str, Array]:
     """Return the named arrays of a source.
 

@@ -176,7 +176,6 @@ def estimate(
         progress: Called with samples done and in all.
     """
     graph = network.graph
-    steps = network.timesteps + latency(graph)
     program = NumpyBackend().lower(graph, network.timesteps)
     activity = program.run(samples, progress=progress).activity
     ann = recognise_staircase(ann)  # an exported staircase is five operators
@@ -187,21 +186,31 @@ def estimate(
         hardware=hardware,
         samples=len(next(iter(samples.values()))),
         latency_steps=network.timesteps + network.program.depth_latency,
-        snn=tuple(
-            operations
-            for node in graph
-            if (operations := spiking_operations(graph, node, activity, steps)) is not None
-        ),
+        snn=graph_operations(graph, network.timesteps, activity),
         ann=tuple(
             operations for node in ann if (operations := ann_operations(ann, node)) is not None
         ),
         arithmetic={
-            "snn": ("int8_mac", "int32_add") if integer else ("fp32_mac", "fp32_add"),
+            "snn": spiking_arithmetic(graph),
             "ann": ("fp32_mac", "fp32_add"),
             "twin": (whole, "int32_add") if integer else ("fp32_mac", "fp32_add"),
         },
         twin_bits=bits,
     )
+
+
+def graph_operations(
+    graph: Graph, timesteps: int, activity: Mapping[str, Activity]
+) -> tuple[Operations, ...]:
+    """Return what all nodes of a spiking network did in a run of T steps."""
+    steps = timesteps + latency(graph)
+    found = (spiking_operations(graph, node, activity, steps) for node in graph)
+    return tuple(operations for operations in found if operations is not None)
+
+
+def spiking_arithmetic(graph: Graph) -> tuple[str, str]:
+    """Return the operation names of a MAC and an addition of a spiking network."""
+    return ("int8_mac", "int32_add") if is_quantized(graph) else ("fp32_mac", "fp32_add")
 
 
 def spiking_operations(

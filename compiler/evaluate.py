@@ -15,7 +15,7 @@ import numpy as np
 
 from ..backends.artifact import require_ann
 from ..backends.base import Progress
-from ..ir import Array
+from ..ir import Array, Graph
 from ..ir.errors import DataError, OptionError
 from .data import Samples
 from .event_counts import total_activity
@@ -128,13 +128,8 @@ def evaluate(
             f"--timesteps {min(steps)}: the network has no answer before step {first}",
             hint=f"give {first} or more, up to {network.timesteps}",
         )
-    output, classes = class_scores(network)
-    if labels.min() < 0 or labels.max() >= classes:
-        raise DataError(
-            f"labels reach from {labels.min()} to {labels.max()}, but output {output!r} has "
-            f"{classes} classes",
-            hint=f"give labels from 0 to {classes - 1}",
-        )
+    output, classes = class_scores(network.graph)
+    check_labels(labels, output, classes)
     session = AnnSession(require_ann(network.artifact))
     correct, counts = _run(network, samples, labels, output, progress)
     right = 0
@@ -168,13 +163,13 @@ def default_steps(timesteps: int) -> tuple[int, ...]:
     return (*(2**i for i in range((timesteps - 1).bit_length())), timesteps)
 
 
-def class_scores(network: Network) -> tuple[str, int]:
+def class_scores(graph: Graph) -> tuple[str, int]:
     """Return the output that scores classes, and their number.
 
     Raises:
         DataError: There are several outputs, or the only one does not score classes.
     """
-    outputs = network.graph.outputs
+    outputs = graph.outputs
     if len(outputs) > 1:
         raise DataError(
             f"the network has {len(outputs)} outputs ({', '.join(map(repr, outputs))}), and "
@@ -182,7 +177,7 @@ def class_scores(network: Network) -> tuple[str, int]:
             hint="export a model with one output, or compare the outputs of `snnc run` yourself",
         )
     ((output, name),) = outputs.items()
-    type = network.graph.types[name]
+    type = graph.types[name]
     if type.size != max(type.shape) or type.size < 2:
         raise DataError(
             f"output {output!r} has the shape {type.shape}, and accuracy is defined for one "
@@ -190,6 +185,16 @@ def class_scores(network: Network) -> tuple[str, int]:
             hint="compare the outputs of `snnc run` yourself",
         )
     return output, type.size
+
+
+def check_labels(labels: Array, output: str, classes: int) -> None:
+    """Raise ``DataError`` unless all labels ``(samples,)`` are classes of an output."""
+    if labels.min() < 0 or labels.max() >= classes:
+        raise DataError(
+            f"labels reach from {labels.min()} to {labels.max()}, but output {output!r} has "
+            f"{classes} classes",
+            hint=f"give labels from 0 to {classes - 1}",
+        )
 
 
 def wilson(share: float, samples: int) -> tuple[float, float]:

@@ -15,6 +15,9 @@ CORRECTIONS = ("none", "light", "advanced", "reconstruct")
 SHIFTS = ("initial", "step")
 TWO_PHASE = ("offset", "residual")
 
+AUTO = "auto"
+"""The code that stands for the target's default."""
+
 DEFAULT_CODE = "augmented"
 """For targets that take graded payloads; a target without them gets the richest code it takes."""
 
@@ -30,7 +33,7 @@ class Options:
     """The options of ``snnc compile``; every one has a default that works.
 
     Attributes:
-        code: Name of the spike code, or None for the target's default.
+        code: Name of the spike code; None, or ``auto``, for the target's default.
         timesteps: T: steps a sample is presented for.
         thresholds: Threshold rule, or None for ``mmse`` (``max`` on synthetic calibration data).
         percentile: For the rule ``percentile``.
@@ -53,7 +56,7 @@ class Options:
         two_phase: Correction found in a rehearsal of each sample, ``offset`` or ``residual``,
             or None; for code ``rate``.
         rehearsal: Steps of a rehearsal.
-        seed: Of the synthetic calibration data.
+        seed: Of the synthetic calibration data, and of what a search draws.
     """
 
     code: str | None = None
@@ -78,6 +81,8 @@ class Options:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.code == AUTO:
+            object.__setattr__(self, "code", None)
         for name in WHOLE_NUMBERS:
             self._coerce(name, index, "a whole number")
         for name in ("percentile", "v_init"):

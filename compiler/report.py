@@ -41,6 +41,7 @@ class Report:
         cut: Read-out operators cut off behind the last layer, in words.
         approximations: One sentence for each thing that is not exact.
         warnings: What the user was warned of, with the way out.
+        search: How code, T and cap were searched for; None where they were given.
     """
 
     calibration: str = ""
@@ -51,6 +52,7 @@ class Report:
     cut: list[str] = field(default_factory=list)
     approximations: list[str] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)
+    search: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as it goes into a manifest."""

@@ -73,6 +73,10 @@ class DataError(SnncError):
     """Data the user gave do not fit: a missing array, a wrong shape, NaN, a lossy cast."""
 
 
+class AccuracyError(SnncError):
+    """No setting of the compiler keeps the accuracy the user asked for."""
+
+
 class ArtifactError(SnncError):
     """A folder is not a usable artifact: wrong version, wrong hash, unsafe content."""
 

@@ -108,15 +108,14 @@ def add_conversion(parser: ArgumentParser) -> None:
     group.add_argument(
         "--code",
         help="rate: binary spikes; ternary: signed spikes; augmented: signed spikes with a "
-        "coefficient; multithreshold: with a power of two; radix: digits, layer after layer "
-        "(default: the best code the target takes)",
+        "coefficient; multithreshold: with a power of two; radix: digits, layer after layer; "
+        "auto: augmented where the target takes it, else ternary, else rate (default: auto)",
     )
     group.add_argument(
         "--timesteps",
         type=int,
-        default=8,
         metavar="T",
-        help="steps a sample (default: %(default)s)",
+        help="steps a sample (default: 8)",
     )
     group.add_argument(
         "--max-payload",
@@ -234,14 +233,30 @@ def add_conversion(parser: ArgumentParser) -> None:
 
 
 def conversion_options(arguments: Namespace) -> dict[str, Any]:
-    """Return the fields of ``compiler.options.Options`` that arguments hold."""
+    """Return the fields of ``compiler.options.Options`` that arguments hold.
+
+    ``timesteps`` is left out where it was not given: to a search, T given is a limit.
+    """
     names = (
         *("code", "timesteps", "thresholds", "percentile", "per_channel"),
         *("correction", "weight_bits"),
         *("input_bits", "max_payload", "deadband", "guard", "v_init", "seed"),
         *("select", "radix", "differential", "shift", "readout_delay", "two_phase", "rehearsal"),
     )
-    return {name: getattr(arguments, name) for name in names}
+    given = {name: getattr(arguments, name) for name in names}
+    return {n: value for n, value in given.items() if n != "timesteps" or value is not None}
+
+
+def fraction(text: str) -> float:
+    """Return a number given as a fraction or in percent.
+
+    >>> fraction("0.5%"), fraction("0.005")
+    (0.005, 0.005)
+    """
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no fraction, e.g. 0.5% or 0.005") from None
 
 
 def weight_bits(text: str) -> int | None:

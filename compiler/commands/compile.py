@@ -8,8 +8,9 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from .arguments import add_conversion, conversion_options
+from .arguments import add_conversion, conversion_options, fraction
 from .console import Console, one_line
+from .search_table import print_search
 
 if TYPE_CHECKING:
     from ...ir import Graph
@@ -26,6 +27,15 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="X.npz",
         help="training samples, arrays named after the model's inputs or x; some hundreds are "
         "enough (default: synthetic ones, and a warning)",
+    )
+    parser.add_argument(
+        "--max-drop",
+        type=fraction,
+        metavar="0.5%%",
+        help="search for the cheapest code, T and cap that lose at most this much accuracy, in "
+        "points or as a fraction; a quarter of the --calibration samples is held back to judge, "
+        "by labels y if there are any, else by agreement with the model; a --code or "
+        "--max-payload given is kept, a --timesteps given is the largest T tried",
     )
     parser.add_argument(
         "-o",
@@ -58,6 +68,7 @@ def run(arguments: Namespace, console: Console) -> int:
             arguments.model,
             target=target,
             calibration=arguments.calibration,
+            max_drop=arguments.max_drop,
             include_ann=not arguments.no_ann,
             after=after,
             progress=progress,
@@ -66,7 +77,9 @@ def run(arguments: Namespace, console: Console) -> int:
         network.save(out)
     for message, hint in network.report["warnings"]:
         console.warning(message, hint)
-    console.lines(*describe(network), f"written      {out}", *_next_commands(out))
+    console.lines(*describe(network))
+    print_search(network.report.get("search"), console)
+    console.lines(f"written      {out}", *_next_commands(out))
     console.result({"artifact": str(out), **to_json(network)})
     return 0
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,7 @@ METHODS: tuple[Method, ...] = (
     Method("spike-norm", {**RATE, **ONE_SCALE, **FROM_ZERO, "thresholds": "spike-norm"}),
     Method("local", {**RATE, "thresholds": "local"}),
     Method("iteration", {**RATE, "thresholds": "iteration"}),
-    # half a threshold, all at once or a little at each step
-    Method("max, shift initial", {**RATE, **ONE_SCALE, "thresholds": "max", "shift": "initial"}),
+    # half a threshold, a little at each step instead of all at once
     Method("max, shift step", {**RATE, **ONE_SCALE, "thresholds": "max", "shift": "step"}),
     # corrections, with the neuron of Li et al. 2021
     Method("mmse, shift step", {**RATE, "thresholds": "mmse", "shift": "step"}),
@@ -121,18 +121,18 @@ def measure(method: Method, tasks: Sequence[Task], timesteps: int) -> list[Resul
         task.model, calibration=task.calibration, timesteps=timesteps, **method.options
     )
     correct, counts, found_results = 0, np.zeros(3), list[Result]()
-    for begin in range(0, len(task.x), BLOCK):
-        result = net.run(task.x[begin : begin + BLOCK])
+    blocks = sorted({*range(0, len(task.y), BLOCK), *(len(part.y) for part in tasks)})
+    for begin, end in pairwise(blocks):
+        result = net.run(task.x[begin:end])
         assert isinstance(result.outputs, np.ndarray)
-        guesses = result.outputs.argmax(axis=1)
-        correct += int((guesses == task.y[begin : begin + BLOCK]).sum())
+        correct += int((result.outputs.argmax(axis=1) == task.y[begin:end]).sum())
         found = total_activity(net.graph, result.activity)
         counts += [found.spikes.sum(), found.synops.sum(), found.unit_synops.sum()]
         seconds = time.perf_counter() - started
         found_results += [
             _result(method, part, timesteps, correct, counts, seconds)
             for part in tasks
-            if len(part.y) == begin + len(result.outputs)
+            if len(part.y) == end
         ]
     return found_results
 

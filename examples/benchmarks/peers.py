@@ -150,7 +150,8 @@ def measure(peer: Peer, task: Task, ann: fx.GraphModule) -> Iterator[Result]:
     started = time.perf_counter()
     batches = torch.split(torch.from_numpy(task.calibration), CALIBRATION_BATCH)
     snn, passes = convert(peer, ann, batches)
-    print(f"{peer.method}: converted in {time.perf_counter() - started:.0f} s, {passes} passes")
+    seconds = time.perf_counter() - started
+    print(f"{peer.method}: converted in {seconds:.0f} s, {passes} passes", flush=True)
     functional.set_step_mode(snn, "s")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # that T is small: the rule is applied

@@ -4,14 +4,14 @@
 
 Writes ``docs/results/NAME.md`` and ``docs/figures/NAME-timesteps.svg`` and ``NAME-synops.svg``.
 Only results of one network and one number of test samples go together: the last network of the
-file, and the number that has most results unless ``--count`` says another.
+file, and the number on which most systems, then most results, were measured, unless ``--count``
+says another.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -29,15 +29,23 @@ Rows = Mapping[tuple[str, str], Mapping[int, Result]]
 def select(results: Sequence[Result], count: int | None) -> list[Result]:
     """Return the results of the last network, on one number of samples."""
     results = [result for result in results if result.sha256 == results[-1].sha256]
-    count = count or Counter(result.count for result in results).most_common(1)[0][0]
-    return [result for result in results if result.count == count]
+
+    def on(number: int) -> list[Result]:
+        return [result for result in results if result.count == number]
+
+    def size(number: int) -> tuple[int, int]:
+        return len({result.system for result in on(number)}), len(on(number))
+
+    return on(count or max({result.count for result in results}, key=size))
 
 
 def rows_of(results: Sequence[Result]) -> Rows:
     """Return the results arranged as a table."""
     rows: dict[tuple[str, str], dict[int, Result]] = {}
     for result in results:
-        rows.setdefault((result.system, result.method), {})[result.timesteps] = result
+        real = result.settings.get("weight_bits", 8) is None
+        name = result.method + (", real weights" if real else "")
+        rows.setdefault((result.system, name), {})[result.timesteps] = result
     return rows
 
 
@@ -68,8 +76,8 @@ def as_markdown(results: Sequence[Result], figures: Sequence[str]) -> str:
             f"samples drawn with a fixed seed; nothing was chosen on the test set. The ANN has "
             f"{first.ann:.2%} on them (95 % interval {low:.1%} to {high:.1%}). Made by "
             f"`examples/benchmarks/tables.py`; what a method is stands in `methods.py` and "
-            f"`peers.py` beside it. SpikingJelly computes with real weights and inputs; so do "
-            f"the methods of snnc that are not called default.",
+            f"`peers.py` beside it. SpikingJelly computes with real weights and inputs, snnc with "
+            f"8-bit ones where a method is not marked real.",
             "",
             *(line for name in figures for line in (f"![{name}](../figures/{name})", "")),
             "## Accuracy, %",
@@ -122,8 +130,8 @@ def _published() -> list[str]:
 
 def _agreement(rows: Rows) -> list[str]:
     measured = {
-        (method, t): (100 * result.accuracy, 100 * result.ann)
-        for (system, method), row in rows.items()
+        (result.method, t): (100 * result.accuracy, 100 * result.ann)
+        for (system, _), row in rows.items()
         if system.startswith("snnc")
         for t, result in row.items()
     }

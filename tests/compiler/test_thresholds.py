@@ -135,6 +135,36 @@ def test_bad_rules_are_refused(fields: dict[str, object]) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_no_rule_exceeds_the_bound_of_a_clip(name: str, per_channel: bool) -> None:
+    """A threshold ReLU (Deng and Gu): what lies above its bound is cut off in the ANN already."""
+    net = AnnBuilder(np.random.default_rng(0))
+    clip = net.relu(net.conv(net.input(2, 6, 6), 3), high=0.3)
+    found = collect(net.graph(net.linear(net.flat(clip), 4)), [clip], samples(100))[clip]
+    rule = ThresholdRule(name, per_channel=per_channel)
+    for timesteps, payload in ((2, 1), (8, 1), (32, 4)):
+        assert np.all(rule.full_scale(found, timesteps, payload) <= np.float32(0.3))
+
+
+def test_convergence_of_known_rates() -> None:
+    """The coefficient of the optimal fit curve: sum of rates over sum of their squares."""
+    values = np.random.default_rng(0).exponential(1.0, (20000, 3))
+    values[values < 0.3] = 0
+    found = statistics(values)
+    for full_scale in (np.full(1, 2.0), np.array([1.0, 2.0, 3.0])):
+        rates = np.minimum(values / full_scale, 1)
+        expected = rates.sum() / np.square(rates).sum()
+        assert found.convergence(full_scale) == pytest.approx(expected, rel=2e-3)
+
+
+def test_rates_of_0_and_1_converge_at_once_and_smaller_ones_slowly() -> None:
+    full = statistics(np.tile([[0.0, 2.0]], (500, 1)))
+    assert full.convergence(np.full(1, 1.0)) == pytest.approx(1)
+    assert full.convergence(np.full(1, 20.0)) == pytest.approx(10, rel=1e-3)
+    assert statistics(np.zeros((4, 2))).convergence(np.ones(1)) is None
+
+
 # -- local ----------------------------------------------------------------------------------------
 
 
@@ -264,36 +294,3 @@ def test_spike_norm_begins_at_the_maximum() -> None:
         ThresholdRule(name).full_scale(statistics(values), 8, 1) for name in ("max", "spike-norm")
     ]
     assert found[0] == found[1]
-
-
-# -- bounds ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", RULES)
-@pytest.mark.parametrize("per_channel", [False, True])
-def test_no_rule_exceeds_the_bound_of_a_clip(name: str, per_channel: bool) -> None:
-    """A threshold ReLU (Deng and Gu): what lies above its bound is cut off in the ANN already."""
-    net = AnnBuilder(np.random.default_rng(0))
-    clip = net.relu(net.conv(net.input(2, 6, 6), 3), high=0.3)
-    found = collect(net.graph(net.linear(net.flat(clip), 4)), [clip], samples(100))[clip]
-    rule = ThresholdRule(name, per_channel=per_channel)
-    for timesteps, payload in ((2, 1), (8, 1), (32, 4)):
-        assert np.all(rule.full_scale(found, timesteps, payload) <= np.float32(0.3))
-
-
-def test_convergence_of_known_rates() -> None:
-    """The coefficient of the optimal fit curve: sum of rates over sum of their squares."""
-    values = np.random.default_rng(0).exponential(1.0, (20000, 3))
-    values[values < 0.3] = 0
-    found = statistics(values)
-    for full_scale in (np.full(1, 2.0), np.array([1.0, 2.0, 3.0])):
-        rates = np.minimum(values / full_scale, 1)
-        expected = rates.sum() / np.square(rates).sum()
-        assert found.convergence(full_scale) == pytest.approx(expected, rel=2e-3)
-
-
-def test_rates_of_0_and_1_converge_at_once_and_smaller_ones_slowly() -> None:
-    full = statistics(np.tile([[0.0, 2.0]], (500, 1)))
-    assert full.convergence(np.full(1, 1.0)) == pytest.approx(1)
-    assert full.convergence(np.full(1, 20.0)) == pytest.approx(10, rel=1e-3)
-    assert statistics(np.zeros((4, 2))).convergence(np.ones(1)) is None

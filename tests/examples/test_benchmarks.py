@@ -53,11 +53,16 @@ def test_what_is_there_is_not_measured_again(
     assert [result.timesteps for result in first.values()] == [1, 2]
     assert all(0 < result.spikes < result.synops for result in first.values())
 
-    methods.run([task], [plain, replace(plain, name="signed", options={"code": "ternary"})])
+    few = replace(task, x=task.x[:7], y=task.y[:7])
+    signed = replace(plain, name="signed", options={"code": "ternary", "correction": "none"})
+    methods.run([task, few], [plain, signed])
     second = results.read(path)
-    assert [result.method for result in second.values()] == ["plain", "plain", "signed", "signed"]
     assert list(second.items())[:2] == list(first.items())
-    assert len(path.read_text(encoding="utf-8").splitlines()) == 4
+    assert [(result.method, result.count) for result in list(second.values())[2:]] == [
+        *(("signed", 7), ("signed", 20)),
+        *(("signed", 7), ("signed", 20)),
+    ]
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 6
 
 
 def test_tables_hold_one_network_and_one_number_of_samples() -> None:
@@ -78,11 +83,19 @@ def test_tables_hold_one_network_and_one_number_of_samples() -> None:
         unit_synops=3_000_000,
         seconds=1,
     )
-    measured = [replace(one, sha256="b"), one, replace(one, count=5), replace(one, timesteps=8)]
+    measured = [
+        replace(one, sha256="b"),
+        one,
+        *(replace(one, count=200, timesteps=t) for t in (1, 2, 4)),
+        replace(one, timesteps=8),
+        replace(one, system="peer", accuracy=0.96),
+    ]
     chosen = tables.select(measured, None)
-    assert chosen == [one, measured[3]]
+    assert chosen == [one, *measured[-2:]]
+    assert tables.select(measured, 200) == measured[2:5]
     text = tables.as_markdown(chosen, [])
     assert "| snnc | plain | 97.00 | 97.00 |" in text
+    assert "| peer | plain | 96.00 |  |" in text
     assert "| snnc | plain | +2.00 | +2.00 |" in text
     assert "| snnc | plain | 2.00 (3.00) | 2.00 (3.00) |" in text
 

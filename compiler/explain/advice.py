@@ -1,0 +1,172 @@
+"""From a cause to the option that would help, given what the network was compiled with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...ir import IF
+from ..network import Network
+from .explanation import LayerError
+
+CAUSES: Mapping[str, str] = {
+    "weights": "weight bits (weights and biases rounded to integers)",
+    "fit": "weights that are not the ANN's",
+    "bias": "a bias that is not the ANN's",
+    "clipping": "clipping (values beyond what the population can carry)",
+    "guard": "the missing guard (negative values that the ANN cuts off)",
+    "quantisation": "quantisation (rounding to the levels that T steps offer)",
+    "initial": "the initial membrane (it shifts the rounding)",
+    "transient": "transients (events that come too early or too late)",
+    "pooling": "pooling (a max pool does not send the maximum)",
+}
+"""The causes in words."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a network was compiled with, as far as advice depends on it.
+
+    Attributes:
+        code: Name of the spike code.
+        timesteps: T.
+        max_payload: Largest payload of an event.
+        thresholds: The threshold rule in words, beginning with its name.
+        percentile: Of the rule ``percentile``.
+        weight_bits: Width of the weights, or None for real ones.
+        input_bits: Width of the input.
+        deadband: 0 or 1.
+        v_init: Initial membrane in thresholds, before anything was fitted.
+        fitted: Whether populations were fitted to the ANN.
+        synthetic: Whether it was calibrated on synthetic inputs.
+    """
+
+    code: str
+    timesteps: int
+    max_payload: int
+    thresholds: str
+    percentile: float
+    weight_bits: int | None
+    input_bits: int
+    deadband: int
+    v_init: float
+    fitted: bool
+    synthetic: bool
+
+    @classmethod
+    def of(cls, network: Network) -> Settings:
+        """Return the settings of a network, from its manifest and its populations."""
+        options: Mapping[str, Any] = network.artifact.manifest.get("options", {})
+        populations = network.graph.of_type(IF)
+        return cls(
+            code=options.get("code", "ternary"),
+            timesteps=network.timesteps,
+            max_payload=max((node.max_positive for node in populations), default=1),
+            thresholds=options.get("thresholds", ""),
+            percentile=options.get("percentile", 100.0),
+            weight_bits=options.get("weight_bits", 8),
+            input_bits=options.get("input_bits", 8),
+            deadband=max((node.deadband for node in populations), default=0),
+            v_init=options.get("v_init", 0.5),
+            fitted=options.get("correction") == "reconstruct",
+            synthetic=network.report.get("calibration") == "synthetic",
+        )
+
+
+def advice(cause: str, layer: LayerError, settings: Settings) -> str:
+    """Return what to do about a cause, an imperative sentence."""
+    if layer.kind == "input":
+        return _input(cause, settings)
+    return _ADVICE[cause](settings)
+
+
+def _more_steps(settings: Settings) -> str:
+    return f"--timesteps {2 * settings.timesteps}"
+
+
+def _input(cause: str, settings: Settings) -> str:
+    if cause == "quantisation" and settings.input_bits < 8:
+        return "compile with --input-bits 8"
+    if cause == "quantisation":
+        return "compile with --weight-bits float, which leaves the input as it is"
+    return "give calibration samples that reach as far as these data: --calibration X.npz"
+
+
+def _clipping(settings: Settings) -> str:
+    if settings.synthetic:
+        return "give real training samples with --calibration X.npz"
+    rule = settings.thresholds.split(" ")[0]
+    if rule == "percentile":
+        return (
+            f"raise --percentile (now {settings.percentile:g}), or compile with --thresholds mmse"
+        )
+    if rule == "mmse":
+        return (
+            f"compile with {_more_steps(settings)} or --thresholds max, or give more samples with "
+            "--calibration: at few steps the rule mmse trades range for resolution"
+        )
+    return "give calibration samples that reach as far as these data: --calibration X.npz"
+
+
+def _quantisation(settings: Settings) -> str:
+    finer = "--code augmented"
+    if settings.max_payload > 1:
+        finer = f"--max-payload {min(2 * settings.max_payload, 127)}"
+    mmse = ["--thresholds mmse"] if settings.thresholds.startswith("max") else []
+    return f"compile with {_or([*_correction(settings), _more_steps(settings), finer, *mmse])}"
+
+
+def _transient(settings: Settings) -> str:
+    if settings.code == "rate":
+        signed = "--code ternary (negative events take back what came too early)"
+        return f"compile with {_or([*_correction(settings), signed, _more_steps(settings)])}"
+    if settings.deadband:
+        return f"compile with --deadband 0 or {_more_steps(settings)}"
+    more = ["--code augmented"] if settings.max_payload == 1 else []
+    return f"compile with {_or([*_correction(settings), _more_steps(settings), *more])}"
+
+
+def _correction(settings: Settings) -> list[str]:
+    """Return the correction where it is not used: it makes up for what earlier layers lose."""
+    if settings.fitted:
+        return []
+    data = " and --calibration X.npz" if settings.synthetic else ""
+    return [f"--correction reconstruct{data}"]
+
+
+def _weights(settings: Settings) -> str:
+    if settings.weight_bits is not None and settings.weight_bits < 8:
+        return f"compile with --weight-bits 8 (now {settings.weight_bits})"
+    return "compile with --weight-bits float"
+
+
+def _initial(settings: Settings) -> str:
+    # Half of a threshold of very few steps is rounded as well.
+    return "compile with --v-init 0.5" if settings.v_init != 0.5 else _weights(settings)
+
+
+def _fitted(settings: Settings) -> str:
+    if settings.fitted:
+        return (
+            "give more samples with --calibration, like the ones the network will meet, or "
+            "compile with --correction none"
+        )
+    return "compile the model again: nothing was fitted, so the artifact should have the ANN's own"
+
+
+def _or(ways: list[str]) -> str:
+    return ways[0] if len(ways) == 1 else f"{', '.join(ways[:-1])} or {ways[-1]}"
+
+
+_ADVICE: Mapping[str, Callable[[Settings], str]] = {
+    "weights": _weights,
+    "fit": _fitted,
+    "bias": _fitted,
+    "clipping": _clipping,
+    "guard": lambda settings: "compile with --guard",
+    "quantisation": _quantisation,
+    "initial": _initial,
+    "transient": _transient,
+    "pooling": lambda settings: "report this as a bug",
+}
