@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from ..ir import (
     Population,
     RadixIF,
     Signal,
+    Staircase,
 )
 from ..ir.types import is_integer
 
@@ -69,9 +70,10 @@ def describe_approximations(ann: Graph, spiking: Graph) -> list[str]:
         if is_linear(ann[node.represents])
     ]
     unbounded = [
-        f"{node.name}: differential coding does not enforce the upper bound {activation.high:g}"
+        f"{node.name}: differential coding does not enforce the upper bound of {node.represents!r}"
         for node in spiking.of_type(DifferentialIF)
-        if isinstance(activation := ann[node.represents], Clip) and isfinite(activation.high)
+        if isinstance(activation := ann[node.represents], (Clip, Staircase))
+        and isfinite(inf if activation.high is None else activation.high)
     ]
     return between + unbounded
 

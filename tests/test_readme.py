@@ -48,7 +48,7 @@ def numbers(line: str) -> list[float]:
 
 
 def test_links_lead_somewhere() -> None:
-    for name in [README, *(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"]:
+    for name in [README, *(ROOT / "docs").rglob("*.md"), ROOT / "CONTRIBUTING.md"]:
         for link in re.findall(r"\]\(([^)#]+)\)", name.read_text(encoding="utf-8")):
             assert link.startswith("https://") or (name.parent / link).exists(), f"{name}: {link}"
 

@@ -5,8 +5,8 @@ step of the run on calibration samples, divided by the largest payload (Spike-No
 al., *Front. Neurosci.* 13:95, 2019, there with binary spikes). No current then asks for more
 than one step can send, so nothing is ever cut off; but currents of single steps are larger
 than their mean, so thresholds are high and the network needs many steps. Behind a clip no
-threshold exceeds its upper bound, which would no longer be enforced, and where the neuron
-bounds the units it sends it keeps its threshold.
+threshold exceeds its upper bound, which would no longer be enforced; where the neuron bounds
+the units it sends, and behind a staircase, whose training chose it, the threshold stays.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...ir import IF, Array, Clip, Graph
+from ...ir import IF, Array, Clip, Graph, Staircase
 from ..layerwise import LayerwiseRun
 from .payload_units import rescale_population
 from .to_spiking import is_linear
@@ -46,8 +46,10 @@ class SpikeNorm:
         for node in run.layers():
             if not isinstance(node, IF) or _bounds_its_units(node):
                 continue
-            largest = self._largest(node, run.currents(node))
             activation = self.ann[node.represents]
+            if isinstance(activation, Staircase):
+                continue
+            largest = self._largest(node, run.currents(node))
             if isinstance(activation, Clip):
                 largest = np.minimum(largest, activation.high / node.unit)
             run.graph = rescale_population(run.graph, node.name, largest / node.max_positive)

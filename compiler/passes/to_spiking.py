@@ -176,7 +176,8 @@ class _Conversion:
             self.problem(node, "has steps that vary within a channel", "one step for each channel")
         if not 0 <= node.start <= 1:
             self.problem(node, f"has the offset {node.offset}", "an offset between 0 and 1")
-        return self.make_bounded(node, node.low, node.high, node.start)
+        rounds_itself = self.code.select != "count"  # to nearest: what is left to add starts it
+        return self.make_bounded(node, node.low, node.high, node.start - 0.5 * rounds_itself)
 
     def make_bounded(self, node: Node, low: float, high: float, v_init: float) -> tuple[Term, ...]:
         if low > 0:

@@ -158,7 +158,7 @@ def test_corrections_are_told(compiled: Callable[..., dict[str, Any]], correctio
 
 
 def test_a_spread_shift_is_an_option(compiled: Callable[..., dict[str, Any]]) -> None:
-    compiled("--code", "rate", "--shift", "step")
+    compiled("--code", "rate", "--shift", "step", "--weight-bits", "float")
     assert all(not node.initial.any() for node in snnc.load("out").graph.populations)
 
 

@@ -178,6 +178,18 @@ def test_several_thresholds_follow_a_drive_as_well(select: str, share: float) ->
         assert np.all(np.abs(said[t - 1] - drive) <= share / t + 1e-9)
 
 
+@pytest.mark.parametrize(
+    ("select", "swings"), [("count", True), ("greedy", True), ("nearest", False)]
+)
+def test_a_margin_keeps_a_settled_value_quiet(select: str, swings: bool) -> None:
+    """Corrected at 1/2, a rest of 1/2 is soon too much again: events at two of three steps."""
+    initial = np.array([0.5 if select == "count" else 0.0])
+    node = DifferentialIF(**parameters(1.0, initial=initial), select=select)
+    sent = play(node, [0.4, *[0] * 255])[:, 0]
+    events = np.count_nonzero(sent[4:])
+    assert events > 150 if swings else events < 8
+
+
 def test_nothing_bounds_a_differential_value_above() -> None:
     """Full scale 1: rate-type codes cut 1.5 off, a sum of 1 / t does not."""
     node = DifferentialIF(**parameters(1.0, initial=np.array([0.5])), select="count")

@@ -18,7 +18,13 @@ from snnc.ir.printer import to_text
 from snnc.ir.reference import run
 from snnc.ir.storage import from_document, read_arrays, to_document, write_arrays
 from tests.ann_graphs import AnnBuilder, random_ann
-from tests.spiking_graphs import TIMESTEPS, random_graph, random_inputs
+from tests.spiking_graphs import (
+    SCHEDULES,
+    TIMESTEPS,
+    random_graph,
+    random_inputs,
+    scheduled_graph,
+)
 
 
 @settings(max_examples=30, deadline=None)
@@ -33,6 +39,18 @@ def test_a_spiking_graph_comes_back(
     back = from_document(json.loads(json.dumps(document)), read_arrays(path))
     assert to_text(back) == to_text(graph)
     inputs = random_inputs(graph, seed, samples=1)
+    before, after = run(graph, inputs, TIMESTEPS), run(back, inputs, TIMESTEPS)
+    np.testing.assert_array_equal(before.outputs["y"], after.outputs["y"])
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_neurons_with_a_schedule_come_back(tmp_path: Path, kind: str) -> None:
+    graph = scheduled_graph(3, kind, integer=kind != "differential")
+    document, arrays = to_document(graph)
+    write_arrays(tmp_path / "weights.npz", arrays)
+    back = from_document(json.loads(json.dumps(document)), read_arrays(tmp_path / "weights.npz"))
+    assert to_text(back) == to_text(graph)
+    inputs = random_inputs(graph, 3, samples=1)
     before, after = run(graph, inputs, TIMESTEPS), run(back, inputs, TIMESTEPS)
     np.testing.assert_array_equal(before.outputs["y"], after.outputs["y"])
 

@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnc.backends.numpy_sim import NumpyBackend
+from snnc.compiler.passes.normalize import normalize
+from snnc.compiler.passes.schedule import DelayReadout, SpreadInitial, transient
 from snnc.compiler.passes.to_differential import to_differential
-from snnc.compiler.passes.to_radix import ToRadix
 from snnc.compiler.passes.to_two_phase import ToTwoPhase
 from snnc.ir import (
     IF,
-    AveragePool,
+    Array,
+    Clip,
     DifferentialIF,
     Encoder,
     Graph,
@@ -25,119 +27,15 @@ from snnc.ir import (
     Integrator,
     Linear,
     MaxPool,
-    RadixIF,
     TensorType,
     TwoPhaseIF,
     latency,
 )
-from snnc.ir.bounds import is_quantized
 from snnc.ir.errors import ConversionError
-from snnc.ir.reference import evaluate, run
+from snnc.ir.printer import to_text
+from snnc.ir.reference import evaluate, run, step
 from tests.ann_graphs import AnnBuilder, random_ann
 from tests.conversions import chain_ann, convert, residual_ann, samples
-
-POOLS = (AveragePool, MaxPool)
-
-
-# -- radix ----------------------------------------------------------------------------------------
-
-
-def undone(graph: Graph) -> Graph:
-    """Return the network of before ``ToRadix``: one event a value, all in one step."""
-    nodes = []
-    for node in graph:
-        if isinstance(node, RadixIF):
-            node = IF(
-                name=node.name,
-                inputs=node.inputs,
-                threshold=node.threshold,
-                bias=node.bias,
-                initial=node.initial,
-                max_positive=node.base**node.digits - 1,
-            )
-        elif isinstance(node, Encoder):
-            node = replace(node, once=False)
-        elif isinstance(node, Integrator):
-            node = replace(node, decoding="mean")
-        nodes.append(node)
-    return Graph(nodes, graph.outputs)
-
-
-@settings(max_examples=12, deadline=None)
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    base=st.sampled_from([2, 3, 4]),
-    digits=st.integers(1, 4),
-    pool=st.sampled_from(POOLS),
-)
-def test_digits_say_exactly_what_one_event_said(
-    seed: int, base: int, digits: int, pool: type[AveragePool | MaxPool]
-) -> None:
-    """Outputs and every population, with residual branches and both kinds of pools."""
-    graph = residual_ann(seed, pool=pool)
-    x = samples(graph, seed)
-    radix = convert(graph, x, code="radix", radix=base, timesteps=digits)
-    assert is_quantized(radix)
-    whole = undone(radix)
-    once = NumpyBackend().lower(whole, 1).run({"x": x}, record=True)
-    program = NumpyBackend().lower(radix, digits)
-    serial = program.run({"x": x}, record=True)
-    np.testing.assert_array_equal(serial.decoded["y"][:, -1], once.decoded["y"][:, 0])
-    assert once.spikes.keys() == serial.spikes.keys()
-    for name, trains in serial.spikes.items():
-        np.testing.assert_array_equal(
-            trains.sum(axis=1, dtype=np.int64), once.spikes[name][:, 0], name
-        )
-    depth = 4 + (pool is AveragePool)  # an average before a linear map is a population
-    assert program.depth_latency == (depth - 1) * (digits - 1)
-
-
-@settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), base=st.integers(2, 4))
-def test_a_layer_speaks_in_its_window_only(seed: int, base: int) -> None:
-    """Each digit times its weight; a layer begins with the last digit of those before it."""
-    graph = residual_ann(seed)
-    x = samples(graph, seed)
-    radix = convert(graph, x, code="radix", radix=base, timesteps=3)
-    trains = run(radix, {"x": x}, 3).spikes
-    starts = [node.start for node in radix.of_type(RadixIF)]
-    assert starts == [1, 3, 5, 7, 9]  # no branch shortens the wait of the join
-    for node in radix.of_type(RadixIF):
-        sent = trains[node.name]
-        assert sent.any()
-        for t in range(1, len(sent) + 1):
-            place = t - node.start
-            if not 0 <= place < 3:
-                assert not sent[t - 1].any()
-                continue
-            weight = base ** (2 - place)
-            assert set(np.unique(sent[t - 1])) <= {weight * digit for digit in range(base)}
-
-
-def test_a_signed_value_is_a_pair_of_radix_populations() -> None:
-    net = AnnBuilder(np.random.default_rng(0))
-    graph = net.graph(net.linear(net.linear(net.input(6), 4), 5))  # too small to be composed
-    x = samples(graph, 0, 16)
-    radix = convert(graph, x, code="radix", timesteps=8, weight_bits=None)
-    assert len(radix.of_type(RadixIF)) == 2
-    got = NumpyBackend().lower(radix, 8).run({"x": x}).decoded["y"][:, -1]
-    expected = evaluate(graph, {"x": x})["linear2"]
-    np.testing.assert_allclose(got, expected, atol=0.02 * np.abs(expected).max())
-
-
-def test_a_radix_network_is_a_quantised_one() -> None:
-    """With 2**T levels the rounding of each value is all that is left, so it shrinks as fast."""
-    graph = chain_ann(3)
-    x = samples(graph, 3, 64)
-    expected = evaluate(graph, {"x": x})[graph.outputs["y"]]
-    errors = []
-    for digits in (4, 8, 12):
-        radix = convert(graph, x, code="radix", timesteps=digits, weight_bits=None)
-        got = NumpyBackend().lower(radix, digits).run({"x": x}).decoded["y"][:, -1]
-        errors.append(np.abs(got - expected).max())
-    assert errors[1] < errors[0] / 8
-    assert errors[2] < errors[1] / 8
-
 
 # -- differential coding --------------------------------------------------------------------------
 
@@ -285,6 +183,136 @@ def test_a_network_without_neurons_rehearses_nothing() -> None:
         np.testing.assert_allclose(decoded[:, -1], expected, rtol=1e-5)
 
 
+# -- shifts and readouts --------------------------------------------------------------------------
+
+
+def counts(node: IF, drive: Array, steps: int) -> Array:
+    """Return the spikes sent up to each step for a constant drive, ``(steps, neurons)``."""
+    state: dict[str, Array] = {}
+    sent = [step(node, [drive[None]], state, t)[0] for t in range(1, steps + 1)]
+    return np.cumsum(sent, axis=0)
+
+
+@given(st.integers(1, 64), st.integers(0, 2**32 - 1))
+def test_a_spread_shift_ends_where_the_initial_one_does(steps: int, seed: int) -> None:
+    """Both are the staircase ``(theta / T) clip(floor(T z / theta + 1/2), 0, T)``.
+
+    Deng and Gu (ICLR 2021) with the shift over all steps; with the shift at the start also the
+    theorem of QCFS (Bu et al., ICLR 2022): T steps are exactly an activation with T levels.
+    Multiples of 1/(4 T) would not be exact in floats, multiples of theta in integers are.
+    """
+    rng = np.random.default_rng(seed)
+    theta = 2 * steps * int(rng.integers(1, 20))  # the shift of a step is a whole number
+    drive = rng.integers(-2 * theta, 3 * theta, 100)
+    whole: dict[str, Any] = {"threshold": np.array([theta]), "bias": np.zeros(1, np.int64)}
+    initial = IF(name="n", inputs=("c",), initial=np.array([theta // 2]), **whole)
+    spread = IF(
+        name="n",
+        inputs=("c",),
+        threshold=np.array([theta]),
+        bias=np.array([theta // (2 * steps)]),
+        initial=np.zeros(1, np.int64),
+    )
+    staircase = np.clip((2 * steps * drive + theta) // (2 * theta), 0, steps)
+    early, late = counts(initial, drive, steps), counts(spread, drive, steps)
+    np.testing.assert_array_equal(early[-1], staircase)
+    np.testing.assert_array_equal(late[-1], staircase)
+    assert np.all(late <= early), "a spread shift sends nothing earlier"
+
+
+def test_spreading_moves_the_membrane_into_the_bias() -> None:
+    graph = convert(chain_ann(0), samples(chain_ann(0), 0), code="rate", weight_bits=None)
+    spread = SpreadInitial(8)(graph)
+    for before, after in zip(graph.of_type(IF), spread.of_type(IF), strict=True):
+        assert not after.initial.any()
+        np.testing.assert_allclose(after.bias, before.bias + 0.5 / 8)
+    options: dict[str, Any] = {"code": "rate", "weight_bits": None, "shift": "step"}
+    chosen = convert(chain_ann(0), samples(chain_ann(0), 0), **options)
+    assert to_text(chosen) == to_text(spread)
+
+
+def test_transients_differ_between_the_shifts() -> None:
+    graph = chain_ann(2)
+    x = samples(graph, 2, 16)
+    at_start, spread = (
+        run(convert(graph, x, code="rate", weight_bits=None, shift=shift), {"x": x}, 8).spikes
+        for shift in ("initial", "step")
+    )
+    first = graph.of_type(Clip)[0].name
+    np.testing.assert_array_equal(at_start[first].sum(axis=0), spread[first].sum(axis=0))
+    assert not np.array_equal(at_start[first], spread[first])
+    assert at_start[first].cumsum(axis=0).sum() > spread[first].cumsum(axis=0).sum()
+
+
+def test_a_delayed_readout_leaves_out_the_first_steps() -> None:
+    graph = chain_ann(0)
+    x = samples(graph, 0)
+    spiking = convert(graph, x, code="rate", weight_bits=None)
+    late = DelayReadout(3)(spiking)
+    plain = run(spiking, {"x": x}, 8).outputs["y"]
+    got = run(late, {"x": x}, 8).outputs["y"]
+    assert not got[:3].any()
+    sums = plain * np.arange(1, 9)[:, None, None]
+    np.testing.assert_allclose(got[3:], (sums[3:] - sums[2]) / np.arange(1, 6)[:, None, None])
+
+
+def waiting_network(largest: float) -> tuple[Graph, Graph, dict[str, Array]]:
+    """Return two ReLUs in a row, the second 0.4 times the first, with samples up to ``largest``.
+
+    Converted with full scale 1, half a threshold at the start.
+    """
+    ann = Graph(
+        [
+            Input(name="x", type=TensorType((2,))),
+            Linear(name="l1", inputs=("x",), weight=np.eye(2)),
+            Clip(name="r1", inputs=("l1",)),
+            Linear(name="l2", inputs=("r1",), weight=0.4 * np.eye(2)),
+            Clip(name="r2", inputs=("l2",)),
+            Linear(name="y", inputs=("r2",), weight=np.eye(2)),
+        ],
+        {"y": "y"},
+    )
+    # the mean of the first neuron is half of the largest, that of the second a quarter
+    x = np.array([[largest, largest], [0, -largest]], np.float32) * np.array([1, 0.5], np.float32)
+    spiking = convert(ann, np.ones((1, 2), np.float32), code="rate", weight_bits=None)
+    unit = {node.name: float(node.unit[0]) for node in spiking.of_type(IF)}
+    assert unit == pytest.approx({"r1": 1.0, "r2": 0.4})
+    return spiking, ann, {"x": x}
+
+
+def test_the_transient_is_the_sum_of_waits_for_a_first_spike() -> None:
+    """Means 0.25 and 0.1 / 0.4 of a threshold: half a threshold takes 2 steps in each layer."""
+    spiking, ann, data = waiting_network(largest=0.5)
+    assert transient(spiking, ann, data, 32) == 4
+    # a membrane that starts at 0 waits twice as long
+    slow = Graph(
+        (replace(n, initial=np.zeros(1)) if isinstance(n, IF) else n for n in spiking),
+        spiking.outputs,
+    )
+    assert transient(slow, ann, data, 32) == 8
+
+
+@pytest.mark.parametrize(
+    ("timesteps", "expected"), [(32, 4), (8, 4), (7, 3), (5, 1), (4, 0), (1, 0)]
+)
+def test_four_steps_are_always_read_out(timesteps: int, expected: int) -> None:
+    spiking, ann, data = waiting_network(largest=0.5)
+    assert transient(spiking, ann, data, timesteps) == expected
+
+
+def test_a_silent_layer_waits_for_nothing() -> None:
+    spiking, ann, data = waiting_network(largest=0.5)
+    assert transient(spiking, ann, {"x": -np.abs(data["x"])}, 32) == 0
+
+
+def test_the_transient_of_integers_is_that_of_the_real_network() -> None:
+    graph = chain_ann(4)
+    x = samples(graph, 4, 32)
+    real, whole = (convert(graph, x, code="rate", weight_bits=bits) for bits in (None, 8))
+    found = [transient(normalize(network), graph, {"x": x}, 64) for network in (real, whole)]
+    assert found[0] == found[1] > 0
+
+
 @settings(max_examples=5, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_any_ann_gets_any_schedule_or_a_reason(seed: int) -> None:
@@ -309,12 +337,3 @@ def test_any_ann_gets_any_schedule_or_a_reason(seed: int) -> None:
         decoded = NumpyBackend().lower(spiking, 4).run({"x": x}).decoded["y"]
         assert np.isfinite(decoded).all()
         assert decoded[:, -1].any()
-
-
-def test_passes_are_only_for_what_they_know() -> None:
-    """``ToRadix`` turns every population of unsigned events into one with digits."""
-    spiking = convert(chain_ann(0), samples(chain_ann(0), 0), code="radix", timesteps=2)
-    assert not spiking.of_type(IF)
-    assert [node.name for node in ToRadix(2, 2)(undone(spiking)).of_type(RadixIF)] == [
-        node.name for node in spiking.of_type(RadixIF)
-    ]

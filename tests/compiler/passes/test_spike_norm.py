@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from snnc.backends.numpy_sim import NumpyBackend
 from snnc.compiler.passes.normalize import normalize
 from snnc.compiler.passes.spike_norm import SpikeNorm
-from snnc.ir import IF, Array, Clip, Graph, Input, Linear, MaxPool, Node, TensorType
+from snnc.ir import IF, Array, Clip, Graph, Input, Linear, MaxPool, Node, Staircase, TensorType
 from snnc.ir.reference import State, evaluate, step
 from tests.ann_graphs import AnnBuilder
 from tests.conversions import chain_ann, convert, residual_ann, samples
@@ -155,3 +155,15 @@ def test_negative_currents_of_a_signed_value_count() -> None:
     (found,) = currents(normed(ann, x, "ternary"), x)
     assert np.abs(found[1]).max() == pytest.approx(1.0, rel=1e-5)
     assert found[1].min() < 0
+
+
+def test_a_staircase_keeps_the_threshold_of_its_training() -> None:
+    net = AnnBuilder(np.random.default_rng(0))
+    stairs = net.add(Staircase, net.linear(net.input(4), 8), low=0, high=4, offset=0.5)
+    ann = net.graph(net.linear(stairs, 2))
+    x = samples(ann, 0, 64)
+    before = convert(ann, x, code="rate", timesteps=4, weight_bits=None)
+    after = SpikeNorm(ann, {"x": 10 * x}, 4, False)(before)
+    assert [n.unit.tolist() for n in after.of_type(IF)] == [
+        n.unit.tolist() for n in before.of_type(IF)
+    ]

@@ -165,6 +165,13 @@ def test_a_population_starts_at_the_offset_of_its_staircase(v_init: float) -> No
     assert list(starts.values()) == [v_init]
 
 
+def test_neurons_that_round_start_at_what_is_left_of_the_offset() -> None:
+    for offset in (0.0, 0.5):
+        ann = one_layer(np.random.default_rng(0), False, low=0, high=8, offset=offset)
+        (node,) = converted(ann, "multithreshold", 8).of_type(IF)
+        assert node.initial.tolist() == [offset - 0.5]
+
+
 def test_what_no_neuron_can_say_is_listed() -> None:
     net = AnnBuilder(np.random.default_rng(0))
     here = net.input(2, 4, 4)
