@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
-from ...ir import IF
-from ..network import Network
 from .explanation import LayerError
+from .settings import Settings
 
 CAUSES: Mapping[str, str] = {
     "weights": "weight bits (weights and biases rounded to integers)",
@@ -22,56 +19,6 @@ CAUSES: Mapping[str, str] = {
     "pooling": "pooling (a max pool does not send the maximum)",
 }
 """The causes in words."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a network was compiled with, as far as advice depends on it.
-
-    Attributes:
-        code: Name of the spike code.
-        timesteps: T.
-        max_payload: Largest payload of an event.
-        thresholds: The threshold rule in words, beginning with its name.
-        percentile: Of the rule ``percentile``.
-        weight_bits: Width of the weights, or None for real ones.
-        input_bits: Width of the input.
-        deadband: 0 or 1.
-        v_init: Initial membrane in thresholds, before anything was fitted.
-        fitted: Whether populations were fitted to the ANN.
-        synthetic: Whether it was calibrated on synthetic inputs.
-    """
-
-    code: str
-    timesteps: int
-    max_payload: int
-    thresholds: str
-    percentile: float
-    weight_bits: int | None
-    input_bits: int
-    deadband: int
-    v_init: float
-    fitted: bool
-    synthetic: bool
-
-    @classmethod
-    def of(cls, network: Network) -> Settings:
-        """Return the settings of a network, from its manifest and its populations."""
-        options: Mapping[str, Any] = network.artifact.manifest.get("options", {})
-        populations = network.graph.of_type(IF)
-        return cls(
-            code=options.get("code", "ternary"),
-            timesteps=network.timesteps,
-            max_payload=max((node.max_positive for node in populations), default=1),
-            thresholds=options.get("thresholds", ""),
-            percentile=options.get("percentile", 100.0),
-            weight_bits=options.get("weight_bits", 8),
-            input_bits=options.get("input_bits", 8),
-            deadband=max((node.deadband for node in populations), default=0),
-            v_init=options.get("v_init", 0.5),
-            fitted=options.get("correction") == "reconstruct",
-            synthetic=network.report.get("calibration") == "synthetic",
-        )
 
 
 def advice(cause: str, layer: LayerError, settings: Settings) -> str:
@@ -101,18 +48,21 @@ def _clipping(settings: Settings) -> str:
         return (
             f"raise --percentile (now {settings.percentile:g}), or compile with --thresholds mmse"
         )
-    if rule == "mmse":
-        return (
-            f"compile with {_more_steps(settings)} or --thresholds max, or give more samples with "
-            "--calibration: at few steps the rule mmse trades range for resolution"
-        )
-    return "give calibration samples that reach as far as these data: --calibration X.npz"
+    if rule == "max":
+        return "give calibration samples that reach as far as these data: --calibration X.npz"
+    return (
+        f"compile with {_more_steps(settings)} or --thresholds max, or give more samples with "
+        f"--calibration: at few steps the rule {rule} trades range for resolution"
+    )
 
 
 def _quantisation(settings: Settings) -> str:
+    steps, rest = divmod(settings.levels, settings.max_payload)
+    if settings.levels and not rest and steps != settings.timesteps:
+        return f"compile with --timesteps {steps}: the ANN's activations have as many levels"
     finer = "--code augmented"
     if settings.max_payload > 1:
-        finer = f"--max-payload {min(2 * settings.max_payload, 127)}"
+        finer = f"--max-payload {min(2 * settings.max_payload, 64)}"
     mmse = ["--thresholds mmse"] if settings.thresholds.startswith("max") else []
     return f"compile with {_or([*_correction(settings), _more_steps(settings), finer, *mmse])}"
 
@@ -129,7 +79,7 @@ def _transient(settings: Settings) -> str:
 
 def _correction(settings: Settings) -> list[str]:
     """Return the correction where it is not used: it makes up for what earlier layers lose."""
-    if settings.fitted:
+    if settings.correction != "none":
         return []
     data = " and --calibration X.npz" if settings.synthetic else ""
     return [f"--correction reconstruct{data}"]
@@ -142,17 +92,18 @@ def _weights(settings: Settings) -> str:
 
 
 def _initial(settings: Settings) -> str:
-    # Half of a threshold of very few steps is rounded as well.
-    return "compile with --v-init 0.5" if settings.v_init != 0.5 else _weights(settings)
+    if settings.v_init == settings.default_v_init:  # half of a threshold of few steps is rounded
+        return _weights(settings)
+    return f"compile with --v-init {settings.default_v_init:g}"
 
 
-def _fitted(settings: Settings) -> str:
-    if settings.fitted:
+def _fitted(cause: str, settings: Settings) -> str:
+    if cause in settings.fitted:
         return (
             "give more samples with --calibration, like the ones the network will meet, or "
             "compile with --correction none"
         )
-    return "compile the model again: nothing was fitted, so the artifact should have the ANN's own"
+    return "compile the model again: nothing was fitted here, so they should be the ANN's own"
 
 
 def _or(ways: list[str]) -> str:
@@ -161,8 +112,8 @@ def _or(ways: list[str]) -> str:
 
 _ADVICE: Mapping[str, Callable[[Settings], str]] = {
     "weights": _weights,
-    "fit": _fitted,
-    "bias": _fitted,
+    "fit": lambda settings: _fitted("fit", settings),
+    "bias": lambda settings: _fitted("bias", settings),
     "clipping": _clipping,
     "guard": lambda settings: "compile with --guard",
     "quantisation": _quantisation,

@@ -15,7 +15,6 @@ import numpy as np
 from ...backends.numpy_sim.convolution import Precision
 from ...backends.numpy_sim.kernels import synapse
 from ...ir import IF, Array, Conv, Encoder, Graph, Integrator, Linear, MaxPool, Reshape
-from ...ir.types import is_integer
 from ..codes import Code
 from ..passes.payload_units import rescale_readers
 from ..passes.to_spiking import ToSpiking
@@ -55,21 +54,23 @@ class Afferents:
         return np.asarray(self.current(sums, timesteps) * self.unit / timesteps)
 
 
-def exact_network(ann: Graph, graph: Graph) -> Graph:
+def exact_network(ann: Graph, graph: Graph, v_init: float) -> Graph:
     """Return the network before thresholds, rounding and fitting, reading the real payloads.
 
-    Its nodes have the names of the compiled network's. Its currents are in ANN units.
+    Its nodes have the names of the compiled network's. Its currents are in ANN units, its
+    initial membranes in thresholds.
 
     Args:
         ann: The source model.
         graph: The compiled network.
+        v_init: Initial membrane in thresholds where the ANN does not say.
     """
     populations = graph.of_type(IF)
     signs = (populations[0].max_positive, populations[0].max_negative) if populations else (1, 1)
     units = {node.name: node.unit for node in populations}
     for node in graph.of_type(Encoder):
         units[node.name] = np.full(1, node.scale or 1.0)
-    return rescale_readers(ToSpiking(Code("", *signs))(ann), units)
+    return rescale_readers(ToSpiking(Code("", *signs, v_init=v_init))(ann), units)
 
 
 def payload_units(graph: Graph) -> dict[str, Array]:
@@ -90,30 +91,27 @@ def payload_units(graph: Graph) -> dict[str, Array]:
     return units
 
 
-def afferents(graph: Graph, name: str, precision: Precision = np.float32) -> Afferents:
+def afferents(graph: Graph, node: IF | Integrator, precision: Precision = np.float32) -> Afferents:
     """Return what flows into a population or an integrator of a spiking network."""
-    node = graph[name]
-    if not isinstance(node, (IF, Integrator)):
-        raise TypeError(f"{name}: nothing flows into a {type(node).__name__}")
     found = [graph[source] for source in node.inputs]
     unit = node.unit / node.threshold if isinstance(node, IF) else node.scale
     synapses = tuple(s for s in found if isinstance(s, (Conv, Linear)))
     return Afferents(synapses, node.bias, unit, precision)
 
 
-def rounded(exact: Afferents, actual: Afferents, limit: int) -> Afferents:
+def rounded(exact: Afferents, actual: Afferents, limit: int, spread: Array) -> Afferents:
     """Return the exact afferents rounded to the integers that the actual ones could have been.
 
     Args:
         exact: Real weights and bias, in ANN units.
-        actual: Those of the compiled network; where they are real, nothing is rounded.
+        actual: Those of the compiled network.
         limit: Largest magnitude of an integer weight.
+        spread: What was rounded together with the bias, in units of current.
     """
-    if not is_integer(actual.bias):
-        return exact
     synapses = []
     for wanted, made in zip(exact.synapses, actual.synapses, strict=True):
         step = np.broadcast_to(actual.unit.reshape(-1), len(made.weight)) * made.copies
         weight = wanted.weight / step.reshape(-1, *(1,) * (made.weight.ndim - 1))
         synapses.append(replace(made, weight=np.rint(weight).clip(-limit, limit)))
-    return Afferents(tuple(synapses), np.rint(exact.bias / actual.unit), actual.unit)
+    bias = np.rint(exact.bias / actual.unit + spread) - spread
+    return Afferents(tuple(synapses), bias, actual.unit)

@@ -11,17 +11,17 @@ from ...backends.artifact import require_ann
 from ...backends.base import Progress
 from ...backends.numpy_sim import NumpyBackend
 from ...backends.onnx_runtime import AnnSession
-from ...ir import IF, Array, Graph, Integrator
+from ...ir import IF, Array, Graph
 from ...ir.errors import DataError, OptionError
 from ..data import Samples
 from ..evaluate import class_scores, default_steps
 from ..network import Network
 from ..onnx_import import load
 from ..pipeline import SIMPLIFY, run_passes
-from .advice import Settings
 from .explanation import Explanation, Moment
 from .hybrid import Hybrid
 from .layers import InputLayer, OutputLayer, PopulationLayer, layers, observe
+from .settings import Settings
 from .split import PARTS
 from .tally import LayerTally, OutputTally
 from .verdict import judge
@@ -31,10 +31,6 @@ MOST = 256
 
 BLOCK_BYTES = 1 << 28
 """Memory for the payloads and the values of the samples that are looked at at once."""
-
-
-EXPLAINED = ("rate", "ternary", "augmented")
-"""Codes whose payloads count thresholds and whose outputs are means over all steps."""
 
 
 def explain(
@@ -58,18 +54,16 @@ def explain(
 
     Raises:
         ArtifactError: The artifact has no source model, or another one's.
-        OptionError: The network's code is none of the rate type.
+        OptionError: The network's neurons weigh steps differently.
     """
-    settings = Settings.of(network)
-    if settings.code not in EXPLAINED or not _is_plain(network.graph):
+    if special := [n.name for n in network.graph.populations if not isinstance(n, IF)]:
         raise OptionError(
-            f"code {settings.code!r} with this schedule cannot be explained: its outputs are no "
-            "plain means over time",
-            hint=f"compile with one of: {', '.join(EXPLAINED)}, and without --differential, "
-            "--two-phase and --readout-delay",
+            f"{special[0]}: its steps do not count alike, so its error cannot be split",
+            hint="compile with --code rate, ternary, augmented or multithreshold, without "
+            "--differential and --two-phase",
         )
     samples, labels = _chosen(samples, labels, limit)
-    run = _Run(network, settings, labels)
+    run = _Run(network, labels)
     total = len(next(iter(samples.values())))
     size = _block_size(network)
     for begin in range(0, total, size):
@@ -82,13 +76,13 @@ def explain(
 class _Run:
     """One explanation under way."""
 
-    def __init__(self, network: Network, settings: Settings, labels: Array) -> None:
-        self.settings, self.labels = settings, labels
+    def __init__(self, network: Network, labels: Array) -> None:
+        self.network, self.labels = network, labels
         self.ann = source_model(network)
-        self.network = network
+        self.settings = Settings.of(network, self.ann)
         self.program = NumpyBackend().lower(network.graph, network.timesteps)
-        self.steps = default_steps(network.timesteps)
-        found = layers(self.ann, network.graph, 2 ** ((settings.weight_bits or 8) - 1) - 1)
+        self.steps = tuple(t for t in default_steps(network.timesteps) if t >= network.first_answer)
+        found = layers(self.ann, network.graph, self.settings)
         self.tallies = [LayerTally(layer, self.steps) for layer in found]
         spiking = [layer.value for layer in found if isinstance(layer, PopulationLayer)]
         self.hybrid = Hybrid(self.ann, spiking)
@@ -111,10 +105,12 @@ class _Run:
             decoded = {key: trace[:, t - 1] for key, trace in result.decoded.items()}
             prefix.add(wanted, decoded, self.classes, labels)
         self.source.add(wanted, wanted, self.classes, labels)
-        seen = observe(self.network.graph, samples, values, result, self.network.timesteps)
+        graph, timesteps = self.network.graph, self.network.timesteps
+        seen = observe(graph, samples, values, result, timesteps)
+        late = observe(graph, samples, values, result, timesteps, self.network.first_answer)
         changes: dict[str, Array] = {}
         for tally in self.tallies:
-            parts = tally.add(seen)
+            parts = tally.add(late if isinstance(tally.layer, OutputLayer) else seen)
             if isinstance(tally.layer, InputLayer):
                 changes[tally.layer.value] = tally.layer.sent(seen, seen.timesteps)
             elif isinstance(tally.layer, PopulationLayer):
@@ -176,7 +172,7 @@ def _chosen(samples: Samples, labels: Array | None, limit: int) -> tuple[Samples
 def _classes(network: Network) -> str | None:
     """Return the name of the output that scores classes, or None."""
     try:
-        return class_scores(network.graph)[0]
+        return class_scores(network)[0]
     except DataError:
         return None
 
@@ -187,10 +183,3 @@ def _block_size(network: Network) -> int:
     # Payloads, the ANN's values and changes for each edge; all parts of one layer's error.
     each = sum(sizes) * (network.timesteps + 4 + 8 + 4) + max(sizes) * 8 * (2 * len(PARTS) + 8)
     return int(max(1, BLOCK_BYTES // each))
-
-
-def _is_plain(graph: Graph) -> bool:
-    """Whether all steps are alike, from input to readout."""
-    readouts = graph.of_type(Integrator)
-    plain = all((node.decoding, node.start) == ("mean", 1) for node in readouts)
-    return plain and all(isinstance(node, IF) for node in graph.populations)

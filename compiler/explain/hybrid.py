@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ...backends.onnx_runtime import AnnSession
-from ...ir import Add, Affine, Array, Clip, Graph, Input, Node
+from ...ir import Add, Affine, Array, Clip, Graph, Input, Node, Staircase
 from ...ir.graph import renamed
 from ..data import Samples
 from ..passes.to_spiking import is_linear
@@ -71,7 +71,7 @@ def _reads_events(ann: Graph, node: Node, name: str) -> bool:
     Behind a linear value a join and an activation function take the currents themselves; only
     another linear map needs events (see ``to_spiking``).
     """
-    return not (is_linear(ann[name]) and isinstance(node, (Add, Affine, Clip)))
+    return not (is_linear(ann[name]) and isinstance(node, (Add, Affine, Clip, Staircase)))
 
 
 def _free(ann: Graph, name: str) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import inf
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -13,11 +12,11 @@ from ...backends.base import Result
 from ...ir import (
     IF,
     Array,
-    Clip,
     Encoder,
     Graph,
     Integrator,
     MaxPool,
+    Node,
     Reshape,
 )
 from ...ir.errors import ArtifactError
@@ -25,7 +24,9 @@ from ...ir.reference import step
 from ..data import Samples
 from ..passes.to_spiking import is_linear
 from .afferents import afferents, exact_network, payload_units, rounded
+from .settings import Settings
 from .split import (
+    Activation,
     Parts,
     Population,
     Versions,
@@ -46,6 +47,7 @@ class Observed:
         result: The run of the spiking network, with all payloads.
         sums: For each edge that carries events, the sum of its payloads over time,
             ``(samples, *shape)``.
+        start: The first step that counts in the sums.
     """
 
     timesteps: int
@@ -53,6 +55,12 @@ class Observed:
     values: Mapping[str, Array]
     result: Result
     sums: Mapping[str, Array]
+    start: int = 1
+
+    @property
+    def steps(self) -> int:
+        """Number of steps that count in the sums."""
+        return self.timesteps - self.start + 1
 
     def mean(self, name: str, steps: int) -> Array:
         """Return the mean payload of a node over the first steps."""
@@ -61,20 +69,27 @@ class Observed:
 
 
 def observe(
-    graph: Graph, samples: Samples, values: Mapping[str, Array], result: Result, timesteps: int
+    graph: Graph,
+    samples: Samples,
+    values: Mapping[str, Array],
+    result: Result,
+    timesteps: int,
+    start: int = 1,
 ) -> Observed:
     """Return what was observed, with the payloads on every edge summed over time."""
     sums: dict[str, Array] = {}
     for node in graph:
         if isinstance(node, Encoder):
             sample = np.asarray(samples[node.inputs[0]], np.float64)
-            sums[node.name] = timesteps * step(node, [sample], {}, 1).astype(np.float64)
+            payload = step(node, [sample], {}, 1).astype(np.float64)
+            sums[node.name] = (timesteps - start + 1) * payload
         elif node.name in result.spikes:
-            sums[node.name] = result.spikes[node.name].sum(axis=1, dtype=np.float64)
+            sent = result.spikes[node.name][:, start - 1 :]
+            sums[node.name] = sent.sum(axis=1, dtype=np.float64)
         elif isinstance(node, Reshape) and node.inputs[0] in sums:
-            sent = sums[node.inputs[0]]
-            sums[node.name] = sent.reshape(len(sent), *node.shape)
-    return Observed(timesteps, samples, values, result, sums)
+            viewed = sums[node.inputs[0]]
+            sums[node.name] = viewed.reshape(len(viewed), *node.shape)
+    return Observed(timesteps, samples, values, result, sums, start)
 
 
 class Layer(Protocol):
@@ -235,65 +250,91 @@ class OutputLayer:
 
     def split(self, seen: Observed) -> Parts:
         sent = self.sent(seen, seen.timesteps)
-        return split_output(self.versions, self.target(seen), sent, seen.sums, seen.timesteps)
+        return split_output(self.versions, self.target(seen), sent, seen.sums, seen.steps)
 
 
-def layers(ann: Graph, graph: Graph, limit: int) -> tuple[Layer, ...]:
+def layers(ann: Graph, graph: Graph, settings: Settings) -> tuple[Layer, ...]:
     """Return the layers of a compiled network, from the inputs to the outputs.
 
     Args:
         ann: The source model.
         graph: The compiled network.
-        limit: Largest magnitude of an integer weight.
+        settings: What it was compiled with.
 
     Raises:
         ArtifactError: The network is not the source model's.
     """
-    exact = exact_network(ann, graph)
-    if {n.name: type(n) for n in exact} != {n.name: type(n) for n in graph}:
-        raise ArtifactError(
-            "the network has other nodes than the conversion of its source model",
-            hint="compile the model again with this version of snnc",
+    return _Layers(ann, graph, settings).found()
+
+
+class _Layers:
+    """The network beside its exact counterpart."""
+
+    def __init__(self, ann: Graph, graph: Graph, settings: Settings) -> None:
+        self.ann, self.graph, self.settings = ann, graph, settings
+        self.exact = exact_network(ann, graph, settings.v_init)
+        if {n.name: type(n) for n in self.exact} != {n.name: type(n) for n in graph}:
+            raise ArtifactError(
+                "the network has other nodes than the conversion of its source model",
+                hint="compile the model again with this version of snnc",
+            )
+        self.units = payload_units(graph)
+
+    def found(self) -> tuple[Layer, ...]:
+        made = [layer for node in self.graph if (layer := self._layer(node)) is not None]
+        return tuple(sorted(made, key=lambda layer: layer.kind == OutputLayer.kind))
+
+    def _layer(self, node: Node) -> Layer | None:
+        if isinstance(node, Encoder):
+            return None if node.scale is None else InputLayer(node)
+        if isinstance(node, IF):
+            return self._population(node)
+        if isinstance(node, MaxPool):
+            return PoolLayer(node, self.units[node.name])
+        return self._output(node) if isinstance(node, Integrator) else None
+
+    def _population(self, node: IF) -> PopulationLayer | None:
+        """Return the layer of one value; the second population of a pair is the negative half."""
+        pair = [other for other in self.graph.of_type(IF) if other.represents == node.represents]
+        if node is not pair[0]:
+            return None
+        source = self.ann[node.represents]
+        activation = Activation(low=0.0) if len(pair) > 1 else Activation.of(source)
+        members = [
+            Population(made, self._versions(made, spread), activation, sign)
+            for (made, spread), sign in zip(map(self._at_once, pair), (1, -1), strict=False)
+        ]
+        return PopulationLayer(tuple(members), added=is_linear(source))
+
+    def _at_once(self, node: IF) -> tuple[IF, Array]:
+        """Return a population that gets its initial membrane at the start.
+
+        Returns:
+            A population that comes to rest at the same values, and the current that its bias
+            has lost, which the initial membrane was spread over all steps as.
+        """
+        exact = self.exact[node.name]
+        assert isinstance(exact, IF)
+        steps = self.settings.timesteps
+        spread = node.threshold * exact.initial / steps * self.settings.spread
+        initial = node.initial + steps * spread
+        return replace(node, bias=node.bias - spread, initial=initial), spread
+
+    def _output(self, node: Integrator) -> OutputLayer:
+        output = _output_of(self.graph, node)
+        shape = self.graph.types[node.name].shape
+        return OutputLayer(
+            node, output, self.ann.outputs[output], shape, self._versions(node, np.zeros(1))
         )
-    units = payload_units(graph)
-    found: list[Layer] = []
-    for node in graph:
-        if isinstance(node, Encoder) and node.scale is not None:
-            found.append(InputLayer(node))
-        elif isinstance(node, IF):
-            members = [other for other in graph.of_type(IF) if other.represents == node.represents]
-            if members[0] is node:
-                found.append(_population_layer(ann, exact, graph, members, limit))
-        elif isinstance(node, MaxPool):
-            found.append(PoolLayer(node, units[node.name]))
-        elif isinstance(node, Integrator):
-            output = _output_of(graph, node)
-            shape = graph.types[node.name].shape
-            versions = _versions(exact, graph, node, limit)
-            found.append(OutputLayer(node, output, ann.outputs[output], shape, versions))
-    return tuple(sorted(found, key=lambda layer: layer.kind == OutputLayer.kind))
 
-
-def _population_layer(
-    ann: Graph, exact: Graph, graph: Graph, nodes: list[IF], limit: int
-) -> PopulationLayer:
-    """Return the layer of one value; the second population of a pair is the negative half."""
-    activation = ann[nodes[0].represents]
-    low, high = -inf, inf
-    if isinstance(activation, Clip):
-        low, high = activation.low, activation.high
-    elif len(nodes) > 1:
-        low = 0.0
-    members = [
-        Population(node, _versions(exact, graph, node, limit), low, high, sign)
-        for node, sign in zip(nodes, (1, -1), strict=False)
-    ]
-    return PopulationLayer(tuple(members), added=is_linear(activation))
-
-
-def _versions(exact: Graph, graph: Graph, node: IF | Integrator, limit: int) -> Versions:
-    wanted, actual = afferents(exact, node.name), afferents(graph, node.name, np.float64)
-    return Versions(wanted, rounded(wanted, actual, limit), actual)
+    def _versions(self, node: IF | Integrator, spread: Array) -> Versions:
+        exact = self.exact[node.name]
+        assert isinstance(exact, (IF, Integrator))
+        wanted = afferents(self.exact, exact)
+        actual = afferents(self.graph, node, np.float64)
+        if self.settings.weight_bits is None:
+            return Versions(wanted, wanted, actual)
+        return Versions(wanted, rounded(wanted, actual, self.settings.weight_limit, spread), actual)
 
 
 def _output_of(graph: Graph, node: Integrator) -> str:

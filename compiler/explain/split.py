@@ -17,9 +17,10 @@ fit              the same with the weights the network has (``reconstruct`` chan
 bias             the same with the bias the network has
 clipping         the same cut off at what the population can carry:
                  :math:`u\, n_{min}/T` to :math:`u\, n_{max}/T`
-guard            the mean input itself, cut off there: not 0 where a population without guard
-                 answers values that the ANN's activation function cuts off
-quantisation     rounded to the nearest multiple of :math:`u / T`
+guard            the same, with the values that the ANN's activation function cuts off and the
+                 population does not (without guard it sends negative ones)
+quantisation     rounded to the nearest multiple of :math:`u / T`; behind an activation with few
+                 levels with that activation's own offset
 initial          :math:`(u/T)\, clip(\lfloor (T z / u) + V(0) / \theta \rfloor, n_{min}, n_{max})`
 transient        what was sent: events that came too early or too late, and a saturated membrane
 pooling          what a max pool sent, against the maximum of what it received; 0 if it is right
@@ -40,13 +41,17 @@ from math import inf
 import numpy as np
 
 from ...backends.numpy_sim.kernels import max_pool
-from ...ir import IF, Array, Encoder, MaxPool
+from ...ir import IF, Array, Clip, Encoder, MaxPool, Node, Staircase
+from ...ir.reference import step
 from .afferents import Afferents
 
 PARTS = (
     *("inherited", "weights", "fit", "bias", "clipping", "guard", "quantisation", "initial"),
     *("transient", "pooling"),
 )
+
+ROUNDING = 1e-9
+"""Slack for rounded quotients, in thresholds: integer currents lie at least 1e-5 apart."""
 
 Parts = dict[str, Array]
 """For some of ``PARTS``, its error in ANN units, ``(samples, *shape)``."""
@@ -82,21 +87,58 @@ class Versions:
 
 
 @dataclass(frozen=True)
+class Activation:
+    """The activation function in front of a population.
+
+    Attributes:
+        low: Lower bound, ``-inf`` for none; ANN units, broadcastable to the layer.
+        high: Upper bound.
+        levels: What rounds values within the bounds, or None.
+    """
+
+    low: Array | float = -inf
+    high: Array | float = inf
+    levels: Staircase | None = None
+
+    @classmethod
+    def of(cls, node: Node) -> Activation:
+        """Return the activation function that a node of the ANN is; a linear map has none."""
+        if isinstance(node, Clip):
+            return cls(node.low, node.high)
+        if isinstance(node, Staircase):
+            low = -inf if node.low is None else node.low * node.step
+            high = inf if node.high is None else node.high * node.step
+            return cls(low, high, node)
+        return cls()
+
+    def __call__(self, x: Array) -> Array:
+        """Return the function's values."""
+        return self.cut_off(x) if self.levels is None else step(self.levels, [x], {}, 1)
+
+    def cut_off(self, x: Array) -> Array:
+        """Return values within the bounds."""
+        return np.clip(x, self.low, self.high)
+
+    @property
+    def start(self) -> float:
+        """What is added before rounding down, in levels; 1/2 rounds to nearest."""
+        return 0.5 if self.levels is None else self.levels.start
+
+
+@dataclass(frozen=True)
 class Population:
     """One population as the split sees it.
 
     Attributes:
         node: The population.
         versions: What flows into it.
-        low: Lower bound of the ANN's activation function.
-        high: Upper bound.
+        activation: The ANN's activation function.
         sign: -1 where it carries the negative half of a signed value (code ``rate``).
     """
 
     node: IF
     versions: Versions
-    low: float = -inf
-    high: float = inf
+    activation: Activation
     sign: int = 1
 
     def split(self, target: Array, sums: Mapping[str, Array], timesteps: int) -> Parts:
@@ -107,25 +149,39 @@ class Population:
             sums: For each edge, the sum of its payloads over time.
             timesteps: T.
         """
-        node, least, most = self.node, *self._bounds(timesteps)
-        step = node.unit / timesteps
+        node, (least, most) = self.node, self._bounds(timesteps)
+        unit = node.unit / timesteps
         current = self.versions.actual.current(sums, timesteps)
         means = self.versions.stages(sums, current, timesteps)
-        stages = [(name, np.clip(mean, self.low, self.high)) for name, mean in means]
-        cut_off = np.clip(stages[-1][1], least * step, most * step)
         received = means[-1][1]
-        nearest, fired = (
-            np.clip(np.floor((current + start) / node.threshold), least, most)
-            for start in (node.threshold / 2, node.initial)
-        )
+        stages = [(name, self.activation(mean)) for name, mean in means]
+        reached = np.clip(stages[-1][1], least * unit, most * unit)
+        within = np.clip(self.activation.cut_off(received), least * unit, most * unit)
         stages += [
-            ("clipping", cut_off),
-            ("guard", np.clip(received, least * step, most * step)),
-            ("quantisation", nearest * step),
-            ("initial", fired * step),
-            ("transient", sums[node.name] * step),
+            ("clipping", reached),
+            ("guard", reached + np.clip(received, least * unit, most * unit) - within),
+            ("quantisation", self._at_rest(current, self.activation.start, timesteps) * unit),
+            ("initial", self._at_rest(current, self._start, timesteps) * unit),
+            ("transient", sums[node.name] * unit),
         ]
         return telescoped(target, stages)
+
+    def _at_rest(self, current: Array, start: Array | float, timesteps: int) -> Array:
+        """Return the units sent once the membrane is at rest.
+
+        Args:
+            current: All that flowed in.
+            start: Membrane at the start, in thresholds.
+            timesteps: T.
+        """
+        units = current / self.node.threshold + start
+        return np.asarray(np.clip(np.floor(units + ROUNDING), *self._bounds(timesteps)))
+
+    @property
+    def _start(self) -> Array:
+        """Membrane at the start, in thresholds; a multi-threshold neuron rounds by itself."""
+        node = self.node
+        return node.initial / node.threshold + (0.0 if node.select == "count" else 0.5)
 
     def _bounds(self, timesteps: int) -> tuple[float, float]:
         """Return the fewest and the most units it can have sent after T steps."""

@@ -1,8 +1,8 @@
 """The rule that names a layer, a cause and a way out.
 
-1. Weights and biases of a network to which nothing was fitted are the ANN's, but for rounding,
-   and a max pool sends the maximum. The first layer where they are not, by ``FAULT`` of its
-   power, is named whatever the accuracy.
+1. Weights and biases that were not fitted are the ANN's, but for rounding, and a max pool sends
+   the maximum. The first layer where that is not so, by ``FAULT`` of its power, is named whatever
+   the accuracy.
 2. All is fine if the accuracy is within ``LOSS`` of the ANN's; without labels, if all but
    ``CHANGED`` of the answers are the ANN's; without classes, if the error of the outputs is below
    ``OUTPUT_ERROR``.
@@ -13,9 +13,9 @@
    and that errors of several layers add up.
 4. The cause is the part of the layer's own error (all but what it inherits) that adds most to it;
    where errors of several layers add up, that of all layers, each weighted by what it adds.
-   What was fitted to the ANN (``fit``, ``bias``) makes up for inherited errors and counts as
-   inherited, unless the layer is worse with it by ``HARM`` of its power; a fitted initial
-   membrane counts with the rounding that it shifts.
+   What was fitted to the ANN (``settings.FITTED``) makes up for inherited errors and counts as
+   inherited, unless the layer is worse with it by ``HARM`` of its power; where ``reconstruct``
+   shifted initial membranes, within a threshold, they count with the rounding.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...ir import Array
-from .advice import CAUSES, Settings, advice
+from .advice import CAUSES, advice
 from .explanation import LayerError, Moment, Verdict
+from .settings import Settings
 from .split import PARTS
 
 LOSS = 0.01
@@ -65,7 +66,7 @@ def judge(
     fine, loss = _loss(over_time[-1], ann_accuracy)
     if (fault := _fault(layers, settings)) is not None:
         layer, cause = fault
-        where = f"{_words(layer)} has {CAUSES[cause]}, though nothing was fitted"
+        where = f"{_words(layer)}: {CAUSES[cause]}, which no correction accounts for"
         return Verdict(
             False, layer.value, cause, False, f"{loss}; {where}", advice(cause, layer, settings)
         )
@@ -89,13 +90,11 @@ def judge(
 
 def own_parts(layer: LayerError, settings: Settings) -> Array:
     """Return what each part adds to a layer's own error, as shares; 0 for what it inherits."""
-    inherited = _among("inherited")
-    if settings.fitted:
-        fitted = _among("inherited", "fit", "bias")
-        if _squared(layer, fitted) <= _squared(layer, inherited) + HARM:
-            inherited = fitted
+    inherited, mended = _among("inherited"), _among("inherited", *settings.fitted)
+    if _squared(layer, mended) <= _squared(layer, inherited) + HARM:
+        inherited = mended
     own = layer.moments[:, ~inherited].sum(axis=1) * ~inherited
-    if settings.fitted:
+    if settings.correction == "reconstruct":
         own[PARTS.index("quantisation")] += own[PARTS.index("initial")]
         own[PARTS.index("initial")] = 0
     return np.asarray(own / own.sum() if own.sum() > 0 else own)
@@ -103,7 +102,7 @@ def own_parts(layer: LayerError, settings: Settings) -> Array:
 
 def _fault(layers: Sequence[LayerError], settings: Settings) -> tuple[LayerError, str] | None:
     """Return the first layer that computes what it should not, and which part of it."""
-    kept = ("pooling",) if settings.fitted else ("bias", "fit", "pooling")
+    kept = [part for part in ("bias", "fit", "pooling") if part not in settings.fitted]
     for layer in layers:
         cause = max(kept, key=lambda part: _squared(layer, _among(part)))
         if _squared(layer, _among(cause)) > FAULT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,13 +119,22 @@ def test_the_source_model_must_be_its_own(artifact: Path) -> None:
         explain(other, {"x": np.zeros((1, 1, 6, 6), np.float32)})
 
 
-def test_codes_whose_outputs_are_no_means_are_refused(artifact: Path) -> None:
-    network = snnc.load(artifact)
-    manifest = dict(network.artifact.manifest)
-    manifest["options"] = {**manifest["options"], "code": "radix"}
-    radix = replace(network, artifact=replace(network.artifact, manifest=manifest))
-    with pytest.raises(OptionError, match="'radix' with this schedule cannot be explained"):
-        explain(radix, {"x": np.zeros((1, 1, 6, 6), np.float32)})
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"code": "radix", "timesteps": 3},
+        {"code": "rate", "two_phase": "offset"},
+        {"code": "ternary", "differential": True, "weight_bits": None, "correction": "none"},
+    ],
+    ids=str,
+)
+def test_neurons_that_weigh_steps_differently_are_refused(
+    two_outputs_file: Path, options: dict[str, Any]
+) -> None:
+    x = np.ones((5, 4), np.float32)
+    network = snnc.compile(two_outputs_file, calibration=x, **options)
+    with pytest.raises(OptionError, match="its steps do not count alike"):
+        explain(network, {"x": x})
 
 
 # -- the command line -----------------------------------------------------------------------

@@ -15,22 +15,24 @@ from hypothesis import strategies as st
 import snnc
 from snnc.backends.numpy_sim import NumpyBackend
 from snnc.backends.onnx_runtime import AnnSession, to_onnx
+from snnc.compiler.demo import bundled
 from snnc.compiler.explain import explain
 from snnc.compiler.explain.afferents import Afferents
 from snnc.compiler.explain.explain import source_model
 from snnc.compiler.explain.hybrid import Hybrid
 from snnc.compiler.explain.layers import Observed, PopulationLayer, layers, observe
-from snnc.compiler.explain.split import Population, Versions
-from snnc.ir import IF, Array, Graph, Linear
-from tests.ann_graphs import random_ann
+from snnc.compiler.explain.settings import Settings
+from snnc.compiler.explain.split import Activation, Population, Versions
+from snnc.ir import IF, Array, Graph, Linear, Staircase
+from tests.ann_graphs import AnnBuilder, random_ann
 
-CODES = ("rate", "ternary", "augmented")
+CODES = ("rate", "ternary", "augmented", "multithreshold")
 
 
 def observed(network: snnc.Network, x: Array) -> tuple[Graph, list[Any], Observed]:
     """Return the source model, the layers and what they did."""
     ann = source_model(network)
-    found = layers(ann, network.graph, 127)
+    found = layers(ann, network.graph, Settings.of(network, ann))
     values = AnnSession(ann, extra={n.value for n in found if n.kind != "input"}).run({"x": x})
     result = NumpyBackend().lower(network.graph, network.timesteps).run({"x": x}, record=True)
     seen = observe(network.graph, {"x": x}, values, result, network.timesteps)
@@ -122,7 +124,7 @@ def one_neuron(**fields: int) -> tuple[IF, Population]:
     exact = Afferents((replace(synapse, weight=np.array([[1.6]])),), np.array([0.26]), np.ones(1))
     near = replace(synapse, weight=np.array([[32.0]]))  # 1.6 / 0.05
     rounded = Afferents((near,), np.array([5.0]), actual.unit)  # 0.26 / 0.05 = 5.2
-    return neuron, Population(neuron, Versions(exact, rounded, actual), low=0.0)
+    return neuron, Population(neuron, Versions(exact, rounded, actual), Activation(low=0.0))
 
 
 def test_every_part_by_hand() -> None:
@@ -156,6 +158,54 @@ def test_the_membrane_at_the_start_shifts_the_rounding() -> None:
     assert parts["quantisation"].item() == pytest.approx((2 - 1.8) * 0.5 / 4)
     assert parts["initial"].item() == pytest.approx(-0.5 / 4)
     assert parts["transient"].item() == pytest.approx(-0.5 / 4)
+
+
+def test_a_bias_spread_over_the_steps_is_an_initial_membrane() -> None:
+    """``--shift step`` and a start of half a threshold come to rest at the same values."""
+    path = bundled().model
+    options: dict[str, Any] = {"timesteps": 4, "code": "ternary", "correction": "none"}
+    x = bundled().calibration
+    start, spread = (
+        explain(snnc.compile(path, calibration=x, shift=shift, **options), {"x": x[:16]})
+        for shift in ("initial", "step")
+    )
+    for one, other in zip(start.layers, spread.layers, strict=True):
+        assert max(abs(other.shares[part]) for part in ("fit", "bias", "initial")) < 0.02
+        assert one.kind != "population" or other.shares["quantisation"] > 0.1
+    assert spread.layers[1].shares == pytest.approx(start.layers[1].shares, abs=0.02)
+
+
+def test_levels_of_the_ann_are_no_quantisation(tmp_path: Path) -> None:
+    """T steps give the four levels that the ANN has itself, and more steps give others."""
+    net = AnnBuilder(np.random.default_rng(0))
+    staircase: dict[str, Any] = {"step": np.full(1, 0.4), "low": 0, "high": 4, "offset": 0.5}
+    here = net.add(Staircase, net.linear(net.input(8), 32), **staircase)
+    onnx.save(to_onnx(net.graph(net.linear(here, 6))), tmp_path / "m.onnx")
+    x = np.random.default_rng(1).standard_normal((40, 8)).astype(np.float32)
+    options: dict[str, Any] = {"code": "rate", "weight_bits": None, "correction": "none"}
+    four, six = (
+        explain(
+            snnc.compile(tmp_path / "m.onnx", calibration=x, timesteps=steps, **options), {"x": x}
+        )
+        for steps in (4, 6)
+    )
+    assert four.layers[0].error < 1e-6
+    assert six.layers[0].shares["quantisation"] == pytest.approx(1)
+    if not six.verdict.fine:
+        assert six.verdict.hint == (
+            "compile with --timesteps 4: the ANN's activations have as many levels"
+        )
+
+
+def test_a_late_readout_sees_late_events(tmp_path: Path) -> None:
+    network, x = compiled(
+        tmp_path, 2, code="ternary", timesteps=6, readout_delay=2, correction="none"
+    )
+    found = explain(network, {"x": x})
+    assert [moment.timesteps for moment in found.over_time] == [4, 6]
+    output = found.layers[-1]
+    assert output.kind == "output"
+    assert abs(output.shares["transient"]) < 1e-6, "nothing is lost in the readout itself"
 
 
 def test_without_guard_negative_values_are_a_part_of_their_own() -> None:
