@@ -172,7 +172,7 @@ def _chosen(samples: Samples, labels: Array | None, limit: int) -> tuple[Samples
 def _classes(network: Network) -> str | None:
     """Return the name of the output that scores classes, or None."""
     try:
-        return class_scores(network)[0]
+        return class_scores(network.graph)[0]
     except DataError:
         return None
 

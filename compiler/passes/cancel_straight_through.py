@@ -15,13 +15,15 @@ from ...ir.graph import renamed
 
 def cancel_straight_through(graph: Graph) -> Graph:
     """Return the graph with every ``x + (r - x)`` read as ``r``."""
+    rename: dict[str, str] = {}
     for node in graph.of_type(Add):
         if (rounded := _estimated(graph, node)) is not None:
-            rename = {node.name: rounded}
-            nodes = (renamed(other, rename) for other in graph if other is not node)
-            outputs = {key: rename.get(name, name) for key, name in graph.outputs.items()}
-            return cancel_straight_through(Graph(nodes, outputs).without_dead_nodes())
-    return graph
+            rename[node.name] = rename.get(rounded, rounded)
+    if not rename:
+        return graph
+    nodes = (renamed(node, rename) for node in graph if node.name not in rename)
+    outputs = {key: rename.get(name, name) for key, name in graph.outputs.items()}
+    return Graph(nodes, outputs).without_dead_nodes()
 
 
 def _estimated(graph: Graph, node: Add) -> str | None:

@@ -16,7 +16,7 @@ import argparse
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -145,7 +145,9 @@ def check_prefixes(snn: fx.GraphModule, x: Tensor) -> None:
             raise AssertionError(f"a run of {t} steps differs from the first {t} steps of a run")
 
 
-def measure(peer: Peer, task: Task, ann: fx.GraphModule) -> Iterator[Result]:
+def measure(
+    peer: Peer, task: Task, ann: fx.GraphModule, steps: Sequence[int] = TIMESTEPS
+) -> Iterator[Result]:
     """Convert, run all test samples for the largest T, and read every prefix out both ways."""
     started = time.perf_counter()
     batches = torch.split(torch.from_numpy(task.calibration), CALIBRATION_BATCH)
@@ -155,11 +157,11 @@ def measure(peer: Peer, task: Task, ann: fx.GraphModule) -> Iterator[Result]:
     functional.set_step_mode(snn, "s")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # that T is small: the rule is applied
-        delays = {t: estimate_delay_start(snn, batches, "cpu", t) for t in TIMESTEPS}
+        delays = {t: estimate_delay_start(snn, batches, "cpu", t) for t in steps}
     check_prefixes(snn, torch.from_numpy(task.x[:8]))
-    sums, counts = _run(snn, task)
-    seconds = (time.perf_counter() - started) / (len(TIMESTEPS) * len(READOUTS))
-    for t in TIMESTEPS:
+    sums, counts = _run(snn, task, max(steps))
+    seconds = (time.perf_counter() - started) / (len(steps) * len(READOUTS))
+    for t in steps:
         for readout in READOUTS:
             start = delays[t] if readout == "delayed" else 0
             scores = sums[t - 1] - (sums[start - 1] if start else 0)
@@ -184,9 +186,8 @@ def measure(peer: Peer, task: Task, ann: fx.GraphModule) -> Iterator[Result]:
             )
 
 
-def _run(snn: fx.GraphModule, task: Task) -> tuple[Tensor, Tensor]:
+def _run(snn: fx.GraphModule, task: Task, timesteps: int) -> tuple[Tensor, Tensor]:
     """Return summed outputs ``(T, samples, classes)``, spikes and operations ``(T, 2)``."""
-    timesteps = max(TIMESTEPS)
     functional.set_step_mode(snn, "s")
     functional.reset_net(snn)
     counter = EventCounter(snn, task.x.shape[1:], timesteps)
@@ -215,6 +216,7 @@ def main() -> int:
     parser.add_argument("data", choices=sorted(CALIBRATION))
     parser.add_argument("--models", nargs="+", required=True, help="ONNX files")
     parser.add_argument("--count", type=int, default=2000, help="test samples")
+    parser.add_argument("--timesteps", nargs="+", type=int, default=TIMESTEPS, help="T")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -229,12 +231,12 @@ def main() -> int:
             keys = [
                 key_of(task, system(), settings_of(peer, readout), t)
                 for readout in READOUTS
-                for t in TIMESTEPS
+                for t in arguments.timesteps
             ]
             if all(key in there for key in keys):
                 print(f"{peer.method}: already in {path}")
                 continue
-            results = list(measure(peer, task, ann))
+            results = list(measure(peer, task, ann, arguments.timesteps))
             append(path, results)
             for result in results:
                 print(
