@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from ..ir import IF, Conv, Graph, Integrator, Linear
+from ..ir import IF, Conv, Encoder, Graph, Integrator, Linear
 from ..ir.bounds import is_quantized, largest_current
 from ..ir.errors import DesignRuleError, Problem
 from .target import Target
 
 Rule = Callable[[Graph, Target], Iterator[Problem]]
+
+RATE_TYPE = "compile with --code rate, ternary or augmented, and without --differential"
 
 
 def supported_nodes(graph: Graph, target: Target) -> Iterator[Problem]:
@@ -57,10 +59,15 @@ def rate_coded(graph: Graph, target: Target) -> Iterator[Problem]:
                 f"{node.name}: has several thresholds, which target {target.name} cannot run",
                 "compile with --code augmented",
             )
+        elif isinstance(node, Encoder) and node.once:
+            yield Problem(
+                f"{node.name}: injects the sample once, and target {target.name} at every step",
+                RATE_TYPE,
+            )
         elif isinstance(node, Integrator) and (node.start, node.decoding) != (1, "mean"):
             yield Problem(
                 f"{node.name}: target {target.name} reads out the mean over all steps only",
-                "compile without --readout-delay",
+                RATE_TYPE if node.decoding != "mean" else "compile without --readout-delay",
             )
 
 

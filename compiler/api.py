@@ -17,7 +17,7 @@ import numpy as np
 from ..backends import Backend, get_backend
 from ..backends.artifact import Artifact, Golden
 from ..backends.numpy_sim import NumpyBackend
-from ..ir import Array, Graph
+from ..ir import Array, Graph, latency
 from ..ir.errors import OptionError
 from ..ir.reference import spiking_nodes
 from .calibration import Moments, Statistics
@@ -28,7 +28,8 @@ from .network import Network
 from .options import Options
 from .passes.calibrate import Calibrate
 from .passes.normalize import normalize
-from .passes.reconstruct import Reconstruct
+from .passes.quantize import Quantize
+from .passes.reconstruct import Reconstruct, Rounded
 from .passes.schedule import DelayReadout, transient
 from .passes.spike_norm import SpikeNorm
 from .pipeline import (
@@ -39,6 +40,7 @@ from .pipeline import (
     represented_values,
     run_passes,
     signed_bounds,
+    trained_full_scale,
 )
 from .report import Report, describe_approximations, neuron_contract
 from .thresholds import ThresholdRule
@@ -58,6 +60,10 @@ CORRECTED = {
 
 NO_CALIBRATION = (
     "no calibration data: thresholds come from synthetic inputs and may be far off",
+    "give real training samples with --calibration X.npz",
+)
+NO_INPUT_RANGE = (
+    "no calibration data: thresholds come from the model, but the range of the input is a guess",
     "give real training samples with --calibration X.npz",
 )
 
@@ -163,7 +169,6 @@ def _calibration(
     if source is None:
         samples = synthetic_samples(ann, ranges, options.seed)
         report.calibration = "synthetic"
-        report.warnings.append(NO_CALIBRATION)
     else:
         samples = load_samples(source, ann, what="calibration data")
         report.calibration = "file" if isinstance(source, (str, PathLike)) else "array"
@@ -193,20 +198,29 @@ def _convert(
     bounds = signed_bounds(ann)
     # One neuron bound must serve all channels of a clip that bounds negative values.
     whole = replace(rule, per_channel=False)
-    full_scale = {
+    trained = trained_full_scale(ann, clips=rule.name == "bound")
+    calibrated = {
         name: (whole if name in bounds else rule).full_scale(
             found, steps, code.max_positive, moments.get(name)
         )
         for name, found in statistics.items()
+        if name not in trained
     }
-    report.thresholds = f"{rule.name} per {_scope(rule, full_scale)}"
+    full_scale = {**calibrated, **trained}
+    if report.calibration == "synthetic":
+        report.warnings.append(NO_CALIBRATION if calibrated else NO_INPUT_RANGE)
+    report.thresholds = _origin(rule, calibrated, len(statistics))
+    report.rate_convergence = {
+        name: found.convergence(full_scale[name]) for name, found in statistics.items()
+    }
     largest = {name: float(np.abs(x).max()) for name, x in samples.items()}
     note, fitted = report.approximations.append, list[Pass]()
     if rule.name == "spike-norm":
         fitted.append(SpikeNorm(ann, samples, steps, rule.per_channel, watch("spike-norm")))
     report.correction = options.chosen_correction(synthetic=report.calibration == "synthetic")
     if report.correction != "none":
-        fitted.append(_correction(report.correction, ann, samples, steps, watch))
+        rounded = _rounding(options.weight_bits, steps)
+        fitted.append(_correction(report.correction, ann, samples, steps, watch, rounded))
         note(CORRECTED[report.correction])
     passes = conversion(options, code, full_scale, bounds, largest, note, fitted)
     spiking = run_passes(ann, passes, after)
@@ -222,10 +236,16 @@ def _correction(
     samples: Samples,
     steps: int,
     watch: Callable[[str], Callable[[int, int], None] | None],
+    rounded: Rounded | None,
 ) -> Pass:
     if name == "reconstruct":
-        return Reconstruct(ann, samples, steps, watch("reconstruct"))
+        return Reconstruct(ann, samples, steps, watch("reconstruct"), rounded)
     return Calibrate(ann, samples, steps, name == "advanced", watch("calibrate"))
+
+
+def _rounding(bits: int | None, steps: int) -> Rounded | None:
+    """Return what weights will be rounded to; the pass itself will say what that costs."""
+    return Quantize(bits, steps, lambda sentence: None).rounded if bits else None
 
 
 def _moments(
@@ -263,6 +283,16 @@ def _options(options: Mapping[str, Any]) -> Options:
     return Options(**options)
 
 
+def _origin(rule: ThresholdRule, calibrated: Mapping[str, Array], populations: int) -> str:
+    """Return in words where the thresholds come from."""
+    trained = populations - len(calibrated)
+    estimated = f"{rule.name} per {_scope(rule, calibrated)}"
+    if not trained:
+        return estimated
+    told = f"trained in {trained} of {populations} populations"
+    return f"{told}, {estimated} in the others" if calibrated else told
+
+
 def _scope(rule: ThresholdRule, full_scale: Mapping[str, Array]) -> str:
     """Return in words for what there is one threshold each."""
     whole = sum(len(values) == 1 for values in full_scale.values())
@@ -274,7 +304,8 @@ def _scope(rule: ThresholdRule, full_scale: Mapping[str, Array]) -> str:
 def make_golden(graph: Graph, samples: Samples, timesteps: int) -> Golden:
     """Return golden data from the first calibration samples, computed by the simulator."""
     neurons = sum(graph.types[node.name].size for node in spiking_nodes(graph))
-    count = max(1, min(GOLDEN_SAMPLES, GOLDEN_PAYLOADS // (timesteps * max(1, neurons))))
+    steps = timesteps + latency(graph)
+    count = max(1, min(GOLDEN_SAMPLES, GOLDEN_PAYLOADS // (steps * max(1, neurons))))
     inputs = {name: x[:count] for name, x in samples.items()}
     result = NumpyBackend().lower(graph, timesteps).run(inputs, record=True)
     return Golden(inputs, result.decoded, result.spikes)

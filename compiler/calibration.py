@@ -40,6 +40,25 @@ class Statistics:
         """Return the counts of all channels together, ``(1 + BINS,)``."""
         return np.asarray(self.counts.sum(axis=0))
 
+    def convergence(self, full_scale: Array) -> float | None:
+        r"""Return how slowly the rates of a population approach its activations.
+
+        With the rates :math:`r = \min(a / lam, 1)` it is :math:`\|r\|_1 / \|r\|_2^2`, at least 1
+        and near 1 where most neurons are silent or at full scale: the coefficient of the optimal
+        fit curve (Ding et al., IJCAI 2021), a small number for rates that are right after few
+        steps. A diagnosis only.
+
+        Args:
+            full_scale: ``lam``, ``(1,)`` or ``(channels,)``, ANN units.
+
+        Returns:
+            The coefficient, or None where no activation is above 0.
+        """
+        centre = (self.edges[:-1] + self.edges[1:]) / 2
+        rate = np.minimum(centre / full_scale[:, None], 1)
+        first, second = (float(np.sum(self.counts[:, 1:] * power)) for power in (rate, rate**2))
+        return first / second if second else None
+
 
 @dataclass(frozen=True)
 class Moments:

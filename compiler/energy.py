@@ -44,6 +44,7 @@ from ..ir import (
     Node,
     Population,
     RadixIF,
+    Staircase,
     latency,
 )
 from ..ir.bounds import is_quantized
@@ -52,6 +53,7 @@ from .data import Samples
 from .event_counts import carries_input, multiplies, sends_spikes
 from .hardware import Hardware
 from .network import Network
+from .passes.recognise_staircase import recognise_staircase
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ def estimate(
     graph = network.graph
     program = NumpyBackend().lower(graph, network.timesteps)
     activity = program.run(samples, progress=progress).activity
+    ann = recognise_staircase(ann)  # an exported staircase is five operators
     integer = is_quantized(graph)
     bits = ceil(log2(_levels(graph, network.timesteps) + 1))
     whole = "int8_mac" if bits <= 8 else "int32_mac"
@@ -253,7 +256,7 @@ def ann_operations(graph: Graph, node: Node) -> Operations | None:
         return Operations(name, kind, acs=float(size * (len(node.inputs) - 1)))
     if isinstance(node, Clip):
         return Operations(name, kind, acs=float(size))
-    if isinstance(node, Affine):
+    if isinstance(node, (Affine, Staircase)):  # a staircase scales, rounds and clips
         return Operations(name, kind, macs=float(size))
     return None
 

@@ -19,7 +19,14 @@ from ..ir.errors import Problem, SnncError
 from .onnx_import import Cut, ImportedModel, Unsupported, examine
 from .onnx_import.file import read
 from .options import Options
-from .pipeline import SIMPLIFY, conversion, represented_values, run_passes, signed_bounds
+from .pipeline import (
+    SIMPLIFY,
+    conversion,
+    represented_values,
+    run_passes,
+    signed_bounds,
+    trained_full_scale,
+)
 from .report import describe_approximations
 
 
@@ -116,6 +123,7 @@ def _try_conversion(
     try:
         ann = reached = run_passes(ann, SIMPLIFY)
         full_scale = {name: np.ones(1) for name in represented_values(ann, code)}
+        full_scale |= trained_full_scale(ann)
         largest = {node.name: 1.0 for node in ann.of_type(Input)}
         passes = conversion(options, code, full_scale, signed_bounds(ann), largest, _ignore)
         reached = run_passes(ann, passes)

@@ -25,6 +25,7 @@ from ..ir import (
     MaxPool,
     Node,
     Reshape,
+    Staircase,
 )
 from ..ir.reference import step
 
@@ -196,7 +197,7 @@ class LayerwiseRun:
 def pre_activation(ann: Graph, name: str) -> str:
     """Return the value an activation was computed from; of a linear value, itself."""
     node = ann[name]
-    return node.inputs[0] if isinstance(node, Clip) else name
+    return node.inputs[0] if isinstance(node, (Clip, Staircase)) else name
 
 
 def _side_by_side(part: Callable[[slice], Array], count: int) -> Array:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ..ir import Array, Clip, Graph
-from ..ir.neurons import IF
+import numpy as np
+
+from ..ir import IF, Array, Clip, Graph, Staircase
 from .codes import Code
 from .options import Options
 from .passes.balance_thresholds import BalanceThresholds
+from .passes.cancel_straight_through import cancel_straight_through
 from .passes.compose_linear import compose_linear
-from .passes.fold_affine import fold_affine
+from .passes.compose_pool import compose_pool
+from .passes.fold_affine import channelwise, fold_affine
 from .passes.hoist_clip import hoist_clip
+from .passes.hoist_scale import hoist_scale
 from .passes.normalize import normalize
 from .passes.quantize import Quantize
 from .passes.quantize_input import QuantizeInput
+from .passes.recognise_staircase import recognise_staircase
 from .passes.schedule import SpreadInitial
 from .passes.to_differential import to_differential
 from .passes.to_radix import ToRadix
@@ -27,7 +32,10 @@ Pass = Callable[[Graph], Graph]
 After = Callable[[str, Graph], None]
 """Called with each pass's name and result: printing and dumping use it."""
 
-SIMPLIFY: tuple[Pass, ...] = (fold_affine, hoist_clip, compose_linear)
+SIMPLIFY: tuple[Pass, ...] = (
+    *(cancel_straight_through, hoist_scale, recognise_staircase),
+    *(fold_affine, hoist_clip, compose_linear, compose_pool),
+)
 """Exact passes on the ANN; they run before calibration."""
 
 
@@ -35,7 +43,7 @@ def conversion(
     options: Options,
     code: Code,
     full_scale: Mapping[str, Array],
-    bounds: Mapping[str, tuple[float, float]],
+    bounds: Mapping[str, tuple[Array, Array]],
     largest_input: Mapping[str, float],
     note: Callable[[str], None],
     fitted: Sequence[Pass] = (),
@@ -53,6 +61,7 @@ def conversion(
     """
     steps = code.presentations(options.timesteps)
     bits = options.weight_bits
+    scheduled = schedule(options, code)
     return (
         ToSpiking(code),
         BalanceThresholds(full_scale, bounds, steps),
@@ -60,8 +69,8 @@ def conversion(
         normalize,
         *((SpreadInitial(steps),) if options.shift == "step" else ()),
         *(pass_ for fit in fitted for pass_ in (fit, normalize)),
-        *((Quantize(bits, steps, note),) if bits else ()),
-        *schedule(options, code),
+        *((Quantize(bits, steps, note, saturating=not scheduled),) if bits else ()),
+        *scheduled,
     )
 
 
@@ -82,9 +91,39 @@ def represented_values(graph: Graph, code: Code) -> list[str]:
     return list(dict.fromkeys(node.represents for node in spiking.of_type(IF)))
 
 
-def signed_bounds(graph: Graph) -> dict[str, tuple[float, float]]:
-    """Return the bounds of every clip that lets negative values through."""
-    return {node.name: (node.low, node.high) for node in graph.of_type(Clip) if node.low < 0}
+def signed_bounds(graph: Graph) -> dict[str, tuple[Array, Array]]:
+    """Return the bounds of every activation that lets negative values through, ANN units."""
+    return {name: bounds for name, bounds in _bounds(graph).items() if np.all(bounds[0] < 0)}
+
+
+def trained_full_scale(graph: Graph, *, clips: bool = False) -> dict[str, Array]:
+    """Return the full scales that training chose, ``(1,)`` or ``(channels,)``, ANN units.
+
+    Those of a staircase are ``step * high``: with ``max_positive * T = high`` the levels of the
+    mean output are its levels. Signed ones reach as far as their farther bound.
+
+    Args:
+        graph: An ANN.
+        clips: Whether the bound of a clip counts too, as the trained threshold of a rate norm
+            layer or of a threshold ReLU does.
+    """
+    found = {}
+    for name, (low, high) in _bounds(graph).items():
+        reach = np.maximum(high, -low)
+        if (clips or isinstance(graph[name], Staircase)) and np.all(np.isfinite(reach)):
+            found[name] = reach
+    return found
+
+
+def _bounds(graph: Graph) -> dict[str, tuple[Array, Array]]:
+    """Return the bounds of every clip and every bounded staircase, ANN units."""
+    found = {n.name: (np.full(1, n.low), np.full(1, n.high)) for n in graph.of_type(Clip)}
+    for node in graph.of_type(Staircase):
+        if node.low is not None and node.high is not None:
+            one = node.step.size == 1
+            step = node.step.reshape(1) if one else channelwise(node.step, graph.types[node.name])
+            found[node.name] = (step * node.low, step * node.high)
+    return found
 
 
 def run_passes(graph: Graph, passes: Sequence[Pass], after: After | None = None) -> Graph:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
 
 from ..ir import (
     IF,
+    Clip,
     Conv,
     DifferentialIF,
     Encoder,
@@ -20,6 +22,7 @@ from ..ir import (
     Population,
     RadixIF,
     Signal,
+    Staircase,
 )
 from ..ir.types import is_integer
 
@@ -32,6 +35,8 @@ class Report:
         calibration: Where the calibration data came from: ``file``, ``array``, ``synthetic``.
         calibration_samples: How many samples they were.
         thresholds: The threshold rule in words.
+        rate_convergence: For each value with a population, how slowly its rate converges,
+            ``calibration.Statistics.convergence``; values that were never active have none.
         correction: What was fitted to the ANN after the thresholds: ``none`` or ``reconstruct``.
         cut: Read-out operators cut off behind the last layer, in words.
         approximations: One sentence for each thing that is not exact.
@@ -42,6 +47,7 @@ class Report:
     calibration: str = ""
     calibration_samples: int = 0
     thresholds: str = ""
+    rate_convergence: dict[str, float | None] = field(default_factory=dict)
     correction: str = "none"
     cut: list[str] = field(default_factory=list)
     approximations: list[str] = field(default_factory=list)
@@ -57,12 +63,19 @@ def describe_approximations(ann: Graph, spiking: Graph) -> list[str]:
     """Return one sentence for each population that stands for a value without activation."""
     from .passes.to_spiking import is_linear
 
-    return [
+    between = [
         f"{node.name}: a population was put between two linear maps; it rounds the "
         f"value {node.represents!r} to multiples of its threshold"
         for node in spiking.populations
         if is_linear(ann[node.represents])
     ]
+    unbounded = [
+        f"{node.name}: differential coding does not enforce the upper bound of {node.represents!r}"
+        for node in spiking.of_type(DifferentialIF)
+        if isinstance(activation := ann[node.represents], (Clip, Staircase))
+        and isfinite(inf if activation.high is None else activation.high)
+    ]
+    return between + unbounded
 
 
 def neuron_contract(graph: Graph) -> dict[str, Any]:

@@ -10,14 +10,23 @@
   threshold).
 - ``local``: local threshold balancing. From 0, ``lam`` follows the gradient of the squared
   error of clipping, ``lam <- lam + 2 mean(max(a - lam, 0))``, for ``ITERATIONS`` steps: it
-  comes near the maximum without ever reaching it (Bu et al., CVPR 2025; here with the mean
-  over all calibration data at every step instead of one batch after the other).
-- ``iteration``: threshold iteration for clipped staircases. With the pre-activation taken for
-  normal with its mean and deviation, ``lam <- k lam`` with ``k = E[q a] / E[q**2]`` and ``q``
-  the activation rounded to ``max_positive T`` levels, until ``k = 1``: the ``lam`` of least
-  squared error in closed form (Huang et al., ICML 2025).
+  comes near the maximum from below (Bu et al., CVPR 2025; here with the mean over all
+  calibration data at every step instead of one batch after the other, and never above the
+  maximum, which a step may overshoot where most activations are near it).
+- ``iteration``: threshold iteration for clipped staircases. The pre-activation is taken for
+  normal with its mean and deviation; with ``q`` the activation rounded to ``max_positive T``
+  levels, ``lam`` is where ``k = E[q a] / E[q**2]`` is 1: the full scale of least squared error
+  (Huang et al., ICML 2025, who repeat ``lam <- k lam``; here the fixed point is found by
+  bisection, for with many levels the repetition hardly moves). A normal value has no largest
+  one, so ``lam`` is kept at or below the largest magnitude seen, which a clip bounds.
 - ``spike-norm``: thresholds from the currents of the spiking network, found later
   (``passes.spike_norm``); until then as ``max``.
+- ``bound``: the upper bound of a clip, which training or the design of the network chose (Ding
+  et al., IJCAI 2021: the threshold of a rate norm layer; Deng and Gu, ICLR 2021: that of their
+  ReLU); ``max`` where there is none.
+
+No rule gives more than the bound of a clip, for all start from the largest value seen. Behind a
+staircase none is asked (``pipeline.trained_full_scale``).
 """
 
 from __future__ import annotations
@@ -31,11 +40,14 @@ from ..ir import Array
 from ..ir.errors import OptionError
 from .calibration import Moments, Statistics
 
-RULES = ("max", "percentile", "mmse", "local", "iteration", "spike-norm")
+RULES = ("max", "percentile", "mmse", "local", "iteration", "spike-norm", "bound")
 FEWEST = 1000
 """Values of a channel that an estimate of its own needs: fewer say too little of its tail."""
 
 GRID = np.arange(100, 5, -1) / 100
+
+ACCURACY = 1e-6
+"""Relative, of the fixed point of ``iteration``."""
 
 ITERATIONS = 1000
 """Steps of ``local``: as many batches as Bu et al. (CVPR 2025) take at least."""
@@ -104,7 +116,7 @@ class ThresholdRule:
             iterated(mean, deviation, levels, largest) if deviation > 0 else largest
             for mean, deviation in zip(moments.mean, moments.deviation, strict=True)
         ]
-        return np.array(found)
+        return np.minimum(found, largest)
 
     def _estimate(self, counts: Array, edges: Array, timesteps: int, max_positive: int) -> float:
         """Return ``lam`` from counts of zeros (first) and of magnitudes between edges."""
@@ -112,10 +124,10 @@ class ThresholdRule:
         if not len(filled):
             return 0.0
         largest = float(edges[filled[-1] + 1])
-        if self.name in ("max", "spike-norm"):
+        if self.name in ("max", "bound", "spike-norm"):
             return largest
         if self.name == "local":
-            return _locally_balanced(counts, edges)
+            return min(_locally_balanced(counts, edges), largest)
         if self.name == "percentile":
             share = np.cumsum(counts) / counts.sum()
             index = int(np.searchsorted(share, self.percentile / 100))
@@ -162,21 +174,28 @@ def iterated(mean: float, deviation: float, levels: int, start: float) -> float:
         start: First guess, > 0.
     """
     order = np.arange(1, levels + 1)
-    full_scale = start
-    for _ in range(100):
+
+    def too_small(full_scale: float) -> bool:
+        """Whether k > 1."""
         step = full_scale / levels
         edge = ((order - 0.5) * step - mean) / deviation
         density = np.exp(-np.square(edge) / 2) / sqrt(2 * pi)
         beyond = np.interp(edge, *_TAIL, left=1.0, right=0.0)
         product = step * float(np.sum(mean * beyond + deviation * density))
         square = step * step * float(np.sum((2 * order - 1) * beyond))
-        if not square > 0 or not product > 0:
-            return start  # practically never active
-        factor = product / square
-        full_scale *= factor
-        if abs(factor - 1) < 1e-9:
-            break
-    return full_scale
+        return product > square
+
+    if not np.interp(-mean / deviation, *_TAIL, left=1.0, right=0.0) > 0:
+        return start  # practically never active
+    low = high = start
+    while too_small(high):
+        high *= 2
+    while not too_small(low):
+        low /= 2
+    while high / low > 1 + ACCURACY:
+        middle = sqrt(low * high)
+        low, high = (middle, high) if too_small(middle) else (low, middle)
+    return low
 
 
 def _tail_table() -> tuple[Array, Array]:

@@ -4,7 +4,18 @@ from .errors import SnncError
 from .graph import Graph
 from .neurons import IF, Encoder, Integrator, Population
 from .node import Node
-from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Reshape
+from .ops import (
+    Add,
+    Affine,
+    AveragePool,
+    Clip,
+    Conv,
+    Input,
+    Linear,
+    MaxPool,
+    Reshape,
+    Staircase,
+)
 from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF, latency
 from .types import Array, Signal, TensorType
 
@@ -29,6 +40,7 @@ __all__ = [
     "Reshape",
     "Signal",
     "SnncError",
+    "Staircase",
     "TensorType",
     "TwoPhaseIF",
     "latency",

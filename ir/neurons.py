@@ -121,7 +121,8 @@ class IF(Population):
 
     - ``select = "nearest"``: :math:`u \ge 0.75 \cdot 2^j`, the power nearest to the membrane
       (Huang et al., ICML 2025);
-    - ``select = "greedy"``: :math:`u \ge 2^j - 1/2` (Huang et al., ACM MM 2024).
+    - ``select = "greedy"``: :math:`u \ge 2^j - 1/2`, for a negative membrane :math:`>`: half a
+      threshold is sent once and not taken back again (Huang et al., ACM MM 2024, but for that).
 
     It sends nothing where that would break a bound on the units sent. Both rules round by
     themselves, so their membrane starts at 0.

@@ -6,9 +6,11 @@ current in a spiking network, where they are called synapses and have no bias of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
-from typing import final
+from typing import Literal, final
+
+import numpy as np
 
 from .errors import ShapeError
 from .node import Node
@@ -249,6 +251,49 @@ class Clip(Node):
         expect_signal(self.name, inputs[0], Signal.REAL)
         if not self.low < self.high:
             raise ShapeError(f"{self.name}: lower bound {self.low} is not below {self.high}")
+        return inputs[0]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Staircase(Node):
+    r"""An activation with few levels, ``y = step * clip(round(x / step + offset), low, high)``.
+
+    Rounding down with offset 1/2, ``low = 0`` and ``high = L`` is the activation of QCFS, where
+    ``step = lambda / L`` (Bu et al., ICLR 2022). Rounding to nearest with ties to even and
+    offset 0 is what ONNX's QuantizeLinear and DequantizeLinear compute together; their zero
+    point is in the bounds. Without bounds, step 1 and offset 0 it is ``Floor`` or ``Round``.
+
+    Attributes:
+        step: Distance of two levels, > 0; broadcastable to the shape, e.g. ``(channels, 1, 1)``.
+        low: Lowest level, None for none.
+        high: Highest level, None for none.
+        offset: Added before rounding, in steps.
+        rounding: ``floor`` rounds down, ``half_even`` to nearest with ties to even.
+    """
+
+    step: Array = field(default_factory=lambda: np.ones(1))
+    low: int | None = None
+    high: int | None = None
+    offset: float = 0.0
+    rounding: Literal["floor", "half_even"] = "floor"
+
+    @property
+    def start(self) -> float:
+        """The offset with which rounding down gives the same, but for ties."""
+        return self.offset + (0.5 if self.rounding == "half_even" else 0.0)
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        expect_inputs(self.name, inputs, 1)
+        expect_signal(self.name, inputs[0], Signal.REAL)
+        if not broadcasts_to(self.step.shape, inputs[0].shape):
+            raise ShapeError(f"{self.name}: {self.step.shape} does not fit {inputs[0]}")
+        if not np.all(self.step > 0):
+            raise ShapeError(f"{self.name}: every step must be above 0")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ShapeError(f"{self.name}: lowest level {self.low} is not below {self.high}")
+        if self.rounding not in ("floor", "half_even"):
+            raise ShapeError(f"{self.name}: rounding {self.rounding!r} is not floor or half_even")
         return inputs[0]
 
 

@@ -19,7 +19,18 @@ import numpy as np
 from .graph import Graph
 from .neurons import Population
 from .node import Node
-from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Reshape
+from .ops import (
+    Add,
+    Affine,
+    AveragePool,
+    Clip,
+    Conv,
+    Input,
+    Linear,
+    MaxPool,
+    Reshape,
+    Staircase,
+)
 from .scheduled import latency
 from .shapes import Padding, Pair
 from .types import Array, Signal, is_integer
@@ -194,6 +205,15 @@ def _(node: Add, inputs: list[Array], state: State, t: int) -> Array:
 @step.register
 def _(node: Clip, inputs: list[Array], state: State, t: int) -> Array:
     return np.clip(inputs[0], node.low, node.high)
+
+
+@step.register
+def _(node: Staircase, inputs: list[Array], state: State, t: int) -> Array:
+    levels = inputs[0] / node.step + node.offset
+    whole = np.floor(levels) if node.rounding == "floor" else np.rint(levels)
+    low = -np.inf if node.low is None else node.low
+    high = np.inf if node.high is None else node.high
+    return np.asarray(node.step * np.clip(whole, low, high))
 
 
 def units(v: Array, threshold: Array, deadband: int) -> Array:

@@ -161,14 +161,14 @@ def power(v: Array, threshold: Array, most: int, rule: str) -> Array:
         rule: ``nearest`` or ``greedy``; see ``IF``.
     """
     theta = working(threshold, threshold)
-    magnitude = np.abs(v)
     chosen = np.zeros(v.shape, np.int64)
     level = 1
     while level <= most:
         if rule == "nearest":
-            reached = 4 * magnitude >= 3 * level * theta
+            reached = 4 * np.abs(v) >= 3 * level * theta
         else:
-            reached = 2 * magnitude >= (2 * level - 1) * theta
+            edge = (2 * level - 1) * theta
+            reached = (2 * v >= edge) | (2 * v < -edge)
         chosen = np.where(reached, level, chosen)
         level *= 2
     return np.asarray(chosen * np.sign(v)).astype(np.int64)

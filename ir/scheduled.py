@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import final
 
 from .errors import ShapeError
-from .neurons import Population
+from .neurons import SELECTIONS, Population
 from .node import Node
-from .types import TensorType
+from .types import TensorType, is_integer
 
 CORRECTIONS = ("offset", "residual")
 """Rules of ``TwoPhaseIF``."""
@@ -104,6 +104,13 @@ class DifferentialIF(Population):
         """See ``Population``."""
         most = 2 ** (self.levels - 1)
         return -most, most
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        if self.levels < 1 or self.select not in SELECTIONS:
+            raise ShapeError(f"{self.name}: needs levels >= 1 and a rule of {SELECTIONS}")
+        if is_integer(self.threshold):
+            raise ShapeError(f"{self.name}: divides by the step, and its parameters are integers")
+        return super().infer(*inputs)
 
 
 @final

@@ -21,7 +21,18 @@ from .errors import ArtifactError
 from .graph import Graph
 from .neurons import IF, Encoder, Integrator
 from .node import Node
-from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Reshape
+from .ops import (
+    Add,
+    Affine,
+    AveragePool,
+    Clip,
+    Conv,
+    Input,
+    Linear,
+    MaxPool,
+    Reshape,
+    Staircase,
+)
 from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF
 from .types import Array, Signal, TensorType
 
@@ -29,7 +40,7 @@ NODES: Mapping[str, type[Node]] = {
     kind.__name__: kind
     for kind in (
         *(Add, Affine, AveragePool, Clip, Conv, Encoder, IF),
-        *(Input, Integrator, Linear, MaxPool, Reshape),
+        *(Input, Integrator, Linear, MaxPool, Reshape, Staircase),
         *(DifferentialIF, RadixIF, TwoPhaseIF),
     )
 }

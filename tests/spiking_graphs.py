@@ -11,6 +11,7 @@ from snnc.ir import (
     IF,
     Array,
     Conv,
+    DifferentialIF,
     Encoder,
     Graph,
     Input,
@@ -18,12 +19,18 @@ from snnc.ir import (
     Linear,
     MaxPool,
     Node,
+    Population,
+    RadixIF,
     Reshape,
     TensorType,
+    TwoPhaseIF,
 )
 from snnc.ir.neurons import SATURATION
 
 TIMESTEPS = 6
+
+SCHEDULES = ("multithreshold", "late", "radix", "differential", "two-phase")
+"""What a rate-coded target refuses: kinds of ``scheduled_graph``."""
 
 
 def random_graph(seed: int, *, integer: bool = True) -> Graph:
@@ -33,6 +40,20 @@ def random_graph(seed: int, *, integer: bool = True) -> Graph:
     a comparison spike for spike is fair.
     """
     return _Builder(np.random.default_rng(seed), integer).build()
+
+
+def scheduled_graph(seed: int, kind: str, *, integer: bool = True) -> Graph:
+    """Return a graph like those of ``random_graph`` with neurons or a readout of one kind.
+
+    Start and stage of a neuron are drawn, so that events also arrive when a compiled network
+    would send none: the semantics say what happens then as well.
+
+    Args:
+        seed: Of everything random.
+        kind: One of ``SCHEDULES``; ``late`` changes the readout only.
+        integer: Whether all parameters are integers; ``differential`` needs real ones.
+    """
+    return _ScheduledBuilder(np.random.default_rng(seed), integer, kind=kind).build()
 
 
 def random_inputs(graph: Graph, seed: int, samples: int = 3) -> dict[str, Array]:
@@ -53,22 +74,29 @@ class _Builder:
     def build(self) -> Graph:
         channels, height, width = (int(self.rng.integers(*r)) for r in ((1, 4), (5, 9), (5, 9)))
         image = self.add(Input(name="x", type=TensorType((channels, height, width))))
-        scale = 1 / 64 if self.integer else None
-        here = self.add(Encoder(name="x.encoder", inputs=(image,), scale=scale))
+        here = self.encoder(image)
         for index in range(int(self.rng.integers(1, 4))):
             here = self.block(f"block{index}", here)
         flat = self.add(Reshape(name="flat", inputs=(here,), shape=(self.type(here).size,)))
         hidden = self.population("hidden", (self.linear("fc1", flat, 7),))
         out = self.linear("fc2", hidden, 5)
+        self.readout(out)
+        return Graph(self.nodes, {"y": "out"})
+
+    def encoder(self, image: str, **settings: Any) -> str:
+        scale = 1 / 64 if self.integer else None
+        return self.add(Encoder(name="x.encoder", inputs=(image,), scale=scale, **settings))
+
+    def readout(self, source: str, **settings: Any) -> str:
         readout = Integrator(
             name="out",
-            inputs=(out,),
+            inputs=(source,),
             bias=self.numbers(-40, 41, (5,)),
             scale=self.rng.integers(1, 9, 5) / 64,
             clamp=SATURATION if self.integer else None,
+            **settings,
         )
-        self.add(readout)
-        return Graph(self.nodes, {"y": "out"})
+        return self.add(readout)
 
     def block(self, name: str, source: str) -> str:
         kind = self.rng.choice(["plain", "pool", "residual"])
@@ -121,17 +149,33 @@ class _Builder:
     def pool(self, name: str, source: str) -> str:
         _, height, width = self.type(source).shape
         kernel = (min(2, height), min(2, width))
-        padding = (0, int(self.rng.integers(0, 2)), 0, 0)
+        left = min(int(self.rng.integers(0, 2)), kernel[1] - 1)  # no window lies in the border
+        padding = (0, left, 0, 0)
         return self.add(
             MaxPool(name=name, inputs=(source,), kernel=kernel, stride=(2, 1), padding=padding)
         )
 
     def population(self, name: str, synapses: tuple[str, ...]) -> str:
-        rng, shape = self.rng, self.type(synapses[0]).shape
-        per_neuron = shape if rng.random() < 0.3 else (shape[0], *(1,) * (len(shape) - 1))
+        shape = self.type(synapses[0]).shape
+        per_neuron = shape if self.rng.random() < 0.3 else (shape[0], *(1,) * (len(shape) - 1))
         threshold = self.numbers(60, 700, per_neuron)
         if not self.integer:  # a power of two: the division by it is exact
-            threshold = 2.0 ** rng.integers(0, 4, per_neuron)
+            threshold = 2.0 ** self.rng.integers(0, 4, per_neuron)
+        settings = self.settings()
+        common = {
+            "name": name,
+            "inputs": synapses,
+            "threshold": threshold,
+            "bias": self.numbers(-50, 51, per_neuron),
+            "initial": threshold // 2 if self.integer else threshold / 2,
+        }
+        return self.add(self.neurons(common, settings))
+
+    def neurons(self, common: dict[str, Any], settings: dict[str, Any]) -> Population:
+        return IF(**common, **settings)
+
+    def settings(self) -> dict[str, Any]:
+        rng = self.rng
         settings: dict[str, Any] = {}
         payload = int(rng.choice([1, 1, 4]))
         settings["max_positive"] = payload
@@ -143,15 +187,7 @@ class _Builder:
             settings["acc_max"] = int(rng.integers(1, 6))
         if self.integer and rng.random() < 0.3:
             settings["clamp"] = int(rng.integers(300, 2000))
-        node = IF(
-            name=name,
-            inputs=synapses,
-            threshold=threshold,
-            bias=self.numbers(-50, 51, per_neuron),
-            initial=threshold // 2 if self.integer else threshold / 2,
-            **settings,
-        )
-        return self.add(node)
+        return settings
 
     def numbers(self, low: int, high: int, shape: tuple[int, ...]) -> Array:
         values = self.rng.integers(low, high, shape)
@@ -165,3 +201,36 @@ class _Builder:
 
     def type(self, name: str) -> TensorType:
         return Graph(self.nodes, {"": name}).types[name]
+
+
+@dataclass
+class _ScheduledBuilder(_Builder):
+    kind: str = "late"
+
+    def encoder(self, image: str, **settings: Any) -> str:
+        once = self.kind in ("radix", "differential")
+        return super().encoder(image, once=once, **settings)
+
+    def readout(self, source: str, **settings: Any) -> str:
+        decoding = {"radix": "sum", "differential": "harmonic"}.get(self.kind, "mean")
+        late = self.kind in ("late", "two-phase")
+        return super().readout(source, decoding=decoding, start=4 if late else 1, **settings)
+
+    def neurons(self, common: dict[str, Any], settings: dict[str, Any]) -> Population:
+        rng = self.rng
+        if self.kind == "radix":
+            base, start = int(rng.integers(2, 5)), int(rng.integers(1, 5))
+            return RadixIF(**common, base=base, digits=int(rng.integers(1, 4)), start=start)
+        if self.kind == "two-phase":
+            rule, stages = str(rng.choice(["offset", "residual"])), 2
+            stage = int(rng.integers(1, stages + 1))
+            return TwoPhaseIF(**common, rule=rule, rehearsal=3, stage=stage, stages=stages)
+        rule = str(rng.choice(["nearest", "greedy"]))
+        if self.kind == "differential":
+            levels = int(rng.integers(1, 4))
+            rule = "count" if levels == 1 else rule
+            guard = bool(rng.integers(0, 2))
+            return DifferentialIF(**common, levels=levels, guard=guard, select=rule)
+        if self.kind == "multithreshold":
+            settings |= {"select": rule, "deadband": 0, "max_positive": 2 ** int(rng.integers(4))}
+        return IF(**common, **settings)

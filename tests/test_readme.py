@@ -28,19 +28,27 @@ def test_the_python_example_runs(
 
 
 def test_the_demo_shown_is_the_demo(capsys: pytest.CaptureFixture[str]) -> None:
-    """The figures do not depend on the target: the simulator equals Lava bit for bit."""
+    """The figures do not depend on the target: the simulator equals Lava bit for bit.
+
+    They do depend a little on the machine: the fit of the weights is computed in floats.
+    """
     assert main(["demo", "--target", "numpy"]) == 0
     shown = re.findall(
         r"^  (?:ANN accuracy|SNN accuracy|spikes|SynOps) .*$", README.read_text(), re.M
     )
     assert len(shown) == 4
-    printed = capsys.readouterr().out.splitlines()
+    printed = {line[:18]: numbers(line) for line in capsys.readouterr().out.splitlines()}
     for line in shown:
-        assert line in printed
+        assert printed[line[:18]] == pytest.approx(numbers(line), rel=0.01), line
+
+
+def numbers(line: str) -> list[float]:
+    """Return the numbers in a line."""
+    return [float(text) for text in re.findall(r"\d+(?:\.\d+)?", line.replace(",", ""))]
 
 
 def test_links_lead_somewhere() -> None:
-    for name in [README, *(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"]:
+    for name in [README, *(ROOT / "docs").rglob("*.md"), ROOT / "CONTRIBUTING.md"]:
         for link in re.findall(r"\]\(([^)#]+)\)", name.read_text(encoding="utf-8")):
             assert link.startswith("https://") or (name.parent / link).exists(), f"{name}: {link}"
 

@@ -119,11 +119,11 @@ def _fire(node: IF, v: Floats, theta: Floats, event: Floats) -> None:
     as ``|v| + theta`` is an integer that the type holds: the next whole number is then more
     than half a unit in the last place away.
     """
-    if node.max_positive == 1 and node.max_negative == 0:
-        np.greater_equal(v, theta, out=event, casting="unsafe")
-        return
     if node.select != "count":
         _fire_power(node, v, theta, event)
+        return
+    if node.max_positive == 1 and node.max_negative == 0:
+        np.greater_equal(v, theta, out=event, casting="unsafe")
         return
     np.divide(v, theta, out=event)
     (np.floor if node.deadband == 0 else np.trunc)(event, out=event)
@@ -132,12 +132,13 @@ def _fire(node: IF, v: Floats, theta: Floats, event: Floats) -> None:
 
 def _fire_power(node: IF, v: Floats, theta: Floats, event: Floats) -> None:
     """Write the signed powers of two that ``reference_neurons.power`` defines."""
-    magnitude = np.abs(v)
+    nearest = node.select == "nearest"
     event[...] = 0
     level = 1
     while level <= node.max_positive:
-        share = 0.75 * level if node.select == "nearest" else level - 0.5
-        np.copyto(event, level, where=magnitude >= theta * v.dtype.type(share))
+        edge = theta * v.dtype.type(0.75 * level if nearest else level - 0.5)
+        below = np.less_equal(v, -edge) if nearest else np.less(v, -edge)
+        np.copyto(event, level, where=below | (v >= edge))
         level *= 2
     np.copysign(event, v, out=event)
     event[event < -node.max_negative] = 0
@@ -151,8 +152,9 @@ def _bound(node: IF, event: Floats, limit: Floats, beyond: Compare, nearer: Comp
         event[beyond(event, limit)] = 0
 
 
-def _payload_type(node: IF) -> type[np.generic]:
-    return np.int8 if max(node.max_positive, node.max_negative) <= 127 else np.int32
+def _payload_type(node: Population) -> type[np.generic]:
+    least, most = node.payload
+    return np.int8 if max(-least, most) <= 127 else np.int32
 
 
 def max_pool(node: MaxPool, payloads: Array) -> Array:
@@ -184,6 +186,7 @@ def stepwise(node: Node, currents: Sequence[Array], steps: int) -> Array:
     """
     integer = isinstance(node, Population) and is_integer(node.threshold)
     work = np.int64 if integer else np.float64
+    kept = _payload_type(node) if isinstance(node, Population) else np.float64
     state: State = {}
     return np.stack(
         [
@@ -192,7 +195,7 @@ def stepwise(node: Node, currents: Sequence[Array], steps: int) -> Array:
                 [current[min(t, len(current) - 1)].astype(work) for current in currents],
                 state,
                 t + 1,
-            )
+            ).astype(kept)
             for t in range(steps)
         ]
     )

@@ -25,6 +25,7 @@ from ...ir import (
     MaxPool,
     Node,
     Reshape,
+    Staircase,
     TensorType,
 )
 from ...ir.errors import ConversionError
@@ -193,6 +194,25 @@ def _clip(to: _Writer, node: Clip) -> None:
     to.add("Clip", [node.inputs[0], low, high], node.name)
 
 
+def _staircase(to: _Writer, node: Staircase) -> None:
+    low = "" if node.low is None else to.real(node, "low", node.low)
+    high = "" if node.high is None else to.real(node, "high", node.high)
+    step = to.real(node, "step", node.step) if np.any(node.step != 1) else ""
+    stages: list[tuple[str, list[str]]] = [
+        *([("Div", [step])] if step else []),
+        *([("Add", [to.real(node, "offset", node.offset)])] if node.offset else []),
+        ("Floor" if node.rounding == "floor" else "Round", []),
+        *([("Clip", [low, high])] if low or high else []),
+        *([("Mul", [step])] if step else []),
+    ]
+    source = node.inputs[0]
+    for index, (operator, parameters) in enumerate(stages):
+        last = index == len(stages) - 1
+        output = node.name if last else to.fresh(f"{node.name}.{operator.lower()}")
+        to.add(operator, [source, *parameters], output)
+        source = output
+
+
 _RULES: dict[type[Node], Callable[[_Writer, Any], None]] = {
     Add: _add,
     Affine: _affine,
@@ -202,4 +222,5 @@ _RULES: dict[type[Node], Callable[[_Writer, Any], None]] = {
     Linear: _linear,
     MaxPool: _max_pool,
     Reshape: _reshape,
+    Staircase: _staircase,
 }

@@ -186,8 +186,8 @@ def add_conversion(parser: ArgumentParser) -> None:
     group.add_argument(
         "--thresholds",
         metavar="RULE",
-        help="max, percentile, mmse, local, iteration or spike-norm (default: mmse; max without "
-        "--calibration)",
+        help="max, percentile, mmse, local, iteration, spike-norm, or bound: that of a clip, else "
+        "max (default: mmse; max without --calibration)",
     )
     group.add_argument(
         "--percentile",

@@ -1,18 +1,26 @@
-"""``snnc evaluate``: accuracy and activity over time, beside the source model."""
+"""``snnc evaluate``: accuracy and activity over time, beside the source model; why it is lost."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .arguments import add_artifact, add_on, offering_simulator, steps
 from .console import Console
 from .input_range import warn_of_cut_off_inputs
 
 if TYPE_CHECKING:
+    from ...ir import Array
+    from ..data import Samples
     from ..evaluate import Evaluation
+    from ..explain import Explanation
+    from ..network import Network
 
-EXAMPLE = "snnc evaluate out --data test.npz --timesteps 1,2,4,8"
+EXAMPLE = "snnc evaluate out --data test.npz --timesteps 1,2,4,8 --explain"
+
+VISIBLE = 0.005
+"""Shares below this round to 0 % and are left out."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -31,6 +39,17 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="prefixes of the run to look at, up to the compiled T (default: powers of two)",
     )
     add_on(parser)
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="say where accuracy is lost, why, and what to do: the error of every layer against "
+        "the ANN, split into its causes",
+    )
+    parser.add_argument(
+        "--figure",
+        metavar="FILE",
+        help="draw the explanation as .png, .pdf or .svg (needs the extra figure)",
+    )
 
 
 def run(arguments: Namespace, console: Console) -> int:
@@ -38,6 +57,10 @@ def run(arguments: Namespace, console: Console) -> int:
     from ..evaluate import evaluate
     from ..network import load
 
+    if arguments.figure:
+        from ..explain.figure import check_figure
+
+        check_figure(Path(arguments.figure))
     network = load(arguments.artifact, on=arguments.on)
     samples = load_samples(arguments.data, network.graph)
     labels = load_labels(arguments.data, len(next(iter(samples.values()))))
@@ -52,8 +75,28 @@ def run(arguments: Namespace, console: Console) -> int:
             progress=advance,
         )
     print_evaluation(found, console)
-    console.result(found.to_json())
+    document = found.to_json()
+    if arguments.explain or arguments.figure:
+        document["explain"] = _explain(network, samples, labels, arguments.figure, console)
+    console.result(document)
     return 0
+
+
+def _explain(
+    network: Network, samples: Samples, labels: Array, figure: str | None, console: Console
+) -> dict[str, Any]:
+    """Explain, print and draw; return the JSON object."""
+    from ..explain import explain
+
+    with console.stage("explain") as advance:
+        found = explain(network, samples, labels, progress=advance)
+    print_explanation(found, console)
+    if figure:
+        from ..explain.figure import draw
+
+        draw(found, Path(figure))
+        console.lines(f"drawn as {figure}")
+    return found.to_json()
 
 
 def print_evaluation(found: Evaluation, console: Console) -> None:
@@ -84,3 +127,53 @@ def share(accuracy: float, samples: int) -> str:
 
     low, high = wilson(accuracy, samples)
     return f"{accuracy:.2%} ({low:.1%} to {high:.1%})"
+
+
+def print_explanation(found: Explanation, console: Console) -> None:
+    """Write where the network differs from its ANN and why, and the verdict."""
+    parts = [
+        part
+        for part in found.layers[0].shares
+        if any(abs(layer.shares[part]) >= VISIBLE for layer in found.layers)
+    ]
+    console.lines(
+        "",
+        f"why: every layer against the ANN, on {found.samples} samples, on the simulator",
+        "error     root mean square, relative to the ANN's values",
+        f"{', '.join(parts)}: their shares of the squared error (docs/explain.md)",
+        "outputs   their error, and how many answers are the ANN's, if the network spikes up to "
+        "here and the ANN computes the rest",
+        "",
+    )
+    console.table(
+        ("layer", ">error", *(f">{part}" for part in parts), ">outputs", ">answers"),
+        [
+            (
+                layer.value,
+                f"{layer.error:.1%}",
+                *(_visible(layer.shares[part]) for part in parts),
+                f"{layer.output_error:.1%}",
+                "" if layer.agreement is None else f"{layer.agreement:.1%}",
+            )
+            for layer in found.layers
+        ],
+    )
+    steps = [moment.timesteps for moment in found.over_time]
+    console.lines("", "error after so many steps", "")
+    rows: list[tuple[object, ...]] = [
+        (layer.value, *(f"{error:.1%}" for error in layer.over_time))
+        for layer in found.layers
+        if layer.kind != "input"
+    ]
+    if found.over_time[-1].agreement is not None:
+        agreed = (f"{moment.agreement:.1%}" for moment in found.over_time)
+        rows.append(("answers that are the ANN's", *agreed))
+    console.table(("layer", *(f">{t}" for t in steps)), rows)
+    console.lines("", f"verdict   {found.verdict.message}")
+    if found.verdict.hint:
+        console.lines(f"try       {found.verdict.hint}")
+
+
+def _visible(share: float) -> str:
+    """Return a share in percent; nothing for one that rounds to 0."""
+    return f"{share:.0%}" if abs(share) >= VISIBLE else ""

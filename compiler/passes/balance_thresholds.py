@@ -7,7 +7,8 @@ above ``lam`` are cut off, those below are rounded to multiples of ``theta / T``
 
 Source: threshold balancing by the largest activation, Diehl et al., IJCNN 2015, and
 Sengupta et al., *Front. Neurosci.* 13:95, 2019. How ``lam`` is estimated is the threshold
-rule's business (``compiler.thresholds``).
+rule's business (``compiler.thresholds``); behind a staircase training chose it, and
+``pipeline.trained_full_scale`` reads it off.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil, floor, isfinite
 
-import numpy as np
-
 from ...ir import IF, Array, Graph
 from .payload_units import rescale_readers
+
+FUZZ = 1e-6
+"""Rounding of bounds counted in payload units: what is so near to a whole number is one."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,13 @@ class BalanceThresholds:
     Attributes:
         full_scale: For each ANN value a population stands for, ``lam``: one value, or one a
             channel, ``(1,)`` or ``(channels,)``; ANN units, > 0.
-        bounds: For each such value that a clip bounds below 0, its bounds (low, high).
+        bounds: For each such value that is bounded below 0, its bounds (low, high), each one
+            value or one a channel.
         timesteps: T, for the bounds on the units sent.
     """
 
     full_scale: Mapping[str, Array]
-    bounds: Mapping[str, tuple[float, float]]
+    bounds: Mapping[str, tuple[Array, Array]]
     timesteps: int
 
     def __call__(self, graph: Graph) -> Graph:
@@ -61,11 +64,14 @@ class BalanceThresholds:
         )
         if node.represents not in self.bounds:
             return balanced
-        # A clip that lets negative values through bounds the sum of the payloads itself.
-        low, high = (bound * self.timesteps for bound in self.bounds[node.represents])
-        unit = float(np.max(balanced.unit))
+        # An activation that lets negative values through bounds the sum of the payloads itself.
+        # Counted in units they are the same in every channel.
+        low, high = (
+            float((bound * self.timesteps / balanced.unit.reshape(-1))[0])
+            for bound in self.bounds[node.represents]
+        )
         return replace(
             balanced,
-            acc_min=ceil(low / unit) if isfinite(low) else None,
-            acc_max=floor(high / unit) if isfinite(high) else None,
+            acc_min=ceil(low - FUZZ) if isfinite(low) else None,
+            acc_max=floor(high + FUZZ) if isfinite(high) else None,
         )

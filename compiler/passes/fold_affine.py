@@ -15,6 +15,9 @@ import numpy as np
 from ...ir import Affine, Array, Conv, Graph, Linear, Node, TensorType
 from ...ir.reference import step
 
+UNITY = 1e-6
+"""How far a product of constants that cancel may be from 1: a float32 is rounded by 6e-8."""
+
 
 def fold_affine(graph: Graph) -> Graph:
     """Return the graph with every foldable ``Affine`` folded away.
@@ -51,6 +54,18 @@ def channelwise(parameter: Array, type: TensorType) -> Array:
     """Return a per-channel parameter as ``(channels,)``."""
     aligned = parameter.reshape((1,) * (len(type.shape) - parameter.ndim) + parameter.shape)
     return np.broadcast_to(aligned.reshape(len(aligned), -1)[:, 0], type.shape[:1])
+
+
+def pure_scale(node: Node) -> Array | None:
+    """Return the scale of an ``Affine`` that only multiplies by positive numbers, else None."""
+    if isinstance(node, Affine) and not np.any(node.shift) and np.all(node.scale > 0):
+        return node.scale
+    return None
+
+
+def is_one(scale: Array) -> bool:
+    """Whether a product of trained constants is 1 but for their rounding to float32."""
+    return bool(np.all(np.abs(scale - 1) < UNITY))
 
 
 def _merge(graph: Graph, first: Affine, second: Affine) -> Graph:

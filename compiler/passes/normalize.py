@@ -8,6 +8,7 @@ step). Exact: membranes and thresholds shrink alike, every event stays.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,15 +18,25 @@ from ...ir import IF, Array, Conv, Graph, Linear, Node
 
 def normalize(graph: Graph) -> Graph:
     """Return the graph with all thresholds at 1, currents in units of the threshold."""
+    return _normalized(graph, graph.of_type(IF))
+
+
+def normalized_population(graph: Graph, name: str) -> Graph:
+    """Return the graph with one population's thresholds at 1."""
+    return _normalized(graph, [node for node in graph.of_type(IF) if node.name == name])
+
+
+def _normalized(graph: Graph, chosen: Sequence[IF]) -> Graph:
+    names = {node.name for node in chosen}
     divisors: dict[str, Array] = {
-        synapse: node.threshold for node in graph.of_type(IF) for synapse in node.inputs
+        synapse: node.threshold for node in chosen for synapse in node.inputs
     }
     nodes: list[Node] = []
     for node in graph:
         if isinstance(node, (Conv, Linear)) and node.name in divisors:
             by_channel = divisors[node.name].reshape(-1, *(1,) * (node.weight.ndim - 1))
             nodes.append(replace(node, weight=node.weight / by_channel))
-        elif isinstance(node, IF):
+        elif isinstance(node, IF) and node.name in names:
             nodes.append(
                 replace(
                     node,

@@ -3,7 +3,8 @@
 All synapses that enter one neuron are quantised jointly with one step a channel: the step is
 chosen so that the threshold is a whole number of steps and the largest weight of any branch
 fits, ``Theta = floor(limit / max|w|)`` with weights in thresholds. Thresholds are exact;
-weights are rounded to half a step, biases likewise at every time step.
+weights are rounded to half a step, biases likewise at every time step; what a bias loses over
+T steps the membrane gets at the start.
 
 A branch much weaker than another would be left with few bits. Then the stronger branch is
 split into a power-of-two number of parallel copies, each with a share of its weight, until the
@@ -43,11 +44,14 @@ class Quantize:
         bits: Width of a weight, sign included.
         timesteps: T, for the bounds of the membranes.
         note: Receives one sentence for each approximation that a user should know of.
+        saturating: Whether membranes that could leave 24 bits saturate; neurons with a schedule
+            do not, for no target with such membranes runs them.
     """
 
     bits: int
     timesteps: int
     note: Note
+    saturating: bool = True
 
     def __call__(self, graph: Graph) -> Graph:
         """Return the integer graph of a normalised one (all thresholds 1)."""
@@ -59,7 +63,25 @@ class Quantize:
                     node, [s for s in synapses if isinstance(s, (Conv, Linear))]
                 )
         quantized = Graph((made.get(node.name, node) for node in graph), graph.outputs)
-        return self._clamped(quantized)
+        return self._clamped(quantized) if self.saturating else quantized
+
+    def rounded(self, node: IF | Integrator, synapses: Sequence[Conv | Linear]) -> dict[str, Array]:
+        """Return, for the synapses of a normalised population, the weights it will have.
+
+        Returns:
+            For each synapse its weights after rounding, in thresholds, copies counted.
+        """
+        made = self._population(node, synapses)
+        neuron = made[node.name]
+        assert isinstance(neuron, (IF, Integrator))
+        steps = neuron.threshold if isinstance(neuron, IF) else _scale(node) / neuron.scale
+        found = {}
+        for synapse in synapses:
+            whole = made[synapse.name]
+            assert isinstance(whole, (Conv, Linear))
+            by_channel = np.reshape(steps, (-1, *(1,) * (whole.weight.ndim - 1)))
+            found[synapse.name] = whole.weight.astype(np.float64) * whole.copies / by_channel
+        return found
 
     @property
     def limit(self) -> int:
@@ -82,7 +104,7 @@ class Quantize:
             )
             made[synapse.name] = replace(synapse, weight=weight, copies=count)
         shaped = steps.reshape(-1, 1, 1) if isinstance(synapses[0], Conv) else steps
-        made[node.name] = _with_steps(node, shaped)
+        made[node.name] = self._with_steps(node, shaped)
         return made
 
     def _copies(self, name: str, largest: list[Array]) -> list[int]:
@@ -126,6 +148,16 @@ class Quantize:
         # More steps than this would only enlarge the membrane, not what a weight can say.
         return np.clip(steps, 1, 2**16)
 
+    def _with_steps(self, node: IF | Integrator, steps: Array) -> IF | Integrator:
+        exact = node.bias * steps
+        bias = np.rint(exact).astype(np.int64)
+        if isinstance(node, Integrator):
+            return replace(node, bias=bias, scale=node.scale / steps)
+        threshold = np.rint(node.threshold * steps).astype(np.int64)
+        lost = self.timesteps * (exact - bias)
+        initial = np.rint(node.initial * steps + lost).astype(np.int64)
+        return replace(node, threshold=threshold, bias=bias, initial=initial)
+
     def _clamped(self, graph: Graph) -> Graph:
         """Let the membranes saturate that could leave 24 bits."""
         nodes: list[Node] = []
@@ -143,10 +175,6 @@ class Quantize:
         return Graph(nodes, graph.outputs)
 
 
-def _with_steps(node: IF | Integrator, steps: Array) -> IF | Integrator:
-    bias = np.rint(node.bias * steps).astype(np.int64)
-    if isinstance(node, Integrator):
-        return replace(node, bias=bias, scale=node.scale / steps)
-    threshold = np.rint(node.threshold * steps).astype(np.int64)
-    initial = np.rint(node.initial * steps).astype(np.int64)
-    return replace(node, threshold=threshold, bias=bias, initial=initial)
+def _scale(node: IF | Integrator) -> Array:
+    assert isinstance(node, Integrator)
+    return node.scale

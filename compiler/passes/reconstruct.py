@@ -10,6 +10,7 @@ what the populations before it, already fitted, really send in T steps:
    the ANN's activation.
 3. Initial membrane: for each channel moved by the mean error that is left, times T, at most
    half a threshold.
+4. Rounding: weights become what they will be in integers, and the bias makes up for it.
 
 Labels are not used and nothing is trained end to end. Approximate: it changes what the
 network computes, for the better on data like the calibration data. The steps are those of
@@ -25,10 +26,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...ir import IF, Array, Clip, Conv, Graph, Integrator, Linear, Node
+from ...ir import IF, Array, Clip, Conv, Graph, Integrator, Linear, Node, Staircase
 from ...ir.reference import padded
 from ..layerwise import LayerwiseRun
-from ..least_squares import HELD_OUT, Rows, correction
+from ..least_squares import HELD_OUT, UNIMPORTANT, Rows, correction
+from .normalize import normalized_population
 from .payload_units import rescale_readers, scaled
 
 ROWS = 32768
@@ -53,6 +55,7 @@ SILENT = -0.25
 """In thresholds: where wanted and given current of a ReLU are both below, neither matters."""
 
 Progress = Callable[[int, int], None]
+Rounded = Callable[[IF | Integrator, Sequence[Conv | Linear]], Mapping[str, Array]]
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,15 @@ class Reconstruct:
         samples: For each input, calibration samples ``(samples, *shape)``, ANN units.
         timesteps: T.
         progress: Called with populations done and in all.
+        rounded: From a normalised population and its synapses to the weights they will be
+            rounded to (``Quantize.rounded``), or None where they stay real.
     """
 
     ann: Graph
     samples: Mapping[str, Array]
     timesteps: int
     progress: Progress | None = None
+    rounded: Rounded | None = None
 
     def __call__(self, graph: Graph) -> Graph:
         """Return the graph with fitted weights, biases, thresholds and initial membranes.
@@ -86,6 +92,8 @@ class Reconstruct:
             elif times[node.represents] == 1:
                 reconstruction.fit(node)
                 reconstruction.tune(node.name)
+            if self.rounded:
+                reconstruction.round(node.name, self.rounded)
         return run.graph
 
 
@@ -108,18 +116,20 @@ class _Reconstruction:
         for synapse, mean in zip(synapses, means, strict=True):
             given = given + run.mean_current(synapse, mean)
         free = [(s, mean) for s, mean in zip(synapses, means, strict=True) if _is_free(s)]
-        silent = SILENT if isinstance(node, IF) and node.acc_min == 0 else -np.inf
-        if isinstance(node, IF) and not node.max_negative and self._is_relu(node):
-            silent = SILENT
-        weights, bias = self._regression(free, wanted, given, silent)
+        weights, bias = self._regression(free, wanted, given, self._silent(node))
         replacements: dict[str, Node] = {node.name: replace(node, bias=node.bias + bias)}
         for (s, _), weight in zip(free, weights, strict=True):
             replacements[s.name] = replace(s, weight=s.weight + weight.reshape(s.weight.shape))
         run.replace(replacements)
 
-    def _is_relu(self, node: IF) -> bool:
+    def _silent(self, node: IF | Integrator) -> float:
+        """Return below which current a population is silent, whatever the current."""
+        if isinstance(node, Integrator):
+            return -np.inf
         activation = self.run.ann[node.represents]
-        return isinstance(activation, Clip) and activation.low == 0
+        behind_relu = isinstance(activation, (Clip, Staircase)) and activation.low == 0
+        guarded = node.acc_min == 0 or not node.max_negative
+        return SILENT if behind_relu and guarded else -np.inf
 
     def _regression(
         self, free: list[tuple[Conv | Linear, Array]], wanted: Array, given: Array, silent: float
@@ -128,19 +138,28 @@ class _Reconstruction:
         channels = wanted.shape[1]
         aligned = (channels, *(1,) * (wanted.ndim - 2))
         places = self._places(wanted)
-        inputs = sum(s.weight[0].size for s, _ in free)
-        if not free or len(places[0]) < ROWS_PER_INPUT * inputs or self.run.count < 2 * HELD_OUT:
+        groups = [tied_inputs(s) for s, _ in free]
+        sizes = [int(group.max()) + 1 for group in groups]
+        few = self.run.count < 2 * HELD_OUT or len(places[0]) < ROWS_PER_INPUT * sum(sizes)
+        if not free or few:
             bias = (wanted - given).mean(axis=(0, *range(2, wanted.ndim)))
             return [np.zeros(s.weight.shape) for s, _ in free], bias.reshape(aligned)
         rows = Rows(
-            features=np.concatenate([_features(s, mean, places) for s, mean in free], axis=1),
+            features=np.concatenate(
+                [
+                    _summed(_features(s, mean, places), group)
+                    for (s, mean), group in zip(free, groups, strict=True)
+                ],
+                axis=1,
+            ),
             wanted=_at(wanted, places),
             given=_at(given, places),
         )
         held = places[0] % HELD_OUT == HELD_OUT - 1
         change, bias = correction(rows, held, silent)
-        ends = np.cumsum([s.weight[0].size for s, _ in free])
-        return np.split(change, ends[:-1], axis=1), bias.reshape(aligned)
+        parts = np.split(change, np.cumsum(sizes)[:-1], axis=1)
+        spread = [part[:, group] for part, group in zip(parts, groups, strict=True)]
+        return spread, bias.reshape(aligned)
 
     def _places(self, values: Array) -> tuple[Array, ...]:
         """Return sample, row and column of the places that enter the regression."""
@@ -157,6 +176,35 @@ class _Reconstruction:
             width,
         )
         return sample, row, column
+
+    # -- rounding ------------------------------------------------------------------------------
+
+    def round(self, name: str, rounded: Rounded) -> None:
+        """Give the synapses of a population the weights they will be rounded to.
+
+        The bias takes over what that changes in the mean current of each channel, where it
+        matters; the populations behind learn to live with the rest.
+        """
+        run = self.run
+        run.graph = normalized_population(run.graph, name)
+        node = run.graph[name]
+        assert isinstance(node, (IF, Integrator))
+        synapses = run.synapses(node)
+        weights = rounded(node, synapses)
+        lost: Array = np.zeros(1)
+        replacements: dict[str, Node] = {}
+        for synapse in synapses:
+            whole = replace(synapse, weight=weights[synapse.name])
+            replacements[synapse.name] = whole
+            gap = replace(synapse, weight=synapse.weight - whole.weight)
+            lost = lost + run.mean_current(gap, run.received(synapse))
+        matters = np.ones(lost.shape, np.float32)
+        if isinstance(node, IF):
+            matters = np.where(run.wanted_current(node) < self._silent(node), UNIMPORTANT, 1.0)
+        axes = (0, *range(2, lost.ndim))
+        mean = (matters * lost).sum(axis=axes) / matters.sum(axis=axes)
+        bias = node.bias + mean.reshape(-1, *(1,) * (lost.ndim - 2))
+        run.replace({**replacements, name: replace(node, bias=bias)})
 
     # -- threshold and initial membrane --------------------------------------------------------
 
@@ -186,12 +234,14 @@ class _Reconstruction:
         Every other sample chooses; a channel keeps its threshold unless the samples that did
         not choose gain as well, by more than ``GAIN`` of their mean square. Behind a clip no
         threshold grows, and where the neuron bounds what it sends none changes: the upper
-        bound, and the bounds counted in units, would no longer be those of the clip.
+        bound, and the bounds counted in units, would no longer be those of the clip. Behind a
+        staircase training has chosen the threshold.
         """
         scales = SCALES
-        if node.acc_min not in (0, None) or node.acc_max is not None:
-            return np.ones(wanted.shape[1])
         activation = self.run.ann[node.represents]
+        bounded = node.acc_min not in (0, None) or node.acc_max is not None
+        if bounded or isinstance(activation, Staircase):
+            return np.ones(wanted.shape[1])
         if isinstance(activation, Clip) and np.isfinite(activation.high):
             scales = SCALES[SCALES < 1.01]
         errors = np.array(
@@ -228,6 +278,29 @@ def _is_free(node: Conv | Linear) -> bool:
         return node.groups == 1
     square = node.weight.shape[0] == node.weight.shape[1]
     return not (square and np.count_nonzero(node.weight) == np.count_nonzero(np.diag(node.weight)))
+
+
+def tied_inputs(node: Conv | Linear) -> Array:
+    """Return a number for each input of a synapse; equal numbers mean tied weights.
+
+    Inputs that weigh the same for every output, as the places that an average pool joined, keep
+    weighing the same: there are then few weights to fit, even behind a large image.
+    """
+    weight = node.weight.reshape(len(node.weight), -1)
+    if isinstance(node, Conv):
+        return np.arange(weight.shape[1])
+    return np.asarray(np.unique(weight, axis=1, return_inverse=True)[1]).reshape(-1)
+
+
+def _summed(features: Array, group: Array) -> Array:
+    """Return the sums of features that belong together, ``(rows, groups)``."""
+    if group.max() + 1 == len(group):
+        summed = np.empty_like(features)
+        summed[:, group] = features
+        return summed
+    order = np.argsort(group, kind="stable")
+    begins = np.flatnonzero(np.diff(group[order], prepend=-1))
+    return np.asarray(np.add.reduceat(features[:, order], begins, axis=1))
 
 
 def _at(values: Array, places: tuple[Array, ...]) -> Array:

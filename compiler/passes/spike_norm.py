@@ -4,19 +4,22 @@ Front to back, the threshold of each population becomes the largest current it r
 step of the run on calibration samples, divided by the largest payload (Spike-Norm: Sengupta et
 al., *Front. Neurosci.* 13:95, 2019, there with binary spikes). No current then asks for more
 than one step can send, so nothing is ever cut off; but currents of single steps are larger
-than their mean, so thresholds are high and the network needs many steps.
+than their mean, so thresholds are high and the network needs many steps. Behind a clip no
+threshold exceeds its upper bound, which would no longer be enforced; where the neuron bounds
+the units it sends, and behind a staircase, whose training chose it, the threshold stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...ir import IF, Array, Graph
+from ...ir import IF, Array, Clip, Graph, Staircase
 from ..layerwise import LayerwiseRun
 from .payload_units import rescale_population
+from .to_spiking import is_linear
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,29 @@ class SpikeNorm:
         """Return the graph with thresholds from its currents."""
         run = LayerwiseRun(self.ann, graph, self.samples, self.timesteps, self.progress)
         for node in run.layers():
-            if not isinstance(node, IF):
+            if not isinstance(node, IF) or _bounds_its_units(node):
                 continue
-            parts = run.currents(node)
-            total = np.maximum(sum(parts) + node.bias.astype(np.float32), 0)
-            largest = total.max(axis=(0, 1, *range(3, total.ndim)))  # of each channel
-            if not self.per_channel:
-                largest = np.full_like(largest, largest.max())
-            largest = np.where(largest > 0, largest, largest.max() or 1.0)
-            scale = largest.reshape(-1, *(1,) * (total.ndim - 3)) / node.max_positive
-            run.graph = rescale_population(run.graph, node.name, scale)
+            activation = self.ann[node.represents]
+            if isinstance(activation, Staircase):
+                continue
+            largest = self._largest(node, run.currents(node))
+            if isinstance(activation, Clip):
+                largest = np.minimum(largest, activation.high / node.unit)
+            run.graph = rescale_population(run.graph, node.name, largest / node.max_positive)
         return run.graph
+
+    def _largest(self, node: IF, currents: Sequence[Array]) -> Array:
+        """Return the largest current of a step, in thresholds, broadcastable to the shape."""
+        total = sum(currents) + node.bias.astype(np.float32)
+        if node.max_negative and is_linear(self.ann[node.represents]):
+            total = np.abs(total)  # a negative value is sent too
+        largest = np.maximum(total.max(axis=(0, 1, *range(3, total.ndim))), 0)
+        if not self.per_channel:
+            largest = np.full(1, largest.max())
+        largest = np.where(largest > 0, largest, largest.max() or 1.0)
+        return np.asarray(largest.reshape(-1, *(1,) * (total.ndim - 3)), np.float64)
+
+
+def _bounds_its_units(node: IF) -> bool:
+    """Whether a neuron bounds what it sends in units of its threshold, but for a ReLU's guard."""
+    return node.acc_min not in (0, None) or node.acc_max is not None

@@ -1,15 +1,17 @@
 """Turn an ANN into a spiking network: activations become populations, linear maps synapses.
 
-Every clipped activation becomes a population of integrate-and-fire neurons, and so does every
-linear value that another linear map reads (two synapses in a row are not a network of
-neurons). Biases move into the neurons. A join is a sum of currents; a branch without weights
-becomes a depthwise 1x1 synapse. The output is an integrator without threshold.
+Every clipped activation, with or without levels, becomes a population of integrate-and-fire
+neurons, and so does every linear value that another linear map reads (two synapses in a row are
+not a network of neurons). Biases move into the neurons. A join is a sum of currents; a branch
+without weights becomes a depthwise 1x1 synapse. The output is an integrator without threshold.
 
 The result has all thresholds at 1, one payload unit being one ANN unit: correct in the limit
 of many steps while activations stay below ``max_positive`` a step, and useful only after
 ``balance_thresholds``. Neuron and codes: Rueckauer et al., *Front. Neurosci.* 11:682, 2017
 (rate); Yu et al., arXiv 2005.03231 (ternary and augmented spikes, double threshold); initial
-membrane of half a threshold: Bu et al., AAAI 2022.
+membrane of half a threshold: Bu et al., AAAI 2022. A population behind a staircase starts at
+the offset of its rounding: with a constant input and T equal to its highest level, its mean
+output is then the staircase itself (Bu et al., ICLR 2022, theorem 1).
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from ...ir import (
     MaxPool,
     Node,
     Reshape,
+    Staircase,
 )
 from ...ir.errors import ConversionError, Problem
 from ..codes import Code
@@ -92,7 +95,7 @@ class _Conversion:
 
     def result(self) -> Graph:
         for node in self.ann:  # in order: no chain of populations is then deep in recursion
-            if isinstance(node, Clip) and self.ann.users[node.name]:
+            if isinstance(node, (Clip, Staircase)) and self.ann.users[node.name]:
                 self.spikes(node.name)
         outputs = {key: self.readout(name) for key, name in self.ann.outputs.items()}
         if self.problems:
@@ -148,7 +151,9 @@ class _Conversion:
                 terms = terms[:1]
             return self.map_events(node, terms)
         if isinstance(node, Clip):
-            return self.make_clip(node)
+            return self.make_bounded(node, node.low, node.high, self.code.v_init)
+        if isinstance(node, Staircase):
+            return self.make_staircase(node)
         return self.make_signed(node)
 
     def map_events(self, node: Node, terms: tuple[Term, ...]) -> tuple[Term, ...]:
@@ -159,16 +164,31 @@ class _Conversion:
             mapped.append(replace(term, edge=name))
         return tuple(mapped)
 
-    def make_clip(self, node: Clip) -> tuple[Term, ...]:
-        if node.low > 0:
-            self.problem(node, f"has the lower bound {node.low} above 0", "another activation")
-        if node.high <= 0:
-            self.problem(node, f"has the upper bound {node.high} not above 0", "another activation")
-        elif node.low >= 0:
+    def make_staircase(self, node: Staircase) -> tuple[Term, ...]:
+        if node.low is None or node.high is None:
+            self.problem(
+                node,
+                "rounds to levels, but no clip around it says which is the lowest or the highest",
+                "a Clip whose bounds are levels: step * Clip(Floor(x / step + 0.5), 0, levels)",
+            )
             return (self.population(node.name, node.inputs[0], guard=self.code.guard),)
-        if not self.code.max_negative:
-            self.problem(node, f"has the lower bound {node.low}", "--code ternary")
-        return (self.population(node.name, node.inputs[0], guard=False),)
+        if not per_channel(node.step, self.ann.types[node.name]):
+            self.problem(node, "has steps that vary within a channel", "one step for each channel")
+        if not 0 <= node.start <= 1:
+            self.problem(node, f"has the offset {node.offset}", "an offset between 0 and 1")
+        rounds_itself = self.code.select != "count"  # to nearest: what is left to add starts it
+        return self.make_bounded(node, node.low, node.high, node.start - 0.5 * rounds_itself)
+
+    def make_bounded(self, node: Node, low: float, high: float, v_init: float) -> tuple[Term, ...]:
+        if low > 0:
+            self.problem(node, f"has the lower bound {low} above 0", "another activation")
+        if high <= 0:
+            self.problem(node, f"has the upper bound {high} not above 0", "another activation")
+        signed = low < 0 < high
+        if signed and not self.code.max_negative:
+            self.problem(node, f"has the lower bound {low}", "--code ternary")
+        guard = self.code.guard and not signed
+        return (self.population(node.name, node.inputs[0], guard=guard, v_init=v_init),)
 
     def make_signed(self, node: Node) -> tuple[Term, ...]:
         """Make the population of a linear value; the code ``rate`` needs a pair."""
@@ -180,7 +200,15 @@ class _Conversion:
         negative = self.population(node.name, node.name, guard=False, sign=-1)
         return positive, replace(negative, sign=-1)
 
-    def population(self, represents: str, value: str, *, guard: bool, sign: int = 1) -> Term:
+    def population(
+        self,
+        represents: str,
+        value: str,
+        *,
+        guard: bool,
+        sign: int = 1,
+        v_init: float | None = None,
+    ) -> Term:
         """Make a population that integrates ``sign`` times an ANN value."""
         name = represents if sign > 0 else f"{represents}.negative"
         if name in self.used or sign < 0:
@@ -192,7 +220,7 @@ class _Conversion:
             inputs=current.synapses,
             threshold=np.ones(1),
             bias=current.bias,
-            initial=np.full(1, code.v_init),
+            initial=np.full(1, code.v_init if v_init is None else v_init),
             max_positive=code.max_positive,
             max_negative=code.max_negative,
             acc_min=0 if guard and code.max_negative else None,
@@ -318,8 +346,8 @@ def is_linear(node: Node) -> bool:
 def nonnegative(graph: Graph, name: str) -> bool:
     """Whether a value of an ANN can never be below 0, seen from its operators."""
     node = graph[name]
-    if isinstance(node, Clip):
-        return node.low >= 0
+    if isinstance(node, (Clip, Staircase)):
+        return node.low is not None and node.low >= 0
     if isinstance(node, (AveragePool, MaxPool, Reshape, Add)):
         return all(nonnegative(graph, source) for source in node.inputs)
     return False

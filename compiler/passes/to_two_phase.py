@@ -46,7 +46,7 @@ class ToTwoPhase:
                 f"a two-phase correction cannot express the model:\n{lines}", problems=pools
             )
         stage = self._stages(graph)
-        last = max(stage.values(), default=1)
+        last = max(stage.values(), default=0)  # nothing rehearses where nothing spikes
         return Graph((self._converted(node, stage, last) for node in graph), graph.outputs)
 
     def _stages(self, graph: Graph) -> dict[str, int]:

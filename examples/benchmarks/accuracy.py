@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 import snnc
+from examples.benchmarks.task import calibration_samples
 from examples.datasets import load
 from snnc.backends.onnx_runtime import AnnSession
 from snnc.ir import IF
@@ -31,12 +32,10 @@ class Suite:
     Attributes:
         models: ONNX files.
         settings: Spike codes with T, as ``CODE[K]@T``.
-        calibration: Number of training samples.
     """
 
     models: tuple[str, ...]
     settings: tuple[str, ...]
-    calibration: int
 
 
 BLOCK = 250
@@ -46,7 +45,6 @@ SUITES: Mapping[str, Suite] = {
     "mnist": Suite(
         models=("compiler/demo/lenet5.onnx", "examples/models/lenet5-max.onnx"),
         settings=("augmented4@4", "ternary@8", "rate@32"),
-        calibration=512,
     ),
     "cifar10": Suite(
         models=("examples/models/resnet20.onnx",),
@@ -56,7 +54,6 @@ SUITES: Mapping[str, Suite] = {
             *("augmented4@2", "augmented4@4", "augmented4@8"),
             *("augmented15@1", "augmented15@2"),
         ),
-        calibration=1024,
     ),
 }
 
@@ -104,16 +101,14 @@ def measure(
     count: int,
 ) -> list[Line]:
     """Compile and run every model with every setting on the first ``count`` test samples."""
-    train, _ = load(data, "train")
-    x, y = load(data, "test")
-    x, y = x[:count], y[:count]
-    drawn = np.random.default_rng(0).choice(len(train), SUITES[data].calibration, replace=False)
+    x, y = (array[:count] for array in load(data, "test"))
+    calibration = calibration_samples(data)
     found = []
     for model in models:
         for setting in settings:
             for bits in widths:
                 options = options_of(setting)
-                net = snnc.compile(model, calibration=train[drawn], weight_bits=bits, **options)
+                net = snnc.compile(model, calibration=calibration, weight_bits=bits, **options)
                 found.append(_line(net, model, setting, bits, x, y))
                 print(as_row(found[-1]), flush=True)
     return found

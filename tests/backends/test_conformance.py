@@ -10,7 +10,13 @@ from snnc.backends.registry import BUILTIN
 from snnc.ir import Graph, Reshape
 from snnc.ir.errors import DesignRuleError
 from snnc.ir.reference import run
-from tests.spiking_graphs import TIMESTEPS, random_graph, random_inputs
+from tests.spiking_graphs import (
+    SCHEDULES,
+    TIMESTEPS,
+    random_graph,
+    random_inputs,
+    scheduled_graph,
+)
 
 SEEDS = range(8)
 
@@ -41,6 +47,30 @@ def test_equals_the_reference(target: str, arithmetic: str, seed: int) -> None:
         np.testing.assert_array_equal(got.spikes[name], trains.swapaxes(0, 1), name)
     for key, decoded in expected.outputs.items():
         np.testing.assert_array_equal(got.decoded[key], decoded.swapaxes(0, 1).astype(np.float32))
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize("name", sorted(BUILTIN))
+def test_a_rate_coded_target_refuses_schedules_by_name(name: str, kind: str) -> None:
+    """Lowering decides it: no simulator needs to be installed."""
+    graph = scheduled_graph(1, kind, integer=kind != "differential")
+    backend = get_backend(name)
+    if not backend.target.rate_coded_only:
+        backend.lower(graph, TIMESTEPS)
+        return
+    with pytest.raises(DesignRuleError) as caught:
+        backend.lower(graph, TIMESTEPS)
+    populations = {node.name for node in graph.populations}
+    expected = {
+        "late": {"out"},
+        "multithreshold": populations,
+        "radix": populations | {"out", "x.encoder"},
+        "differential": populations | {"out", "x.encoder"},
+        "two-phase": populations | {"out"},
+    }[kind]
+    named = {problem.message.split(":")[0] for problem in caught.value.problems}
+    assert expected <= named
+    assert all(problem.hint for problem in caught.value.problems)
 
 
 @pytest.mark.parametrize("target", targets())

@@ -10,15 +10,31 @@ from hypothesis import strategies as st
 from snnc.backends.numpy_sim import NumpyBackend, NumpyProgram
 from snnc.backends.numpy_sim import backend as simulator
 from snnc.backends.numpy_sim.events import fan_out
-from snnc.ir import Conv, Graph, Linear, MaxPool, Signal
+from snnc.ir import Conv, Graph, Linear, MaxPool, Signal, latency
 from snnc.ir.reference import run, step
-from tests.spiking_graphs import TIMESTEPS, random_graph, random_inputs
+from tests.spiking_graphs import (
+    SCHEDULES,
+    TIMESTEPS,
+    random_graph,
+    random_inputs,
+    scheduled_graph,
+)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_equals_the_reference_spike_for_spike(seed: int, integer: bool) -> None:
-    graph = random_graph(seed, integer=integer)
+    assert_equals_the_reference(random_graph(seed, integer=integer), seed)
+
+
+@settings(max_examples=75, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from(SCHEDULES))
+def test_schedules_equal_the_reference_spike_for_spike(seed: int, integer: bool, kind: str) -> None:
+    integer = integer and kind != "differential"
+    assert_equals_the_reference(scheduled_graph(seed, kind, integer=integer), seed)
+
+
+def assert_equals_the_reference(graph: Graph, seed: int) -> None:
     inputs = random_inputs(graph, seed)
     expected = run(graph, inputs, TIMESTEPS)
     got = NumpyBackend().lower(graph, TIMESTEPS).run(inputs, record=True)
@@ -47,7 +63,21 @@ def test_fan_out_is_what_one_event_reaches(seed: int) -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_activity_counts_the_recorded_spikes(seed: int) -> None:
-    graph = random_graph(seed)
+    assert_counts_the_recorded(random_graph(seed), seed)
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_activity_of_schedules_counts_all_steps(kind: str) -> None:
+    graph = scheduled_graph(5, kind, integer=kind != "differential")
+    assert_counts_the_recorded(graph, 5)
+    program = NumpyBackend().lower(graph, TIMESTEPS)
+    result = program.run(random_inputs(graph, 5))
+    assert program.depth_latency == latency(graph)
+    for counts in result.activity.values():
+        assert counts.spikes.shape[1] == TIMESTEPS + latency(graph)
+
+
+def assert_counts_the_recorded(graph: Graph, seed: int) -> None:
     result = NumpyBackend().lower(graph, TIMESTEPS).run(random_inputs(graph, seed), record=True)
     for name, trains in result.spikes.items():
         flat = np.abs(trains.astype(np.int64)).reshape(*trains.shape[:2], -1)

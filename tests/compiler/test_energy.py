@@ -12,12 +12,25 @@ import snnc
 from snnc.compiler.energy import ann_operations, estimate
 from snnc.compiler.hardware import HARDWARE
 from snnc.compiler.onnx_import import load as load_model
-from snnc.ir import Add, AveragePool, Clip, Conv, Graph, Input, Linear, MaxPool, Node, TensorType
+from snnc.ir import (
+    Add,
+    AveragePool,
+    Clip,
+    Conv,
+    Graph,
+    Input,
+    Linear,
+    MaxPool,
+    Node,
+    Staircase,
+    TensorType,
+)
 from tests.command_line import write_model
 
 HOROWITZ = HARDWARE["horowitz-45nm"]
 W1 = np.array([[1.0, 0.0, 0.5], [0.25, -1.0, 0.0]])
 W2 = np.array([[1.0, -0.5], [0.0, 0.75]])
+NUMBERS = {"inv": 4.0, "step": 0.25, "half": 0.5, "zero": 0.0, "four": 4.0}
 X = np.array([[1.0, 0.5, 0.0], [0.25, 1.0, 1.0]], np.float32)
 
 
@@ -69,6 +82,22 @@ def test_the_ann_and_its_twin(tmp_path: Path) -> None:
     assert found.joules("twin") == pytest.approx(1e-12 * (0.23 * macs + 0.1 * additions))
 
 
+def test_an_exported_staircase_is_counted_once(tmp_path: Path) -> None:
+    """ONNX has five operators for it: Div, Add, Floor, Clip, Mul."""
+    path = write_model(
+        tmp_path / "q.onnx",
+        "h = Gemm <transB = 1> (x, w1) a = Mul (h, inv) b = Add (a, half) c = Floor (b) "
+        "d = Clip (c, zero, four) e = Mul (d, step) y = Gemm <transB = 1> (e, w2)",
+        "(float[N,3] x) => (float[N,2] y)",
+        {"w1": W1, "w2": W2, **{key: np.array(v) for key, v in NUMBERS.items()}},
+    )
+    network = snnc.compile(path, calibration=X)
+    (tmp_path / "ann.onnx").write_bytes(network.artifact.ann or b"")
+    found = estimate(network, load_model(tmp_path / "ann.onnx").graph, {"x": X}, HOROWITZ)
+    assert found.total("ann", "macs") == 3 * 2 + 2 + 2 * 2
+    assert found.total("ann", "acs") == 0
+
+
 def test_a_twin_of_more_than_8_bits_is_not_costed_as_one_of_8(tmp_path: Path) -> None:
     network, ann = compiled(tmp_path, code="rate", timesteps=256)
     found = estimate(network, ann, {"x": X}, HOROWITZ)
@@ -100,6 +129,7 @@ def test_borders_are_not_multiplied() -> None:
         (MaxPool(name="n", inputs=("x",), kernel=(3, 3), padding=(1, 1, 1, 1)), 0, 200),
         (Add(name="n", inputs=("x", "x", "x")), 0, 64),
         (Clip(name="n", inputs=("x",)), 0, 32),
+        (Staircase(name="n", inputs=("x",), low=0, high=4), 32, 0),  # it is scaled
     ]
     for node, macs, acs in nodes:
         graph = Graph([x, node], {"y": "n"})

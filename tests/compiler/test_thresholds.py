@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from snnc.compiler import calibration
-from snnc.compiler.calibration import BINS, Statistics, collect
-from snnc.compiler.thresholds import FEWEST, GRID, ThresholdRule
+from snnc.compiler import calibration, thresholds
+from snnc.compiler.calibration import BINS, Moments, Statistics, collect, collect_moments
+from snnc.compiler.thresholds import FEWEST, GRID, RULES, ThresholdRule, iterated
 from snnc.ir import Array, Graph
 from snnc.ir.errors import DataError, OptionError
 from snnc.ir.reference import evaluate
@@ -102,7 +104,7 @@ def test_mmse_clips_more_where_there_are_fewer_levels() -> None:
 
 def test_a_silent_channel_takes_the_scale_of_the_population() -> None:
     values = np.tile([[0.0, 3.0], [0.0, 2.0]], (FEWEST // 2, 1))
-    for name in ("max", "percentile", "mmse"):
+    for name in ("max", "percentile", "mmse", "local", "spike-norm"):
         each = ThresholdRule(name, per_channel=True).full_scale(statistics(values), 64, 1)
         assert each[0] == ThresholdRule(name).full_scale(statistics(values), 64, 1)[0]
     assert ThresholdRule("max").full_scale(statistics(np.zeros((4, 2))), 8, 1) == [1.0]
@@ -131,3 +133,164 @@ def test_bad_rules_are_refused(fields: dict[str, object]) -> None:
     with pytest.raises(OptionError) as caught:
         ThresholdRule(**fields)  # type: ignore[arg-type]
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_no_rule_exceeds_the_bound_of_a_clip(name: str, per_channel: bool) -> None:
+    """A threshold ReLU (Deng and Gu): what lies above its bound is cut off in the ANN already."""
+    net = AnnBuilder(np.random.default_rng(0))
+    clip = net.relu(net.conv(net.input(2, 6, 6), 3), high=0.3)
+    found = collect(net.graph(net.linear(net.flat(clip), 4)), [clip], samples(100))[clip]
+    rule = ThresholdRule(name, per_channel=per_channel)
+    for timesteps, payload in ((2, 1), (8, 1), (32, 4)):
+        assert np.all(rule.full_scale(found, timesteps, payload) <= np.float32(0.3))
+
+
+def test_convergence_of_known_rates() -> None:
+    """The coefficient of the optimal fit curve: sum of rates over sum of their squares."""
+    values = np.random.default_rng(0).exponential(1.0, (20000, 3))
+    values[values < 0.3] = 0
+    found = statistics(values)
+    for full_scale in (np.full(1, 2.0), np.array([1.0, 2.0, 3.0])):
+        rates = np.minimum(values / full_scale, 1)
+        expected = rates.sum() / np.square(rates).sum()
+        assert found.convergence(full_scale) == pytest.approx(expected, rel=2e-3)
+
+
+def test_rates_of_0_and_1_converge_at_once_and_smaller_ones_slowly() -> None:
+    full = statistics(np.tile([[0.0, 2.0]], (500, 1)))
+    assert full.convergence(np.full(1, 1.0)) == pytest.approx(1)
+    assert full.convergence(np.full(1, 20.0)) == pytest.approx(10, rel=1e-3)
+    assert statistics(np.zeros((4, 2))).convergence(np.ones(1)) is None
+
+
+# -- local ----------------------------------------------------------------------------------------
+
+
+def local_scale(values: Array, iterations: int, monkeypatch: pytest.MonkeyPatch) -> float:
+    monkeypatch.setattr(thresholds, "ITERATIONS", iterations)
+    return float(ThresholdRule("local").full_scale(statistics(values), 8, 1)[0])
+
+
+def test_local_balancing_approaches_the_maximum_from_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More iterations clip less: the fixed point of the squared clipping error is the maximum."""
+    rng = np.random.default_rng(0)
+    values = np.maximum(rng.standard_normal((20000, 1)), 0)
+    found = [local_scale(values, n, monkeypatch) for n in (1, 10, 100, 1000, 10000)]
+    # the first step takes twice the mean, for there is nothing yet to clip at
+    assert found[0] == pytest.approx(2 * values.mean(), rel=1e-3)
+    assert found == sorted(found)
+    assert len(set(found)) == len(found)
+    assert 0.5 * values.max() < found[3] < found[4] < values.max()
+
+
+def test_local_balancing_follows_the_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step as it is written down, on the values themselves."""
+    values = np.abs(np.random.default_rng(1).standard_normal((5000, 1)))
+    full_scale = 0.0
+    for _ in range(7):
+        full_scale += 2 * np.maximum(values - full_scale, 0).mean()
+    assert local_scale(values, 7, monkeypatch) == pytest.approx(full_scale, rel=1e-3)
+
+
+def test_local_balancing_never_overshoots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all values are near the maximum the first step would lead to twice as much."""
+    values = np.random.default_rng(2).uniform(0.9, 1.0, (5000, 1))
+    assert local_scale(values, 1000, monkeypatch) == pytest.approx(values.max(), rel=1e-3)
+
+
+# -- threshold iteration --------------------------------------------------------------------------
+
+
+def quantised(x: Array, full_scale: float, levels: int) -> Array:
+    step = full_scale / levels
+    return np.asarray(step * np.clip(np.floor(x / step + 0.5), 0, levels))
+
+
+def published_factor(mean: float, deviation: float, levels: int, theta: float) -> float:
+    """Return k(theta) as the threshold iteration is published (methods, F11)."""
+    i = np.arange(1, levels + 1)
+    c = ((2 * i - 1) * theta / (2 * levels) - mean) / (np.sqrt(2) * deviation)
+    erf = np.vectorize(math.erf)(c)
+    below = 1 - np.sum((2 * i - 1) * erf) / levels**2
+    level = mean / theta * (1 - erf.mean())
+    spread = deviation * np.sqrt(2 / np.pi) / theta * np.exp(-(c**2)).mean()
+    return float((level + spread) / below)
+
+
+MOMENTS = [(0.0, 1.0), (-0.8, 0.7), (1.5, 0.5), (-0.2, 3.0)]
+
+
+@pytest.mark.parametrize(("mean", "deviation"), MOMENTS)
+@pytest.mark.parametrize("levels", [1, 4, 8, 32, 255])
+def test_threshold_iteration_ends_where_the_published_factor_is_one(
+    mean: float, deviation: float, levels: int
+) -> None:
+    found = iterated(mean, deviation, levels, 3.0)
+    assert published_factor(mean, deviation, levels, found) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(("mean", "deviation"), MOMENTS)
+@pytest.mark.parametrize("levels", [1, 4, 16])
+def test_threshold_iteration_finds_the_least_squared_error(
+    mean: float, deviation: float, levels: int
+) -> None:
+    """By Monte Carlo: E[q x] = E[q**2], and no other full scale rounds the ReLU better."""
+    x = np.random.default_rng(0).normal(mean, deviation, 400_000)
+    found = iterated(mean, deviation, levels, 3.0)
+    q = quantised(x, found, levels)
+    assert (q * x).mean() / np.square(q).mean() == pytest.approx(1, abs=0.01)
+
+    def error(full_scale: float) -> float:
+        return float(np.square(quantised(x, full_scale, levels) - np.maximum(x, 0)).mean())
+
+    others = [error(found * factor) for factor in (0.5, 0.7, 0.85, 1.2, 1.5, 2.0)]
+    assert error(found) < min(others)
+
+
+def test_threshold_iteration_does_not_depend_on_its_start() -> None:
+    found = [iterated(-0.5, 1.0, 8, start) for start in (0.5, 3.0, 20.0)]
+    np.testing.assert_allclose(found, found[0], rtol=1e-6)
+
+
+def test_a_value_that_is_never_active_keeps_its_start() -> None:
+    assert iterated(-50.0, 1.0, 8, 3.0) == 3.0
+
+
+def test_moments_are_those_of_each_channel() -> None:
+    graph, data = network(), samples(50)
+    found = collect_moments(graph, ["conv1"], data)["conv1"]
+    values = evaluate(graph, data)["conv1"]
+    np.testing.assert_allclose(found.mean, values.mean(axis=(0, 2, 3)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found.deviation, values.std(axis=(0, 2, 3)), rtol=1e-4)
+    whole = found.pooled()
+    assert whole.mean == pytest.approx(values.mean(), rel=1e-4)
+    assert whole.deviation == pytest.approx(values.std(), rel=1e-4)
+
+
+def test_threshold_iteration_keeps_to_what_was_seen() -> None:
+    """A clip bounds what was seen: a full scale above it would let values pass that it cuts."""
+    values = np.clip(np.random.default_rng(0).normal(3, 5, (FEWEST, 2)), 0, 6)
+    moments = Moments(np.array([3.0, -4.0]), np.array([5.0, 1.0]))
+    for per_channel in (False, True):
+        rule = ThresholdRule("iteration", per_channel=per_channel)
+        found = rule.full_scale(statistics(values), 8, 4, moments)
+        assert found.shape == ((2,) if per_channel else (1,))
+        assert found[0] == pytest.approx(6.0)
+    assert found[1] < 3  # the second channel is hardly ever active
+
+
+def test_a_constant_value_has_no_deviation_to_iterate_on() -> None:
+    moments = Moments(np.array([2.0]), np.zeros(1))
+    values = np.full((10, 1), 2.0)
+    found = ThresholdRule("iteration").full_scale(statistics(values), 8, 1, moments)
+    assert found == pytest.approx([2.0])
+
+
+def test_spike_norm_begins_at_the_maximum() -> None:
+    values = np.random.default_rng(0).exponential(1.0, (2000, 1))
+    found = [
+        ThresholdRule(name).full_scale(statistics(values), 8, 1) for name in ("max", "spike-norm")
+    ]
+    assert found[0] == found[1]

@@ -22,6 +22,7 @@ from snnc.ir import (
     MaxPool,
     Node,
     Reshape,
+    Staircase,
     TensorType,
 )
 from snnc.ir.depth import depth_latency, depths
@@ -39,6 +40,10 @@ def linear(name: str, source: str, out: int = 3, in_: int = 4, **fields: Any) ->
 def neurons(name: str, *sources: str, **fields: Any) -> IF:
     one = np.ones(1)
     return IF(name=name, inputs=sources, **{"threshold": one, "bias": one, "initial": one} | fields)
+
+
+def stairs(**fields: Any) -> Staircase:
+    return Staircase(name="n", inputs=("x",), **fields)
 
 
 def test_names_and_order_are_checked() -> None:
@@ -72,6 +77,10 @@ def test_two_synapses_in_a_row_are_a_type_error() -> None:
         (Reshape(name="n", inputs=("x",), shape=(5,)), "cannot view real[4] as (5,)"),
         (Affine(name="n", inputs=("x",), scale=np.ones(3), shift=np.ones(1)), "does not fit"),
         (Clip(name="n", inputs=("x",), low=2, high=1), "lower bound 2 is not below 1"),
+        (stairs(step=np.ones(3)), "(3,) does not fit real[4]"),
+        (stairs(step=np.array([1.0, 0.0, 1.0, 1.0])), "every step must be above 0"),
+        (stairs(low=2, high=2), "lowest level 2 is not below 2"),
+        (stairs(rounding="up"), "rounding 'up' is not floor or half_even"),
         (Add(name="n", inputs=()), "adds nothing"),
         (MaxPool(name="n", inputs=("x",), kernel=(2, 2)), "needs channels x height x width"),
         (neurons("n", "x"), "reads real[4] but needs current"),

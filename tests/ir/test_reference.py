@@ -19,6 +19,7 @@ from snnc.ir import (
     Integrator,
     Linear,
     MaxPool,
+    Staircase,
     TensorType,
     reference,
 )
@@ -77,6 +78,42 @@ def test_the_guard_takes_back_only_what_was_sent() -> None:
     assert train([-5, 0, 0], max_negative=1) == [-1, -1, -1]
     assert train([-5, 0, 0], max_negative=1, acc_min=0) == [0, 0, 0]
     assert train([1, -5, 0], max_negative=1, acc_min=0) == [1, -1, 0]
+
+
+LITERAL = {"max_negative": 1, "deadband": 1}
+"""TerMapping as published in words: a negative threshold of minus one, and no guard."""
+
+GUARDED = {"max_negative": 1, "acc_min": 0}
+"""TerMapping as its successors read it, and as snnc does: every debt is paid, none is made."""
+
+
+def test_the_literal_double_threshold_says_a_negative_value() -> None:
+    """The drive is negative, so the ReLU is silent; without guard -2 are sent for it."""
+    half = {"initial": np.array([32])}
+    # v: 0.5 - 0.8 = -0.3, -1.1 fires, -0.1 - 0.8 = -0.9, -1.7 fires
+    assert train([-0.8] * 4, **LITERAL, **half) == [0, -1, 0, -1]
+    assert train([-0.8] * 4, **GUARDED, **half) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("currents", "literal", "guarded", "rounded"),
+    [
+        # 0.5 + 0.5 fires; then the drive falls to -0.4, which rounds to 0. The rest of -0.9 lies
+        # in the dead zone: the literal neuron keeps one unit too many.
+        ([0.5, -0.9, 0, 0], [1, 0, 0, 0], [1, -1, 0, 0], 0),
+        # the same one unit higher: it comes to rest at 2 where the drive of 0.6 rounds to 1
+        ([1.5, 0, -0.9, 0], [1, 1, 0, 0], [1, 1, -1, 0], 1),
+        # beyond the dead zone both take a unit back
+        ([0.5, -1.5, 0, 0], [1, -1, 0, 0], [1, -1, 0, 0], 0),
+    ],
+)
+def test_a_dead_zone_leaves_a_unit_too_many(
+    currents: list[float], literal: list[int], guarded: list[int], rounded: int
+) -> None:
+    half = {"initial": np.array([32])}
+    assert train(currents, **LITERAL, **half) == literal
+    assert train(currents, **GUARDED, **half) == guarded
+    assert sum(guarded) == rounded
 
 
 def test_the_upper_bound_stops_a_neuron() -> None:
@@ -200,3 +237,20 @@ def test_samples_do_not_see_each_other() -> None:
     for index in range(3):
         alone = reference.run(graph, {"x": inputs["x"][index : index + 1]}, TIMESTEPS)
         np.testing.assert_array_equal(alone.outputs["y"][:, 0], together[:, index])
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, [-2, -1, -1, 0, 0, 0, 1, 2]),
+        ({"offset": 0.5}, [-1, -1, 0, 0, 1, 1, 2, 3]),
+        ({"rounding": "half_even"}, [-2, -1, 0, 0, 0, 1, 2, 2]),
+        ({"offset": 0.5, "low": 0, "high": 2}, [0, 0, 0, 0, 1, 1, 2, 2]),
+        ({"step": np.full(1, 0.5), "low": -2, "high": 2}, [-1, -1, -0.5, 0, 0.5, 0.5, 1, 1]),
+        ({"step": np.full(1, 2.0), "offset": 0.25}, [-2, -2, 0, 0, 0, 0, 2, 2]),
+    ],
+)
+def test_levels_of_a_staircase(fields: dict[str, Any], expected: list[float]) -> None:
+    node = Staircase(name="s", inputs=("x",), **fields)
+    x = np.array([[-1.5, -1.0, -0.5, 0.0, 0.5, 0.75, 1.5, 2.5]])
+    assert step(node, [x], {}, 1)[0].tolist() == expected

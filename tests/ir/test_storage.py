@@ -12,13 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snnc.ir import storage
+from snnc.ir import Staircase, storage
 from snnc.ir.errors import ArtifactError
 from snnc.ir.printer import to_text
 from snnc.ir.reference import run
 from snnc.ir.storage import from_document, read_arrays, to_document, write_arrays
-from tests.ann_graphs import random_ann
-from tests.spiking_graphs import TIMESTEPS, random_graph, random_inputs
+from tests.ann_graphs import AnnBuilder, random_ann
+from tests.spiking_graphs import (
+    SCHEDULES,
+    TIMESTEPS,
+    random_graph,
+    random_inputs,
+    scheduled_graph,
+)
 
 
 @settings(max_examples=30, deadline=None)
@@ -37,12 +43,35 @@ def test_a_spiking_graph_comes_back(
     np.testing.assert_array_equal(before.outputs["y"], after.outputs["y"])
 
 
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_neurons_with_a_schedule_come_back(tmp_path: Path, kind: str) -> None:
+    graph = scheduled_graph(3, kind, integer=kind != "differential")
+    document, arrays = to_document(graph)
+    write_arrays(tmp_path / "weights.npz", arrays)
+    back = from_document(json.loads(json.dumps(document)), read_arrays(tmp_path / "weights.npz"))
+    assert to_text(back) == to_text(graph)
+    inputs = random_inputs(graph, 3, samples=1)
+    before, after = run(graph, inputs, TIMESTEPS), run(back, inputs, TIMESTEPS)
+    np.testing.assert_array_equal(before.outputs["y"], after.outputs["y"])
+
+
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_an_ann_comes_back(seed: int) -> None:
     graph = random_ann(seed)
     document, arrays = to_document(graph)
     assert to_text(from_document(json.loads(json.dumps(document)), arrays)) == to_text(graph)
+
+
+def test_a_staircase_comes_back() -> None:
+    net = AnnBuilder(np.random.default_rng(0))
+    bounded = net.add(Staircase, net.input(4), step=np.full(4, 0.25), low=-8, high=7, offset=0.5)
+    graph = net.graph(net.add(Staircase, bounded, rounding="half_even"))
+    document, arrays = to_document(graph)
+    back = from_document(json.loads(json.dumps(document)), arrays)
+    assert to_text(back) == to_text(graph)
+    assert "low=-8, high=7, offset=0.5" in to_text(back)
+    assert to_text(back).endswith("rounding='half_even')\nreturn y=%staircase2")
 
 
 def test_equal_arrays_give_equal_files(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ HANDLERS: dict[str, Handler] = {
     "Div": arithmetic.divide,
     "Dropout": shape.dropout,
     "Flatten": shape.flatten,
+    "Floor": activation.floor,
     "Gemm": linear.gemm,
     "GlobalAveragePool": pooling.global_average_pool,
     "GlobalMaxPool": pooling.global_max_pool,
@@ -38,6 +39,7 @@ HANDLERS: dict[str, Handler] = {
     "ReduceMean": pooling.reduce_mean,
     "Relu": activation.relu,
     "Reshape": shape.reshape,
+    "Round": activation.nearest,
     "Squeeze": shape.squeeze,
     "Sub": arithmetic.subtract,
     "Sum": arithmetic.total,
@@ -63,6 +65,7 @@ HINTS: dict[str, str] = {
     **dict.fromkeys(
         ("InstanceNormalization", "LayerNormalization", "GroupNormalization", "LRN"), _NORM
     ),
+    "Ceil": "round with Floor or Round, and train with that",
     "Concat": "add the branches instead of concatenating them",
     "ConvTranspose": "use a convolution; upsampling is not supported",
     **dict.fromkeys(("GRU", "LSTM", "RNN"), "use a network without recurrence"),

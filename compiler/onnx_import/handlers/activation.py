@@ -1,4 +1,4 @@
-"""Activation functions that only limit their input."""
+"""Activation functions that only limit or round their input."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from math import inf, isnan
 
 import numpy as np
 
-from ....ir import Clip, Node
+from ....ir import Clip, Node, Staircase
 from ..operation import Operation
 from ..values import RefusalError
 
@@ -34,6 +34,17 @@ def minimum(op: Operation) -> tuple[Node, ...]:
 def maximum(op: Operation) -> tuple[Node, ...]:
     """Convert ``Max`` of an activation and a number."""
     return limited(op, _bound(op), inf)
+
+
+def floor(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Floor``; the arithmetic around it joins in ``passes.recognise_staircase``."""
+    return (Staircase(name=op.output, inputs=(op.activation().name,)),)
+
+
+def nearest(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Round``, which rounds ties to even."""
+    source = op.activation().name
+    return (Staircase(name=op.output, inputs=(source,), rounding="half_even"),)
 
 
 def limited(op: Operation, low: float, high: float) -> tuple[Node, ...]:

@@ -27,6 +27,7 @@ from snnc.ir import (
     MaxPool,
     Node,
     Reshape,
+    Staircase,
     TensorType,
 )
 from snnc.ir.errors import ConversionError, DataError, ExecutionError, ModelError
@@ -91,6 +92,13 @@ NODES: dict[str, Node] = {
     "low": Clip(name="y", inputs=("x",), low=-0.5),
     "high": Clip(name="y", inputs=("x",), low=-inf, high=0.5),
     "unlimited": Clip(name="y", inputs=("x",), low=-inf),
+    "floor": Staircase(name="y", inputs=("x",)),
+    "round": Staircase(name="y", inputs=("x",), rounding="half_even"),
+    "levels": Staircase(name="y", inputs=("x",), low=-1, high=1),
+    "qcfs": Staircase(name="y", inputs=("x",), step=ONE * 0.3, low=0, high=4, offset=0.5),
+    "staircase-by-channel": Staircase(
+        name="y", inputs=("x",), step=RNG.uniform(0.1, 0.4, (2, 1, 1)), low=-3
+    ),
     "add": Add(name="y", inputs=("x", "x")),
     "sum": Add(name="y", inputs=("x", "x", "x")),
     "add-one": Add(name="y", inputs=("x",)),

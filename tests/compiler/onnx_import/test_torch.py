@@ -13,7 +13,8 @@ import onnx
 import pytest
 
 from snnc.compiler.onnx_import import ImportedModel, examine
-from snnc.ir import Affine, AveragePool, Clip, Conv, Linear, MaxPool, Reshape
+from snnc.compiler.pipeline import SIMPLIFY, run_passes
+from snnc.ir import Affine, AveragePool, Clip, Conv, Linear, MaxPool, Reshape, Staircase
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -149,6 +150,37 @@ def test_layers(check: Check, tmp_path: Path, layer: Callable[[], Any]) -> None:
     axes = {"x": {0: "batch"}}
     x = torch.zeros(3, 2, 9, 9)
     check(export(layer(), x, tmp_path / "torch.onnx", dynamic_axes=axes, dynamo=False))
+
+
+class Levels(nn.Module):  # type: ignore[misc]
+    """The activation of QCFS with a trained bound, as its authors write it or straight-through."""
+
+    def __init__(self, bound: Any, straight: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 3, 3)
+        self.norm = nn.BatchNorm2d(3)
+        self.bound = nn.Parameter(torch.tensor(bound))
+        self.straight = straight
+
+    def forward(self, x: Any) -> Any:
+        x = torch.clamp(self.norm(self.conv(x)) / self.bound, 0, 1) * 8 + 0.5
+        whole = x + (x.floor() - x).detach() if self.straight else torch.floor(x)
+        return whole / 8 * self.bound
+
+
+@pytest.mark.parametrize("straight", [False, True])
+@pytest.mark.parametrize("bound", [1.3, [[[0.7]], [[1.3]], [[2.1]]]], ids=["one", "each"])
+def test_levels(check: Check, tmp_path: Path, bound: Any, straight: bool) -> None:
+    x = torch.zeros(3, 2, 9, 9)
+    axes = {"x": {0: "batch"}}
+    model = export(
+        Levels(bound, straight), x, tmp_path / "torch.onnx", dynamic_axes=axes, dynamo=False
+    )
+    graph = run_passes(check(model).graph, SIMPLIFY)
+    (node,) = graph.of_type(Staircase)
+    assert [type(n).__name__ for n in graph] == ["Input", "Conv", "Staircase"]
+    assert (node.low, node.high, node.offset) == (0, 8, 0.5)
+    np.testing.assert_allclose(8 * node.step, bound, rtol=1e-6)
 
 
 @pytest.mark.skipif(find_spec("onnxscript") is None, reason="the new exporter needs onnxscript")
