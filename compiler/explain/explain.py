@@ -20,7 +20,8 @@ from ..onnx_import import load
 from ..pipeline import SIMPLIFY, run_passes
 from .explanation import Explanation, Moment
 from .hybrid import Hybrid
-from .layers import InputLayer, OutputLayer, PopulationLayer, layers, observe
+from .layers import InputLayer, OutputLayer, PopulationLayer, observe
+from .pairing import layers
 from .settings import Settings
 from .split import PARTS
 from .tally import LayerTally, OutputTally

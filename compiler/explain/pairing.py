@@ -1,0 +1,110 @@
+"""Finds the layers of a compiled network: the nodes, and what they are held against."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...ir import IF, Array, Encoder, Graph, Integrator, MaxPool, Node, Reshape
+from ...ir.errors import ArtifactError
+from ..passes.to_spiking import is_linear
+from .afferents import afferents, exact_network, payload_units, rounded
+from .layers import InputLayer, Layer, OutputLayer, PoolLayer, PopulationLayer
+from .settings import Settings
+from .split import Activation, Population, Versions
+
+
+def layers(ann: Graph, graph: Graph, settings: Settings) -> tuple[Layer, ...]:
+    """Return the layers of a compiled network, from the inputs to the outputs.
+
+    Args:
+        ann: The source model.
+        graph: The compiled network.
+        settings: What it was compiled with.
+
+    Raises:
+        ArtifactError: The network is not the source model's.
+    """
+    return _Layers(ann, graph, settings).found()
+
+
+class _Layers:
+    """The network beside its exact counterpart."""
+
+    def __init__(self, ann: Graph, graph: Graph, settings: Settings) -> None:
+        self.ann, self.graph, self.settings = ann, graph, settings
+        self.exact = exact_network(ann, graph, settings.v_init)
+        if {n.name: type(n) for n in self.exact} != {n.name: type(n) for n in graph}:
+            raise ArtifactError(
+                "the network has other nodes than the conversion of its source model",
+                hint="compile the model again with this version of snnc",
+            )
+        self.units = payload_units(graph)
+
+    def found(self) -> tuple[Layer, ...]:
+        made = [layer for node in self.graph if (layer := self._layer(node)) is not None]
+        return tuple(sorted(made, key=lambda layer: layer.kind == OutputLayer.kind))
+
+    def _layer(self, node: Node) -> Layer | None:
+        if isinstance(node, Encoder):
+            return None if node.scale is None else InputLayer(node)
+        if isinstance(node, IF):
+            return self._population(node)
+        if isinstance(node, MaxPool):
+            return PoolLayer(node, self.units[node.name])
+        return self._output(node) if isinstance(node, Integrator) else None
+
+    def _population(self, node: IF) -> PopulationLayer | None:
+        """Return the layer of one value; the second population of a pair is the negative half."""
+        pair = [other for other in self.graph.of_type(IF) if other.represents == node.represents]
+        if node is not pair[0]:
+            return None
+        source = self.ann[node.represents]
+        activation = Activation(low=0.0) if len(pair) > 1 else Activation.of(source)
+        members = [
+            Population(made, self._versions(made, spread), activation, sign)
+            for (made, spread), sign in zip(map(self._at_once, pair), (1, -1), strict=False)
+        ]
+        return PopulationLayer(tuple(members), added=is_linear(source))
+
+    def _at_once(self, node: IF) -> tuple[IF, Array]:
+        """Return a population that gets its initial membrane at the start.
+
+        Returns:
+            A population that comes to rest at the same values, and the current that its bias
+            has lost, which the initial membrane was spread over all steps as.
+        """
+        exact = self.exact[node.name]
+        assert isinstance(exact, IF)
+        steps = self.settings.timesteps
+        spread = node.threshold * exact.initial / steps * self.settings.spread
+        initial = node.initial + steps * spread
+        return replace(node, bias=node.bias - spread, initial=initial), spread
+
+    def _output(self, node: Integrator) -> OutputLayer:
+        output = _output_of(self.graph, node)
+        shape = self.graph.types[node.name].shape
+        return OutputLayer(
+            node, output, self.ann.outputs[output], shape, self._versions(node, np.zeros(1))
+        )
+
+    def _versions(self, node: IF | Integrator, spread: Array) -> Versions:
+        exact = self.exact[node.name]
+        assert isinstance(exact, (IF, Integrator))
+        wanted = afferents(self.exact, exact)
+        actual = afferents(self.graph, node, np.float64)
+        if self.settings.weight_bits is None:
+            return Versions(wanted, wanted, actual)
+        return Versions(wanted, rounded(wanted, actual, self.settings.weight_limit, spread), actual)
+
+
+def _output_of(graph: Graph, node: Integrator) -> str:
+    """Return the first output that an integrator leads to."""
+    for output, name in graph.outputs.items():
+        source = name
+        while isinstance(view := graph[source], Reshape):
+            (source,) = view.inputs
+        if source == node.name:
+            return output
+    raise AssertionError(f"{node.name} leads to no output")
