@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from difflib import get_close_matches
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -23,6 +24,7 @@ from ..ir.reference import spiking_nodes
 from .calibration import Moments, Statistics
 from .codes import Code
 from .data import Samples, Source, load_samples, synthetic_samples
+from .full_scales import FullScales
 from .layerwise import pre_activation
 from .network import Network
 from .options import Options
@@ -32,6 +34,7 @@ from .passes.quantize import Quantize
 from .passes.reconstruct import Reconstruct, Rounded
 from .passes.schedule import DelayReadout, transient
 from .passes.spike_norm import SpikeNorm
+from .payload_caps import choose_caps
 from .pipeline import (
     SIMPLIFY,
     After,
@@ -196,25 +199,28 @@ def _convert(
     statistics = collect(ann, represented_values(ann, code), samples, watch("calibrate"))
     moments = _moments(ann, rule, statistics, samples)
     bounds = signed_bounds(ann)
-    # One neuron bound must serve all channels of a clip that bounds negative values.
-    whole = replace(rule, per_channel=False)
     trained = trained_full_scale(ann, clips=rule.name == "bound")
-    calibrated = {
-        name: (whole if name in bounds else rule).full_scale(
-            found, steps, code.max_positive, moments.get(name)
-        )
-        for name, found in statistics.items()
-        if name not in trained
-    }
-    full_scale = {**calibrated, **trained}
+    largest = {name: float(np.abs(x).max()) for name, x in samples.items()}
+    note, fitted = report.approximations.append, list[Pass]()
+    scales = FullScales(rule, statistics, moments, trained, bounds, steps)
+    caps = dict.fromkeys(statistics, code.max_positive)
+    if options.chooses_caps:
+
+        def draft(caps: Mapping[str, int]) -> Graph:
+            return run_passes(
+                ann, conversion(options, code, scales(caps), bounds, largest, _drop, caps=caps)
+            )
+
+        caps = choose_caps(draft, list(caps), ann, samples, steps, watch("payload caps"))
+        note(_in_words(caps))
+    full_scale = scales(caps)
+    calibrated = {name: found for name, found in full_scale.items() if name not in trained}
     if report.calibration == "synthetic":
         report.warnings.append(NO_CALIBRATION if calibrated else NO_INPUT_RANGE)
     report.thresholds = _origin(rule, calibrated, len(statistics))
     report.rate_convergence = {
         name: found.convergence(full_scale[name]) for name, found in statistics.items()
     }
-    largest = {name: float(np.abs(x).max()) for name, x in samples.items()}
-    note, fitted = report.approximations.append, list[Pass]()
     if rule.name == "spike-norm":
         fitted.append(SpikeNorm(ann, samples, steps, rule.per_channel, watch("spike-norm")))
     report.correction = options.chosen_correction(synthetic=report.calibration == "synthetic")
@@ -222,12 +228,23 @@ def _convert(
         rounded = _rounding(options.weight_bits, steps)
         fitted.append(_correction(report.correction, ann, samples, steps, watch, rounded))
         note(CORRECTED[report.correction])
-    passes = conversion(options, code, full_scale, bounds, largest, note, fitted)
+    passes = conversion(options, code, full_scale, bounds, largest, note, fitted, caps)
     spiking = run_passes(ann, passes, after)
     if options.readout_delay:
         spiking = _delayed(spiking, ann, samples, options, report)
     report.approximations[:0] = describe_approximations(ann, spiking)
     return spiking
+
+
+def _drop(note: str) -> None:
+    """Forget what a network says that is only tried."""
+
+
+def _in_words(caps: Mapping[str, int]) -> str:
+    """Return how many populations have which cap."""
+    counts = sorted(Counter(caps.values()).items())
+    listed = ", ".join(f"{cap} for {count}" for cap, count in counts)
+    return f"payload caps were chosen on the calibration data: {listed} populations"
 
 
 def _correction(

@@ -16,7 +16,10 @@ SHIFTS = ("initial", "step")
 TWO_PHASE = ("offset", "residual")
 
 AUTO = "auto"
-"""The code that stands for the target's default."""
+"""Left to the compiler: the code to the target's default, caps to ``compiler.payload_caps``."""
+
+CAPS = (1, 2, 4, 8, 15)
+"""Payload caps that are chosen from for each population."""
 
 DEFAULT_CODE = "augmented"
 """For targets that take graded payloads; a target without them gets the richest code it takes."""
@@ -43,7 +46,8 @@ class Options:
             and ``none`` with synthetic ones.
         weight_bits: Width of integer weights, 2 to 8, or None for real weights.
         input_bits: Width of the quantised input, 2 to 8; unused with real weights.
-        max_payload: Largest coefficient of an augmented spike.
+        max_payload: Largest coefficient of a spike, or ``auto`` for one chosen for each
+            population (code ``augmented``).
         deadband: 0 or 1; see ``codes.Code``.
         guard: See ``codes.Code``.
         v_init: Initial membrane in thresholds, or None for the code's own.
@@ -67,7 +71,7 @@ class Options:
     correction: str | None = None
     weight_bits: int | None = 8
     input_bits: int = 8
-    max_payload: int | None = None
+    max_payload: int | str | None = None
     deadband: int | None = None
     guard: bool | None = None
     v_init: float | None = None
@@ -84,7 +88,8 @@ class Options:
         if self.code == AUTO:
             object.__setattr__(self, "code", None)
         for name in WHOLE_NUMBERS:
-            self._coerce(name, index, "a whole number")
+            if not (name == "max_payload" and self.chooses_caps):
+                self._coerce(name, index, "a whole number")
         for name in ("percentile", "v_init"):
             self._coerce(name, float, "a number")
         _in_range("--timesteps", self.timesteps, 1, 65536)
@@ -152,6 +157,11 @@ class Options:
                 f"--two-phase has no meaning for code {self.code!r}", hint="use --code rate"
             )
 
+    @property
+    def chooses_caps(self) -> bool:
+        """Whether each population gets a payload cap of its own."""
+        return self.max_payload == AUTO
+
     def make_code(self, *, signed: bool, graded: bool) -> Code:
         """Return the code, or the richest one that a target can take.
 
@@ -160,10 +170,15 @@ class Options:
             graded: Whether it takes payloads above 1.
         """
         default = DEFAULT_CODE if graded and signed else "ternary" if signed else "rate"
+        name = self.code or ("rate" if self.two_phase else default)
+        if self.chooses_caps and name != "augmented":
+            raise OptionError(
+                f"--max-payload auto has no meaning for code {name!r}", hint="use --code augmented"
+            )
         return make_code(
-            self.code or ("rate" if self.two_phase else default),
+            name,
             timesteps=self.timesteps,
-            max_payload=self.max_payload,
+            max_payload=CAPS[-1] if isinstance(self.max_payload, str) else self.max_payload,
             deadband=self.deadband,
             guard=self.guard,
             v_init=self.v_init,

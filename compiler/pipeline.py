@@ -11,6 +11,7 @@ from .codes import Code
 from .options import Options
 from .passes.balance_thresholds import BalanceThresholds
 from .passes.cancel_straight_through import cancel_straight_through
+from .passes.cap_payloads import CapPayloads
 from .passes.compose_linear import compose_linear
 from .passes.compose_pool import compose_pool
 from .passes.fold_affine import channelwise, fold_affine
@@ -47,6 +48,7 @@ def conversion(
     largest_input: Mapping[str, float],
     note: Callable[[str], None],
     fitted: Sequence[Pass] = (),
+    caps: Mapping[str, int] | None = None,
 ) -> tuple[Pass, ...]:
     """Return the passes from a simplified, calibrated ANN to a spiking network.
 
@@ -58,12 +60,15 @@ def conversion(
         largest_input: For each input, its largest magnitude.
         note: Receives one sentence for each approximation.
         fitted: Passes that run the network on calibration samples.
+        caps: For each value that gets a population its payload cap, where ``options`` leave it
+            to be chosen.
     """
     steps = code.presentations(options.timesteps)
     bits = options.weight_bits
     scheduled = schedule(options, code)
     return (
         ToSpiking(code),
+        *((CapPayloads(caps),) if caps and options.chooses_caps else ()),
         BalanceThresholds(full_scale, bounds, steps),
         *((QuantizeInput(largest_input, options.input_bits, note),) if bits else ()),
         normalize,

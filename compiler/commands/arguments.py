@@ -119,10 +119,11 @@ def add_conversion(parser: ArgumentParser) -> None:
     )
     group.add_argument(
         "--max-payload",
-        type=int,
-        metavar="K",
+        type=whole_or_auto,
+        metavar="K|auto",
         help="largest coefficient of an augmented spike (default: 4), or of a multithreshold "
-        "one (default: 8)",
+        "one (default: 8); auto: one for each population, so that an augmented network takes "
+        "less energy and its outputs are no further off than with the default",
     )
     group.add_argument(
         "--deadband",
@@ -165,7 +166,7 @@ def add_conversion(parser: ArgumentParser) -> None:
     )
     group.add_argument(
         "--readout-delay",
-        type=delay,
+        type=whole_or_auto,
         default=0,
         metavar="N|auto",
         help="steps at the start that the outputs leave out (default: %(default)s)",
@@ -271,7 +272,7 @@ def weight_bits(text: str) -> int | None:
         ) from None
 
 
-def delay(text: str) -> int | str:
+def whole_or_auto(text: str) -> int | str:
     """Return a number of steps, or ``auto``."""
     if text == "auto":
         return text

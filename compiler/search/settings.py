@@ -29,12 +29,13 @@ class Setting:
     Attributes:
         code: Name of the spike code.
         timesteps: T.
-        max_payload: Largest coefficient of a spike, or None for codes without coefficients.
+        max_payload: Largest coefficient of a spike, ``auto`` for one chosen for each population,
+            None for codes without coefficients.
     """
 
     code: str
     timesteps: int
-    max_payload: int | None = None
+    max_payload: int | str | None = None
 
     def __str__(self) -> str:
         cap = f", K = {self.max_payload}" if self.max_payload else ""
