@@ -46,10 +46,6 @@ def test_nothing_is_wrong_with_a_sound_network(correction: str) -> None:
             "quantisation",
             "--thresholds mmse",
         ),
-        (
-            "quantisation",
-            "--timesteps 2",
-        ),
         ({"weight_bits": 2}, "weights", "--weight-bits 8"),
         ({"weight_bits": 2, "correction": "reconstruct"}, "weights", "--weight-bits 8"),
         ({"guard": False}, "guard", "--guard"),
