@@ -6,8 +6,13 @@ from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import Any
 
+import numpy as np
+
 from ...ir import Array
 from .split import PARTS
+
+ROUNDING = 1e-9
+"""Share of the parts' products that their sum cannot be told from 0 below, in float64."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,13 @@ class LayerError:
     @property
     def error(self) -> float:
         """Root mean square of the error over that of the ANN's value, after all steps."""
-        return sqrt(max(float(self.moments.sum()), 0.0))
+        return sqrt(self._total)
+
+    @property
+    def _total(self) -> float:
+        """The squared error; what is left when its parts cancel but for rounding counts as 0."""
+        total = float(self.moments.sum())
+        return total if total > ROUNDING * float(np.abs(self.moments).sum()) else 0.0
 
     @property
     def shares(self) -> dict[str, float]:
@@ -51,7 +62,7 @@ class LayerError:
 
         A part that makes the error smaller has a negative share.
         """
-        total = float(self.moments.sum())
+        total = self._total
         products = self.moments.sum(axis=1)
         return {
             name: float(product / total) if total > 0 else 0.0
