@@ -8,7 +8,7 @@ from .explanation import LayerError
 from .settings import Settings
 
 CAUSES: Mapping[str, str] = {
-    "weights": "weight bits (weights and biases rounded to integers)",
+    "weights": "weight bits (weights rounded to integers)",
     "fit": "weights that are not the ANN's",
     "bias": "a bias that is not the ANN's",
     "clipping": "clipping (values beyond what the population can carry)",

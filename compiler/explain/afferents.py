@@ -19,6 +19,9 @@ from ..codes import Code
 from ..passes.payload_units import rescale_readers
 from ..passes.to_spiking import ToSpiking
 
+TIE = 1e-6
+"""How near to halfway between two integers rounding may have gone either way."""
+
 
 @dataclass(frozen=True)
 class Afferents:
@@ -66,11 +69,14 @@ def exact_network(ann: Graph, graph: Graph, v_init: float) -> Graph:
         v_init: Initial membrane in thresholds where the ANN does not say.
     """
     populations = graph.of_type(IF)
-    signs = (populations[0].max_positive, populations[0].max_negative) if populations else (1, 1)
+    code = Code("", 1, 1, v_init=v_init)
+    for node in populations[:1]:
+        payloads = (node.max_positive, node.max_negative)
+        code = Code("", *payloads, v_init=v_init, select=node.select)
     units = {node.name: node.unit for node in populations}
-    for node in graph.of_type(Encoder):
-        units[node.name] = np.full(1, node.scale or 1.0)
-    return rescale_readers(ToSpiking(Code("", *signs, v_init=v_init))(ann), units)
+    for encoder in graph.of_type(Encoder):
+        units[encoder.name] = np.full(1, encoder.scale or 1.0)
+    return rescale_readers(ToSpiking(code)(ann), units)
 
 
 def payload_units(graph: Graph) -> dict[str, Array]:
@@ -99,19 +105,23 @@ def afferents(graph: Graph, node: IF | Integrator, precision: Precision = np.flo
     return Afferents(synapses, node.bias, unit, precision)
 
 
-def rounded(exact: Afferents, actual: Afferents, limit: int, spread: Array) -> Afferents:
-    """Return the exact afferents rounded to the integers that the actual ones could have been.
+def rounded(exact: Afferents, actual: Afferents, limit: int) -> Afferents:
+    """Return the exact afferents with weights rounded to integers, in units of the actual ones.
 
     Args:
         exact: Real weights and bias, in ANN units.
         actual: Those of the compiled network.
         limit: Largest magnitude of an integer weight.
-        spread: What was rounded together with the bias, in units of current.
     """
     synapses = []
     for wanted, made in zip(exact.synapses, actual.synapses, strict=True):
         step = np.broadcast_to(actual.unit.reshape(-1), len(made.weight)) * made.copies
         weight = wanted.weight / step.reshape(-1, *(1,) * (made.weight.ndim - 1))
-        synapses.append(replace(made, weight=np.rint(weight).clip(-limit, limit)))
-    bias = np.rint(exact.bias / actual.unit + spread) - spread
-    return Afferents(tuple(synapses), bias, actual.unit)
+        whole = nearest(weight, made.weight).clip(-limit, limit)
+        synapses.append(replace(made, weight=whole))
+    return Afferents(tuple(synapses), exact.bias / actual.unit, actual.unit)
+
+
+def nearest(wanted: Array, made: Array) -> Array:
+    """Return numbers rounded to integers; halfway between two, as the network has it."""
+    return np.where(np.abs(made - wanted) <= 0.5 + TIE, made, np.rint(wanted))

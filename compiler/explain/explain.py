@@ -17,6 +17,7 @@ from ..data import Samples
 from ..evaluate import class_scores, default_steps
 from ..network import Network
 from ..onnx_import import load
+from ..passes.compose_pool import compose_pool
 from ..pipeline import SIMPLIFY, run_passes
 from .explanation import Explanation, Moment
 from .hybrid import Hybrid
@@ -159,7 +160,9 @@ def source_model(network: Network) -> Graph:
     with tempfile.TemporaryDirectory(prefix="snnc-explain-") as folder:
         path = Path(folder) / "ann.onnx"
         path.write_bytes(content)
-        return run_passes(load(path).graph, SIMPLIFY)
+        # Pools were composed already; composed anew, they would have a larger budget.
+        passes = [pass_ for pass_ in SIMPLIFY if pass_ is not compose_pool]
+        return run_passes(load(path).graph, passes)
 
 
 def _chosen(samples: Samples, labels: Array | None, limit: int) -> tuple[Samples, Array]:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...ir import IF, Array, Encoder, Graph, Integrator, MaxPool, Node, Reshape
+from ...ir import IF, Encoder, Graph, Integrator, MaxPool, Node, Reshape
 from ...ir.errors import ArtifactError
 from ..passes.to_spiking import is_linear
-from .afferents import afferents, exact_network, payload_units, rounded
+from .afferents import afferents, exact_network, nearest, payload_units, rounded
 from .layers import InputLayer, Layer, OutputLayer, PoolLayer, PopulationLayer
 from .settings import Settings
 from .split import Activation, Population, Versions
@@ -63,40 +63,45 @@ class _Layers:
         source = self.ann[node.represents]
         activation = Activation(low=0.0) if len(pair) > 1 else Activation.of(source)
         members = [
-            Population(made, self._versions(made, spread), activation, sign)
-            for (made, spread), sign in zip(map(self._at_once, pair), (1, -1), strict=False)
+            Population(made, self._versions(made), activation, sign)
+            for made, sign in zip(map(self._at_once, pair), (1, -1), strict=False)
         ]
         return PopulationLayer(tuple(members), added=is_linear(source))
 
-    def _at_once(self, node: IF) -> tuple[IF, Array]:
-        """Return a population that gets its initial membrane at the start.
+    def _at_once(self, node: IF) -> IF:
+        """Return a population whose bias and initial membrane are apart, at rest as this one.
 
-        Returns:
-            A population that comes to rest at the same values, and the current that its bias
-            has lost, which the initial membrane was spread over all steps as.
+        A part of the initial membrane may be spread over all steps, as a bias; and what rounding
+        a bias loses over all steps is made up for at the start.
         """
-        exact = self.exact[node.name]
+        exact, steps = self._exact(node), self.settings.timesteps
         assert isinstance(exact, IF)
-        steps = self.settings.timesteps
-        spread = node.threshold * exact.initial / steps * self.settings.spread
-        initial = node.initial + steps * spread
-        return replace(node, bias=node.bias - spread, initial=initial), spread
+        wanted = exact.bias * (node.threshold / node.unit)
+        made = wanted + node.threshold * exact.initial / steps * self.settings.spread
+        if self.settings.weight_bits is not None:
+            made = nearest(made, node.bias)
+        shift = made - wanted
+        return replace(node, bias=node.bias - shift, initial=node.initial + steps * shift)
 
     def _output(self, node: Integrator) -> OutputLayer:
         output = _output_of(self.graph, node)
-        shape = self.graph.types[node.name].shape
-        return OutputLayer(
-            node, output, self.ann.outputs[output], shape, self._versions(node, np.zeros(1))
-        )
+        shape, value = self.graph.types[node.name].shape, self.ann.outputs[output]
+        return OutputLayer(node, output, value, shape, self._versions(node))
 
-    def _versions(self, node: IF | Integrator, spread: Array) -> Versions:
-        exact = self.exact[node.name]
-        assert isinstance(exact, (IF, Integrator))
-        wanted = afferents(self.exact, exact)
+    def _versions(self, node: IF | Integrator) -> Versions:
+        exact = afferents(self.exact, self._exact(node))
         actual = afferents(self.graph, node, np.float64)
         if self.settings.weight_bits is None:
-            return Versions(wanted, wanted, actual)
-        return Versions(wanted, rounded(wanted, actual, self.settings.weight_limit, spread), actual)
+            return Versions(exact, exact, actual)
+        whole = rounded(exact, actual, self.settings.weight_limit)
+        if isinstance(node, Integrator):  # what rounding its bias loses, nothing makes up for
+            whole = replace(whole, bias=nearest(whole.bias, node.bias))
+        return Versions(exact, whole, actual)
+
+    def _exact(self, node: IF | Integrator) -> IF | Integrator:
+        exact = self.exact[node.name]
+        assert isinstance(exact, (IF, Integrator))
+        return exact
 
 
 def _output_of(graph: Graph, node: Integrator) -> str:

@@ -12,7 +12,8 @@ ANN units of one payload unit, :math:`\theta` the threshold, and :math:`n` units
 part             the value after its step
 ===============  ================================================================================
 inherited        :math:`f(z)`: the ANN's own weights on what the layers before really sent
-weights          the same with weights and bias rounded to the integers of this layer
+weights          the same with the weights rounded to the integers of this layer; of an output
+                 also the bias, whose rounding a population makes up for at its start
 fit              the same with the weights the network has (``reconstruct`` changes them)
 bias             the same with the bias the network has
 clipping         the same cut off at what the population can carry:

@@ -23,7 +23,7 @@ from snnc.compiler.explain.hybrid import Hybrid
 from snnc.compiler.explain.layers import Observed, PopulationLayer, observe
 from snnc.compiler.explain.pairing import layers
 from snnc.compiler.explain.settings import Settings
-from snnc.compiler.explain.split import Activation, Population, Versions
+from snnc.compiler.explain.split import PARTS, Activation, Population, Versions
 from snnc.ir import IF, Array, Graph, Linear, Staircase
 from tests.ann_graphs import AnnBuilder, random_ann
 
@@ -40,10 +40,12 @@ def observed(network: snnc.Network, x: Array) -> tuple[Graph, list[Any], Observe
     return ann, list(found), seen
 
 
-def compiled(folder: Path, seed: int, **options: Any) -> tuple[snnc.Network, Array]:
+def compiled(
+    folder: Path, seed: int, model: Graph | None = None, **options: Any
+) -> tuple[snnc.Network, Array]:
     """Return a network of a random ANN, and samples unlike the ones it was calibrated on."""
     path = folder / f"{seed}.onnx"
-    ann = random_ann(seed)
+    ann = model or random_ann(seed)
     onnx.save(to_onnx(ann), path)
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((48, *ann.types["x"].shape)).astype(np.float32)
@@ -175,6 +177,66 @@ def test_a_bias_spread_over_the_steps_is_an_initial_membrane() -> None:
         assert max(abs(layer.shares[part]) for part in ("fit", "bias", "initial")) < 0.02
     assert spread.layers[1].shares == pytest.approx(start.layers[1].shares, abs=0.02)
     assert spread.layers[2].shares["transient"] > 0.2 > start.layers[2].shares["transient"], "late"
+
+
+@settings(max_examples=8, deadline=None)
+@example(seed=2694, code="rate", bits=3, shift="step")  # a bias halfway between two integers
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(CODES),
+    st.sampled_from([None, 3]),
+    st.sampled_from(["initial", "step"]),
+)
+def test_what_was_not_fitted_is_the_ann_s_own(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, code: str, bits: int | None, shift: str
+) -> None:
+    """However a bias is rounded, and whatever it carries of the initial membrane."""
+    network, x = compiled(
+        tmp_path_factory.mktemp("m"),
+        seed,
+        with_levels(seed) if seed % 2 else random_ann(seed),
+        code=code,
+        timesteps=3,
+        weight_bits=bits,
+        shift=shift,
+        v_init=0.3,
+        correction="none",
+    )
+    for layer in explain(network, {"x": x}).layers:
+        for part in ("fit", "bias"):
+            power = layer.moments.diagonal()[PARTS.index(part)]
+            assert power < 1e-10, (layer.value, part)
+
+
+def with_levels(seed: int) -> Graph:
+    """Return an ANN whose activations have few levels, with two ways of rounding."""
+    net = AnnBuilder(np.random.default_rng(seed))
+    pads = (1, 1, 1, 1)
+    step = net.rng.uniform(0.1, 0.3, (4, 1, 1))
+    here = net.conv(net.input(2, 8, 8), 4, padding=pads)
+    here = net.add(Staircase, here, step=step, low=0, high=8, offset=0.5)
+    deep = net.add(
+        Staircase,
+        net.conv(here, 4, padding=pads),
+        step=np.full(1, 0.2),
+        low=0,
+        high=4,
+        rounding="half_even",
+    )
+    here = net.relu(net.join(net.conv(deep, 4, padding=pads), here))
+    return net.graph(net.linear(net.flat(net.pool(here)), 5))
+
+
+def test_pools_are_composed_only_once(tmp_path: Path) -> None:
+    """The model in the artifact is larger than before, and would allow one more."""
+    net = AnnBuilder(np.random.default_rng(0))
+    here = net.relu(net.conv(net.input(2, 8, 8), 16, 5, padding=(2, 2, 2, 2)))
+    here = net.relu(net.conv(here, 4, padding=(1, 1, 1, 1)))
+    first, second = (net.linear(net.flat(net.pool(here)), outputs) for outputs in (2, 1))
+    onnx.save(to_onnx(Graph(net.nodes, {"a": first, "b": second})), tmp_path / "m.onnx")
+    x = np.random.default_rng(1).standard_normal((20, 2, 8, 8)).astype(np.float32)
+    network = snnc.compile(tmp_path / "m.onnx", calibration=x, timesteps=4)
+    assert sum(layer.added for layer in explain(network, {"x": x}).layers) == 1
 
 
 def test_levels_of_the_ann_are_no_quantisation(tmp_path: Path) -> None:

@@ -76,7 +76,8 @@ def test_a_wrong_bias_is_found_where_it_is(name: str, change: Callable[[Array], 
     place = [layer.value for layer in found.layers].index(name)
     assert found.layers[place].shares["bias"] > 0.1
     assert found.layers[place].shift > 1.5 * why(lenet()).layers[place].shift, "a whole channel"
-    assert all(layer.shares["bias"] == 0 for layer in found.layers if layer.value != name)
+    others = [layer for layer in found.layers if layer.value != name]
+    assert max(abs(layer.shares["bias"]) for layer in others) < 1e-6
 
 
 def test_a_wrong_bias_is_found_where_biases_were_fitted() -> None:
