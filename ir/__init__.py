@@ -9,6 +9,7 @@ from .ops import (
     Affine,
     AveragePool,
     Clip,
+    Concat,
     Conv,
     Input,
     Linear,
@@ -16,6 +17,7 @@ from .ops import (
     Reshape,
     Staircase,
 )
+from .quantized import Dequantize, Previous, Quantize, Requantize, TrackingIF
 from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF, latency
 from .types import Array, Signal, TensorType
 
@@ -26,7 +28,9 @@ __all__ = [
     "Array",
     "AveragePool",
     "Clip",
+    "Concat",
     "Conv",
+    "Dequantize",
     "DifferentialIF",
     "Encoder",
     "Graph",
@@ -36,12 +40,16 @@ __all__ = [
     "MaxPool",
     "Node",
     "Population",
+    "Previous",
+    "Quantize",
     "RadixIF",
+    "Requantize",
     "Reshape",
     "Signal",
     "SnncError",
     "Staircase",
     "TensorType",
+    "TrackingIF",
     "TwoPhaseIF",
     "latency",
 ]

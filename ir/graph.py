@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, final
 from .errors import GraphError
 from .neurons import Population
 from .node import Node
+from .quantized import Previous
 from .types import TensorType
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ class Graph:
         for output, name in self.outputs.items():
             if name not in by_name:
                 raise GraphError(f"output {output!r} is {name!r}, which is not a node")
+        for name, source in self.feedback.items():
+            found, carried = types.get(source), types[name]
+            if not found or (found.shape, found.signal) != (carried.shape, carried.signal):
+                raise GraphError(f"{name}: carries {carried}, but {source!r} is {found}")
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes.values())
@@ -71,6 +76,11 @@ class Graph:
     def populations(self) -> tuple[Population, ...]:
         """All populations, in order."""
         return tuple(node for node in self if isinstance(node, Population))
+
+    @cached_property
+    def feedback(self) -> Mapping[str, str]:
+        """For each node that carries a value through a sequence, the node whose value it is."""
+        return MappingProxyType({node.name: node.source for node in self.of_type(Previous)})
 
     @cached_property
     def users(self) -> Mapping[str, tuple[Node, ...]]:
@@ -105,14 +115,20 @@ class Graph:
 
     def without_dead_nodes(self) -> Graph:
         """Remove nodes that no output depends on; inputs stay."""
-        alive = set(self.outputs.values())
-        for node in reversed(tuple(self)):
-            if node.name in alive:
-                alive.update(node.inputs)
+        alive: set[str] = set()
+        reached = set(self.outputs.values())
+        while reached - alive:
+            alive |= reached
+            for node in reversed(tuple(self)):
+                if node.name in alive:
+                    alive.update(node.inputs)
+            reached = {source for name, source in self.feedback.items() if name in alive}
         return Graph((n for n in self if n.name in alive or not n.inputs), self.outputs)
 
 
 def renamed(node: Node, rename: Mapping[str, str]) -> Node:
     """Return the node reading renamed inputs."""
+    if isinstance(node, Previous) and node.source in rename:
+        return replace(node, source=rename[node.source])
     inputs = tuple(rename.get(name, name) for name in node.inputs)
     return node if inputs == node.inputs else replace(node, inputs=inputs)

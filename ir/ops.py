@@ -26,17 +26,22 @@ from .shapes import (
 )
 from .types import Array, Signal, TensorType
 
+FUNCTIONS = ("identity", "tanh", "sigmoid")
+"""Increasing functions that a staircase may round: every level is then one interval."""
+
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Input(Node):
-    """A graph input: one real sample.
+    """A graph input: one real sample, or one element of a sequence of them.
 
     Attributes:
-        type: The type that callers must feed.
+        type: The type that callers must feed; for a sequence, the type of one element.
+        sequence: Number of elements of a sequence, 0 for any number, None for no sequence.
     """
 
     type: TensorType
+    sequence: int | None = None
 
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 0)
@@ -57,6 +62,8 @@ class Conv(Node):
         groups: Number of independent channel groups.
         copies: Parallel synapses of equal weight between the same neurons; the node delivers
             ``copies`` times the weighted sum. Only quantisation sets it.
+        weight_scale: In a model that was quantised before: every weight is a whole multiple of
+            this, ``(1,)`` or ``(out_channels,)``.
     """
 
     weight: Array
@@ -66,6 +73,7 @@ class Conv(Node):
     dilation: Pair = (1, 1)
     groups: int = 1
     copies: int = 1
+    weight_scale: Array | None = None
 
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 1)
@@ -92,11 +100,13 @@ class Linear(Node):
         weight: ``(out, in)``.
         bias: ``(out,)`` or None; None in a synapse.
         copies: Parallel synapses of equal weight; see ``Conv``.
+        weight_scale: ``(1,)`` or ``(out,)``; see ``Conv``.
     """
 
     weight: Array
     bias: Array | None = None
     copies: int = 1
+    weight_scale: Array | None = None
 
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 1)
@@ -162,14 +172,16 @@ class MaxPool(Node):
 
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 1)
-        expect_signal(self.name, inputs[0], Signal.REAL, Signal.SPIKES)
+        expect_signal(self.name, inputs[0], Signal.REAL, Signal.INTEGER, Signal.SPIKES)
         channels, height, width = expect_image(self.name, inputs[0])
         size = window_output(
             self.name, (height, width), self.kernel, self.stride, self.padding, self.dilation
         )
         expect_no_empty_window(self.name, self.kernel, self.padding, self.dilation)
         payload = inputs[0].payload
-        if payload:  # a maximum rises by at most the largest payload and falls by the smallest
+        if (
+            payload and inputs[0].signal is Signal.SPIKES
+        ):  # a maximum rises by at most the largest payload and falls by the smallest
             payload = (min(payload[0], 0), max(payload[1], 0))
         return TensorType((channels, *size), inputs[0].signal, payload)
 
@@ -187,10 +199,31 @@ class Reshape(Node):
 
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 1)
-        expect_signal(self.name, inputs[0], Signal.REAL, Signal.SPIKES)
+        expect_signal(self.name, inputs[0], Signal.REAL, Signal.INTEGER, Signal.SPIKES)
         if prod(self.shape) != inputs[0].size:
             raise ShapeError(f"{self.name}: cannot view {inputs[0]} as {self.shape}")
         return TensorType(self.shape, inputs[0].signal, inputs[0].payload)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Concat(Node):
+    """Its inputs one behind the other along the first axis, the channels; ONNX ``Concat``."""
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        if not inputs:
+            raise ShapeError(f"{self.name}: joins nothing")
+        first = inputs[0]
+        for type in inputs:
+            expect_signal(self.name, type, Signal.REAL, Signal.INTEGER, Signal.SPIKES)
+            if type.shape[1:] != first.shape[1:] or type.signal is not first.signal:
+                raise ShapeError(f"{self.name}: cannot join {first} and {type}")
+        payloads = [type.payload for type in inputs if type.payload]
+        payload = None
+        if len(payloads) == len(inputs):
+            payload = min(low for low, _ in payloads), max(high for _, high in payloads)
+        channels = sum(type.shape[0] for type in inputs)
+        return TensorType((channels, *first.shape[1:]), first.signal, payload)
 
 
 @final
@@ -257,7 +290,7 @@ class Clip(Node):
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Staircase(Node):
-    r"""An activation with few levels, ``y = step * clip(round(x / step + offset), low, high)``.
+    r"""An activation with few levels, ``y = step * clip(round(f(x) / step + offset), low, high)``.
 
     Rounding down with offset 1/2, ``low = 0`` and ``high = L`` is the activation of QCFS, where
     ``step = lambda / L`` (Bu et al., ICLR 2022). Rounding to nearest with ties to even and
@@ -270,6 +303,7 @@ class Staircase(Node):
         high: Highest level, None for none.
         offset: Added before rounding, in steps.
         rounding: ``floor`` rounds down, ``half_even`` to nearest with ties to even.
+        function: What is computed before rounding, one of ``FUNCTIONS``.
     """
 
     step: Array = field(default_factory=lambda: np.ones(1))
@@ -277,6 +311,7 @@ class Staircase(Node):
     high: int | None = None
     offset: float = 0.0
     rounding: Literal["floor", "half_even"] = "floor"
+    function: Literal["identity", "tanh", "sigmoid"] = "identity"
 
     @property
     def start(self) -> float:
@@ -294,6 +329,8 @@ class Staircase(Node):
             raise ShapeError(f"{self.name}: lowest level {self.low} is not below {self.high}")
         if self.rounding not in ("floor", "half_even"):
             raise ShapeError(f"{self.name}: rounding {self.rounding!r} is not floor or half_even")
+        if self.function not in FUNCTIONS:
+            raise ShapeError(f"{self.name}: no function {self.function!r} before rounding")
         return inputs[0]
 
 

@@ -9,7 +9,7 @@ Operators are here, neurons in ``reference_neurons``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import singledispatch
 from itertools import product
@@ -24,6 +24,7 @@ from .ops import (
     Affine,
     AveragePool,
     Clip,
+    Concat,
     Conv,
     Input,
     Linear,
@@ -31,9 +32,17 @@ from .ops import (
     Reshape,
     Staircase,
 )
+from .quantized import Previous
 from .scheduled import latency
 from .shapes import Padding, Pair
 from .types import Array, Signal, is_integer
+
+BEFORE_ROUNDING: Mapping[str, Callable[[Array], Array]] = {
+    "identity": np.asarray,
+    "tanh": np.tanh,
+    "sigmoid": lambda x: np.asarray(0.5 + 0.5 * np.tanh(0.5 * x)),
+}
+"""What a ``Staircase`` rounds."""
 
 State = dict[str, Array]
 """What a node keeps from one time step to the next; empty when a sample begins."""
@@ -54,21 +63,28 @@ class Trace:
 
 
 def evaluate(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """Compute an ANN graph.
+    """Compute an ANN graph, real or quantised.
 
     Args:
-        graph: A graph of real signals.
-        inputs: For each input's name, a batch ``(batch, *shape)``.
+        graph: A graph of real and integer signals.
+        inputs: For each input's name, a batch ``(batch, *shape)``, of a sequence
+            ``(batch, elements, *shape)``.
 
     Returns:
-        For each node's name, its value ``(batch, *shape)``, float64.
+        For each node's name, its value ``(batch, *shape)``, float64 or int64; of a sequence,
+        that of the last element.
     """
     values: dict[str, Array] = {}
-    for node in graph:
-        if isinstance(node, Input):
-            values[node.name] = np.asarray(inputs[node.name], np.float64)
-        else:
-            values[node.name] = step(node, [values[name] for name in node.inputs], {}, 1)
+    for element in elements(graph, inputs):
+        before, values = values, {}
+        for node in graph:
+            if isinstance(node, Input):
+                values[node.name] = element[node.name]
+            elif isinstance(node, Previous):
+                values[node.name] = carried(node, before.get(node.source), batch_size(element))
+            else:
+                arguments = [values[name] for name in node.inputs]
+                values[node.name] = step(node, arguments, {}, 1)
     return values
 
 
@@ -77,32 +93,72 @@ def run(graph: Graph, inputs: Mapping[str, Array], timesteps: int) -> Trace:
 
     Args:
         graph: A graph with encoders, populations and integrators.
-        inputs: For each input's name, a batch ``(batch, *shape)`` in ANN units.
-        timesteps: Number of time steps.
+        inputs: For each input's name, a batch ``(batch, *shape)`` in ANN units, of a sequence
+            ``(batch, elements, *shape)``.
+        timesteps: Number of time steps; of a sequence, for each element.
 
     Returns:
         The decoded outputs after every step, and all payloads. Where neurons wait or rehearse
-        the run has ``latency(graph)`` steps more.
+        the run has ``latency(graph)`` steps more. Of a sequence the outputs are those of the
+        last element, and payloads are those of all elements, one behind the other.
     """
-    states: dict[str, State] = {node.name: {} for node in graph}
-    outputs: dict[str, list[Array]] = {key: [] for key in graph.outputs}
+    outputs: dict[str, list[Array]] = {}
     spikes: dict[str, list[Array]] = {node.name: [] for node in spiking_nodes(graph)}
-    for t in range(1, timesteps + latency(graph) + 1):
-        values: dict[str, Array] = {}
-        for node in graph:
-            if isinstance(node, Input):
-                values[node.name] = np.asarray(inputs[node.name], np.float64)
-                continue
-            arguments = [values[name] for name in node.inputs]
-            values[node.name] = step(node, arguments, states[node.name], t)
-        for key, name in graph.outputs.items():
-            outputs[key].append(values[name])
-        for name, sent in spikes.items():
-            sent.append(values[name])
+    sent: dict[str, Array] = {}
+    for element in elements(graph, inputs):
+        outputs = {key: [] for key in graph.outputs}
+        states: dict[str, State] = {node.name: {} for node in graph}
+        before, sent = sent, dict.fromkeys(graph.feedback.values(), np.zeros((), np.int64))
+        for t in range(1, timesteps + latency(graph) + 1):
+            values: dict[str, Array] = {}
+            for node in graph:
+                if isinstance(node, Input):
+                    values[node.name] = element[node.name]
+                elif isinstance(node, Previous):
+                    value = carried(node, before.get(node.source), batch_size(element))
+                    values[node.name] = value if t == 1 else np.zeros_like(value)
+                else:
+                    arguments = [values[name] for name in node.inputs]
+                    values[node.name] = step(node, arguments, states[node.name], t)
+            for key, name in graph.outputs.items():
+                outputs[key].append(values[name])
+            for name, payloads in spikes.items():
+                payloads.append(values[name])
+            for name in sent:
+                sent[name] = sent[name] + values[name]
     return Trace(
-        {key: np.stack(sent) for key, sent in outputs.items()},
-        {name: np.stack(sent) for name, sent in spikes.items()},
+        {key: np.stack(values) for key, values in outputs.items()},
+        {name: np.stack(values) for name, values in spikes.items()},
     )
+
+
+def elements(graph: Graph, inputs: Mapping[str, Array]) -> list[dict[str, Array]]:
+    """Return the inputs of each element of a sequence in turn; of no sequence, the inputs.
+
+    An input that is no sequence is the same at every element.
+
+    Returns:
+        For each element, for each input's name, ``(batch, *shape)``, float64.
+    """
+    arrays = {n.name: np.asarray(inputs[n.name], np.float64) for n in graph.of_type(Input)}
+    running = [node.name for node in graph.of_type(Input) if node.sequence is not None]
+    count = arrays[running[0]].shape[1] if running else 1
+    return [
+        {name: x[:, index] if name in running else x for name, x in arrays.items()}
+        for index in range(count)
+    ]
+
+
+def carried(node: Previous, before: Array | None, batch: int) -> Array:
+    """Return the value that a node carries into an element, ``(batch, *shape)``, int64."""
+    if before is not None:
+        return before
+    return np.broadcast_to(node.initial.astype(np.int64), (batch, *node.type.shape))
+
+
+def batch_size(inputs: Mapping[str, Array]) -> int:
+    """Return the number of samples."""
+    return len(next(iter(inputs.values())))
 
 
 def spiking_nodes(graph: Graph) -> tuple[Node, ...]:
@@ -193,6 +249,11 @@ def _(node: Reshape, inputs: list[Array], state: State, t: int) -> Array:
 
 
 @step.register
+def _(node: Concat, inputs: list[Array], state: State, t: int) -> Array:
+    return np.concatenate(inputs, axis=1)
+
+
+@step.register
 def _(node: Affine, inputs: list[Array], state: State, t: int) -> Array:
     return np.asarray(node.scale * inputs[0] + node.shift)
 
@@ -209,7 +270,7 @@ def _(node: Clip, inputs: list[Array], state: State, t: int) -> Array:
 
 @step.register
 def _(node: Staircase, inputs: list[Array], state: State, t: int) -> Array:
-    levels = inputs[0] / node.step + node.offset
+    levels = BEFORE_ROUNDING[node.function](inputs[0]) / node.step + node.offset
     whole = np.floor(levels) if node.rounding == "floor" else np.rint(levels)
     low = -np.inf if node.low is None else node.low
     high = np.inf if node.high is None else node.high

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .neurons import IF, Encoder, Integrator
+from .quantized import Dequantize, Quantize, Requantize, TrackingIF, drive, quantized
 from .reference import State, step, units, working
 from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF
 from .types import Array, is_integer
@@ -16,10 +17,59 @@ ROUNDING = 1e-9
 @step.register
 def _(node: Encoder, inputs: list[Array], state: State, t: int) -> Array:
     x = inputs[0]
-    if node.scale is not None:
+    if node.scale is not None and node.bounds:
+        x = _in_steps(x, node.scale, *node.bounds)
+    elif node.scale is not None:
         whole = np.clip(np.rint(x / node.scale), -node.limit, node.limit)
         x = np.asarray(whole, np.int64)
     return np.zeros_like(x) if node.once and t > 1 else x
+
+
+def _in_steps(x: Array, scale: float, low: int, high: int) -> Array:
+    """Return ``clip(round(x / scale), low, high)`` as QuantizeLinear computes it, int64."""
+    whole = np.rint(np.asarray(x, np.float32) / np.float32(scale))
+    return np.asarray(np.clip(whole, low, high), np.int64)
+
+
+@step.register
+def _(node: Quantize, inputs: list[Array], state: State, t: int) -> Array:
+    return _in_steps(inputs[0], node.scale, node.low, node.high)
+
+
+@step.register
+def _(node: Requantize, inputs: list[Array], state: State, t: int) -> Array:
+    return quantized(node, drive(node, inputs))
+
+
+@step.register
+def _(node: Dequantize, inputs: list[Array], state: State, t: int) -> Array:
+    return np.asarray((sum(inputs[1:], inputs[0]) + node.bias) * node.scale)
+
+
+@step.register
+def _(node: TrackingIF, inputs: list[Array], state: State, t: int) -> Array:
+    sums = [state.get(f"sum {index}", 0) + current for index, current in enumerate(inputs)]
+    state.update({f"sum {index}": total for index, total in enumerate(sums)})
+    acc = state.get("acc", np.zeros(inputs[0].shape, np.int64))
+    if node.digits:
+        event = _digit(node, sums, state, t)
+    else:
+        missing = quantized(node, drive(node, sums)) - acc
+        event = np.clip(missing, -node.max_negative, node.max_positive)
+    state["acc"] = acc + event
+    return np.asarray(event)
+
+
+def _digit(node: TrackingIF, sums: list[Array], state: State, t: int) -> Array:
+    """Return the digit of this step; the value is fixed at the first of them."""
+    place = t - node.start
+    if not 0 <= place < node.digits:
+        return np.zeros(sums[0].shape, np.int64)
+    if place == 0:
+        state["value"] = quantized(node, drive(node, sums))
+    worth = node.base ** (node.digits - 1 - place)
+    value = state["value"]
+    return np.asarray(np.sign(value) * (np.abs(value) // worth % node.base) * worth)
 
 
 @step.register

@@ -21,7 +21,8 @@ def expect_inputs(name: str, inputs: tuple[TensorType, ...], count: int) -> None
 def expect_signal(name: str, type: TensorType, *allowed: Signal, hint: str = "") -> None:
     """Raise ``ShapeError`` unless an edge carries one of the allowed signals."""
     if type.signal not in allowed:
-        wanted = " or ".join(signal.value for signal in allowed)
+        *others, last = (signal.value for signal in allowed)
+        wanted = f"{', '.join(others)} or {last}" if others else last
         raise ShapeError(f"{name}: reads {type} but needs {wanted}", hint=hint)
 
 
@@ -29,6 +30,8 @@ def synapse_output(
     name: str, source: TensorType, shape: tuple[int, ...], bias: object
 ) -> TensorType:
     """Return the type after a linear map: real stays real, spikes become a current.
+
+    Integers become an integer sum.
 
     Raises:
         ShapeError: The map reads a current, or it reads spikes and has a bias (a bias on
@@ -38,6 +41,7 @@ def synapse_output(
         name,
         source,
         Signal.REAL,
+        Signal.INTEGER,
         Signal.SPIKES,
         hint="put a population of neurons between the two linear maps",
     )
@@ -45,6 +49,8 @@ def synapse_output(
         return TensorType(shape)
     if bias is not None:
         raise ShapeError(f"{name}: a synapse has no bias of its own; move it into the neuron")
+    if source.signal is Signal.INTEGER:
+        return TensorType(shape, Signal.INTEGER)
     return TensorType(shape, Signal.CURRENT)
 
 

@@ -26,6 +26,7 @@ from .ops import (
     Affine,
     AveragePool,
     Clip,
+    Concat,
     Conv,
     Input,
     Linear,
@@ -33,15 +34,17 @@ from .ops import (
     Reshape,
     Staircase,
 )
+from .quantized import Dequantize, Previous, Quantize, Requantize, TrackingIF
 from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF
 from .types import Array, Signal, TensorType
 
 NODES: Mapping[str, type[Node]] = {
     kind.__name__: kind
     for kind in (
-        *(Add, Affine, AveragePool, Clip, Conv, Encoder, IF),
+        *(Add, Affine, AveragePool, Clip, Concat, Conv, Encoder, IF),
         *(Input, Integrator, Linear, MaxPool, Reshape, Staircase),
         *(DifferentialIF, RadixIF, TwoPhaseIF),
+        *(Dequantize, Previous, Quantize, Requantize, TrackingIF),
     )
 }
 

@@ -19,6 +19,8 @@ class Signal(Enum):
 
     REAL = "real"
     """A real number without time: an ANN activation, a model input, a decoded output."""
+    INTEGER = "integer"
+    """An integer without time: a value of a quantised ANN, or a sum of such values."""
     SPIKES = "spikes"
     """The payload of an event at each time step; 0 means that there is no event."""
     CURRENT = "current"
@@ -32,8 +34,9 @@ class TensorType:
     Attributes:
         shape: Sizes of the axes, channels first, e.g. ``(channels, height, width)``.
         signal: What a value on the edge means.
-        payload: Smallest and largest payload of an event, for ``SPIKES`` only. ``None`` there
-            marks an analog payload: a real input that was not quantised.
+        payload: For ``SPIKES``, the smallest and the largest payload of an event, None for an
+            analog payload: a real input that was not quantised. For ``INTEGER``, the bounds of
+            a quantised value, None for a sum.
     """
 
     shape: tuple[int, ...]
@@ -42,6 +45,8 @@ class TensorType:
 
     def __str__(self) -> str:
         text = f"{self.signal.value}[{'x'.join(map(str, self.shape))}]"
+        if self.signal is Signal.INTEGER and self.payload:
+            text += f" {self.payload[0]}..{self.payload[1]}"
         if self.signal is Signal.SPIKES:
             text += f" {self.payload[0]}..{self.payload[1]}" if self.payload else " analog"
         return text

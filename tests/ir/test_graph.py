@@ -66,7 +66,9 @@ def test_a_neuron_after_a_neuron_is_a_type_error() -> None:
 
 def test_two_synapses_in_a_row_are_a_type_error() -> None:
     nodes = [X, E, linear("v", "e"), linear("w", "v", 3, 3)]
-    with pytest.raises(ShapeError, match=r"w: reads current\[3\] but needs real or spikes"):
+    with pytest.raises(
+        ShapeError, match=r"w: reads current\[3\] but needs real, integer or spikes"
+    ):
         Graph(nodes, {"y": "w"})
 
 
