@@ -70,7 +70,7 @@ def conversion(
         ToSpiking(code),
         *((CapPayloads(caps),) if caps and options.chooses_caps else ()),
         BalanceThresholds(full_scale, bounds, steps),
-        *((QuantizeInput(largest_input, options.input_bits, note),) if bits else ()),
+        *((QuantizeInput(largest_input, options.used_input_bits, note),) if bits else ()),
         normalize,
         *((SpreadInitial(steps),) if options.shift == "step" else ()),
         *(pass_ for fit in fitted for pass_ in (fit, normalize)),

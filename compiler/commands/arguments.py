@@ -193,9 +193,8 @@ def add_conversion(parser: ArgumentParser) -> None:
     group.add_argument(
         "--percentile",
         type=float,
-        default=99.9,
         metavar="P",
-        help="for --thresholds percentile (default: %(default)s)",
+        help="for --thresholds percentile (default: 99.9)",
     )
     group.add_argument(
         "--per-channel",
@@ -220,9 +219,8 @@ def add_conversion(parser: ArgumentParser) -> None:
     group.add_argument(
         "--input-bits",
         type=int,
-        default=8,
         metavar="2..8",
-        help="width of the quantised input (default: %(default)s)",
+        help="width of the quantised input (default: 8)",
     )
     group.add_argument(
         "--seed",
