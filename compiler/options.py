@@ -55,7 +55,8 @@ class Options:
         radix: Base of radix-encoded spikes.
         differential: Whether an event at step t is worth 1/t; needs real weights.
         shift: ``initial``: the membrane starts at ``v_init``; ``step``: it starts at 0 and
-            gets ``v_init / T`` at every step (Deng & Gu, ICLR 2021).
+            gets ``v_init / T`` at every step (Deng & Gu, ICLR 2021); None for ``step`` where
+            spikes cannot be taken back and the network is reconstructed, else ``initial``.
         readout_delay: Steps that the outputs leave out at the start, or ``auto``.
         two_phase: Correction found in a rehearsal of each sample, ``offset`` or ``residual``,
             or None; for code ``rate``.
@@ -78,7 +79,7 @@ class Options:
     select: str | None = None
     radix: int | None = None
     differential: bool = False
-    shift: str = "initial"
+    shift: str | None = None
     readout_delay: int | str = 0
     two_phase: str | None = None
     rehearsal: int = 4
@@ -99,7 +100,7 @@ class Options:
             _in_range("--input-bits", self.input_bits, 2, 8)
         self._check_unused()
         _one_of("correction", self.correction, (None, *CORRECTIONS))
-        _one_of("shift", self.shift, SHIFTS)
+        _one_of("shift", self.shift, (None, *SHIFTS))
         _one_of("two-phase correction", self.two_phase, (None, *TWO_PHASE))
         _in_range("--rehearsal", self.rehearsal, 1, 1024)
         self._check_delay()
@@ -213,6 +214,16 @@ class Options:
     def chosen_correction(self, *, synthetic: bool) -> str:
         """Return how populations are corrected on the calibration data."""
         return self.correction or ("none" if synthetic or self.differential else "reconstruct")
+
+    def chosen_shift(self, code: Code, correction: str) -> str:
+        """Return when neurons get their initial membrane.
+
+        A binary spike sent too early stays sent, so it had better be late. Without
+        reconstruction, though, the first steps of a deep network would stay empty.
+        """
+        alike = not (code.base or code.differential or self.two_phase)
+        late = alike and not code.max_negative and correction == "reconstruct"
+        return self.shift or ("step" if late else "initial")
 
     @property
     def used_percentile(self) -> float:

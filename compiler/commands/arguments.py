@@ -159,10 +159,9 @@ def add_conversion(parser: ArgumentParser) -> None:
     )
     group.add_argument(
         "--shift",
-        default="initial",
         metavar="initial|step",
-        help="whether a neuron gets --v-init at the start or spread over the steps "
-        "(default: %(default)s)",
+        help="whether a neuron gets --v-init at the start or spread over the steps (default: step "
+        "for binary spikes and --correction reconstruct, else initial)",
     )
     group.add_argument(
         "--readout-delay",
