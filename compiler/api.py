@@ -145,7 +145,12 @@ def compile(
     manifest = {
         "model": {"file": Path(model).name, "sha256": imported.sha256},
         "options": chosen.to_json()
-        | {"code": code.name, "thresholds": report.thresholds, "correction": report.correction},
+        | {
+            "code": code.name,
+            "thresholds": report.thresholds,
+            "correction": report.correction,
+            "shift": chosen.chosen_shift(code, report.correction),
+        },
         "contract": neuron_contract(spiking),
         "depth_latency": program.depth_latency,
         "report": report.to_json(),
@@ -228,7 +233,8 @@ def _convert(
         rounded = _rounding(options.weight_bits, steps)
         fitted.append(_correction(report.correction, ann, samples, steps, watch, rounded))
         note(CORRECTED[report.correction])
-    passes = conversion(options, code, full_scale, bounds, largest, note, fitted, caps)
+    shift = options.chosen_shift(code, report.correction)
+    passes = conversion(options, code, full_scale, bounds, largest, note, fitted, caps, shift)
     spiking = run_passes(ann, passes, after)
     if options.readout_delay:
         spiking = _delayed(spiking, ann, samples, options, report)

@@ -39,13 +39,13 @@ class Options:
         code: Name of the spike code; None, or ``auto``, for the target's default.
         timesteps: T: steps a sample is presented for.
         thresholds: Threshold rule, or None for ``mmse`` (``max`` on synthetic calibration data).
-        percentile: For the rule ``percentile``.
+        percentile: For the rule ``percentile`` and for no other; None for 99.9.
         per_channel: Whether each channel has a threshold of its own, or None for yes with real
             calibration data and no with synthetic ones.
         correction: One of ``CORRECTIONS``, or None for ``reconstruct`` with real calibration data
             and ``none`` with synthetic ones.
         weight_bits: Width of integer weights, 2 to 8, or None for real weights.
-        input_bits: Width of the quantised input, 2 to 8; unused with real weights.
+        input_bits: Width of the quantised input, 2 to 8, or None for 8; not with real weights.
         max_payload: Largest coefficient of a spike, or ``auto`` for one chosen for each
             population (code ``augmented``).
         deadband: 0 or 1; see ``codes.Code``.
@@ -55,7 +55,8 @@ class Options:
         radix: Base of radix-encoded spikes.
         differential: Whether an event at step t is worth 1/t; needs real weights.
         shift: ``initial``: the membrane starts at ``v_init``; ``step``: it starts at 0 and
-            gets ``v_init / T`` at every step (Deng & Gu, ICLR 2021).
+            gets ``v_init / T`` at every step (Deng & Gu, ICLR 2021); None for ``step`` where
+            spikes cannot be taken back and the network is reconstructed, else ``initial``.
         readout_delay: Steps that the outputs leave out at the start, or ``auto``.
         two_phase: Correction found in a rehearsal of each sample, ``offset`` or ``residual``,
             or None; for code ``rate``.
@@ -66,11 +67,11 @@ class Options:
     code: str | None = None
     timesteps: int = 8
     thresholds: str | None = None
-    percentile: float = 99.9
+    percentile: float | None = None
     per_channel: bool | None = None
     correction: str | None = None
     weight_bits: int | None = 8
-    input_bits: int = 8
+    input_bits: int | None = None
     max_payload: int | str | None = None
     deadband: int | None = None
     guard: bool | None = None
@@ -78,7 +79,7 @@ class Options:
     select: str | None = None
     radix: int | None = None
     differential: bool = False
-    shift: str = "initial"
+    shift: str | None = None
     readout_delay: int | str = 0
     two_phase: str | None = None
     rehearsal: int = 4
@@ -95,9 +96,11 @@ class Options:
         _in_range("--timesteps", self.timesteps, 1, 65536)
         if self.weight_bits is not None:
             _in_range("--weight-bits", self.weight_bits, 2, 8)
-        _in_range("--input-bits", self.input_bits, 2, 8)
+        if self.input_bits is not None:
+            _in_range("--input-bits", self.input_bits, 2, 8)
+        self._check_unused()
         _one_of("correction", self.correction, (None, *CORRECTIONS))
-        _one_of("shift", self.shift, SHIFTS)
+        _one_of("shift", self.shift, (None, *SHIFTS))
         _one_of("two-phase correction", self.two_phase, (None, *TWO_PHASE))
         _in_range("--rehearsal", self.rehearsal, 1, 1024)
         self._check_delay()
@@ -115,6 +118,21 @@ class Options:
         except (TypeError, ValueError):
             option = f"--{name.replace('_', '-')}"
             raise OptionError(f"{option} {value!r} is no number", hint=f"give {wanted}") from None
+
+    def _check_unused(self) -> None:
+        """Raise ``OptionError`` for options that would be ignored."""
+        if self.percentile is not None and self.thresholds != "percentile":
+            raise OptionError(
+                f"--percentile {self.percentile:g} has no meaning for the threshold rule "
+                f"{self.thresholds or 'mmse'!r}",
+                hint="add --thresholds percentile, or leave it out",
+            )
+        if self.input_bits is not None and self.weight_bits is None:
+            raise OptionError(
+                f"--input-bits {self.input_bits} has no meaning with real weights: the input is "
+                "injected as it is",
+                hint="leave it out, or use --weight-bits 8",
+            )
 
     def _check_delay(self) -> None:
         if self.readout_delay == "auto":
@@ -191,15 +209,36 @@ class Options:
         """Return the threshold rule; synthetic data say nothing about a distribution's tail."""
         name = self.thresholds or ("max" if synthetic else "mmse")
         per_channel = not synthetic if self.per_channel is None else self.per_channel
-        return ThresholdRule(name, self.percentile, per_channel)
+        return ThresholdRule(name, self.used_percentile, per_channel)
 
     def chosen_correction(self, *, synthetic: bool) -> str:
         """Return how populations are corrected on the calibration data."""
         return self.correction or ("none" if synthetic or self.differential else "reconstruct")
 
+    def chosen_shift(self, code: Code, correction: str) -> str:
+        """Return when neurons get their initial membrane.
+
+        A binary spike sent too early stays sent, so it had better be late. Without
+        reconstruction, though, the first steps of a deep network would stay empty.
+        """
+        alike = not (code.base or code.differential or self.two_phase)
+        late = alike and not code.max_negative and correction == "reconstruct"
+        return self.shift or ("step" if late else "initial")
+
+    @property
+    def used_percentile(self) -> float:
+        """The percentile of the rule of that name."""
+        return 99.9 if self.percentile is None else self.percentile
+
+    @property
+    def used_input_bits(self) -> int:
+        """Width of the input where it is quantised."""
+        return 8 if self.input_bits is None else self.input_bits
+
     def to_json(self) -> dict[str, Any]:
         """Return the options as they go into a manifest."""
-        return asdict(self)
+        used = {"percentile": self.used_percentile, "input_bits": self.used_input_bits}
+        return asdict(self) | used
 
 
 def _one_of(what: str, value: str | None, choices: tuple[str | None, ...]) -> None:

@@ -49,6 +49,7 @@ def conversion(
     note: Callable[[str], None],
     fitted: Sequence[Pass] = (),
     caps: Mapping[str, int] | None = None,
+    shift: str | None = None,
 ) -> tuple[Pass, ...]:
     """Return the passes from a simplified, calibrated ANN to a spiking network.
 
@@ -62,6 +63,7 @@ def conversion(
         fitted: Passes that run the network on calibration samples.
         caps: For each value that gets a population its payload cap, where ``options`` leave it
             to be chosen.
+        shift: When neurons get their initial membrane, where ``options`` leave it to be chosen.
     """
     steps = code.presentations(options.timesteps)
     bits = options.weight_bits
@@ -70,9 +72,9 @@ def conversion(
         ToSpiking(code),
         *((CapPayloads(caps),) if caps and options.chooses_caps else ()),
         BalanceThresholds(full_scale, bounds, steps),
-        *((QuantizeInput(largest_input, options.input_bits, note),) if bits else ()),
+        *((QuantizeInput(largest_input, options.used_input_bits, note),) if bits else ()),
         normalize,
-        *((SpreadInitial(steps),) if options.shift == "step" else ()),
+        *((SpreadInitial(steps),) if (shift or options.shift) == "step" else ()),
         *(pass_ for fit in fitted for pass_ in (fit, normalize)),
         *((Quantize(bits, steps, note, saturating=not scheduled),) if bits else ()),
         *scheduled,

@@ -159,10 +159,9 @@ def add_conversion(parser: ArgumentParser) -> None:
     )
     group.add_argument(
         "--shift",
-        default="initial",
         metavar="initial|step",
-        help="whether a neuron gets --v-init at the start or spread over the steps "
-        "(default: %(default)s)",
+        help="whether a neuron gets --v-init at the start or spread over the steps (default: step "
+        "for binary spikes and --correction reconstruct, else initial)",
     )
     group.add_argument(
         "--readout-delay",
@@ -193,9 +192,8 @@ def add_conversion(parser: ArgumentParser) -> None:
     group.add_argument(
         "--percentile",
         type=float,
-        default=99.9,
         metavar="P",
-        help="for --thresholds percentile (default: %(default)s)",
+        help="for --thresholds percentile (default: 99.9)",
     )
     group.add_argument(
         "--per-channel",
@@ -220,9 +218,8 @@ def add_conversion(parser: ArgumentParser) -> None:
     group.add_argument(
         "--input-bits",
         type=int,
-        default=8,
         metavar="2..8",
-        help="width of the quantised input (default: %(default)s)",
+        help="width of the quantised input (default: 8)",
     )
     group.add_argument(
         "--seed",

@@ -13,7 +13,7 @@ membranes are fitted for one T, and a network fitted for fewer steps does better
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import log
 from os import PathLike
 
@@ -101,7 +101,7 @@ class Search:
             record.trials.append(Trial(setting, *judged))
             if record.met(record.trials[-1]):
                 if after:  # compiled once more to be looked at: nothing in it is drawn anew
-                    fields = setting.applied(self.options).to_json()
+                    fields = asdict(setting.applied(self.options))
                     self.build(calibration=samples, after=after, **fields)
                 return self._reported(network, record, setting)
         raise record.failure()
@@ -148,7 +148,7 @@ class Search:
     ) -> Network | None:
         """Return a network, or None and the reason in the record."""
         try:
-            return self.build(calibration=samples, progress=self.progress, **options.to_json())
+            return self.build(calibration=samples, progress=self.progress, **asdict(options))
         except (ConversionError, DesignRuleError) as error:
             record.refused[setting] = error
             return None
