@@ -12,7 +12,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...ir import IF, Conv, Encoder, Graph, Integrator, Linear, MaxPool, Reshape
+from ...ir import (
+    IF,
+    Conv,
+    Encoder,
+    Graph,
+    Integrator,
+    Linear,
+    MaxPool,
+    Population,
+    Reshape,
+    TrackingIF,
+)
 from ..numpy_sim.events import fan_out
 from .layout import lava_order, same_order
 from .legalize import convolution_matrix, fits_lava_conv, lava_kernel, with_equal_padding
@@ -56,7 +67,7 @@ class _Lowering:
         for node in self.graph:
             if isinstance(node, (Conv, Linear)):
                 self._synapse(node)
-            elif isinstance(node, (IF, Integrator)):
+            elif isinstance(node, (IF, TrackingIF, Integrator)):
                 self._neurons(node)
             elif isinstance(node, (Encoder, MaxPool)):
                 self._sender(node)
@@ -72,10 +83,10 @@ class _Lowering:
         depth = self.depth[wire.source] + 1
         self._add(MaxPoolPlan(name=name, wires=(wire,), shape=shape, depth=depth, node=node))
 
-    def _neurons(self, node: IF | Integrator) -> None:
+    def _neurons(self, node: IF | TrackingIF | Integrator) -> None:
         name, shape = node.name, self.graph.types[node.name].shape
         wires, depth = self._currents(node)
-        if isinstance(node, IF):
+        if isinstance(node, (IF, TrackingIF)):
             self._add(PopulationPlan(name=name, wires=wires, shape=shape, depth=depth, node=node))
         else:
             self._add(ReadoutPlan(name=name, wires=wires, shape=shape, depth=depth, node=node))
@@ -102,7 +113,7 @@ class _Lowering:
     def _needed(self) -> dict[str, int]:
         """For each synapse, how often the neuron that reads it most often reads it."""
         needed: Counter[str] = Counter()
-        for node in self.graph.of_type(IF) + self.graph.of_type(Integrator):
+        for node in self.graph.populations + self.graph.of_type(Integrator):
             for name, times in Counter(node.inputs).items():
                 needed[name] = max(needed[name], times)
         return needed
@@ -162,19 +173,21 @@ class _Lowering:
             groups=equal.groups,
         )
 
-    def _currents(self, node: IF | Integrator) -> tuple[tuple[Wire, ...], int]:
+    def _currents(self, node: Population | Integrator) -> tuple[tuple[Wire, ...], int]:
         """Return the wires into a neuron, delayed to its depth."""
         depth = max(self.depth[name] for name in node.inputs)
         shape = self.graph.types[node.name].shape
         seen: Counter[str] = Counter()
         wires: list[Wire] = []
-        for name in node.inputs:
+        for place, name in enumerate(node.inputs):
             copies = len(self.lanes[name]) // self.needed[name]
             lanes = self.lanes[name][copies * seen[name] :][:copies]
             seen[name] += 1
             parallel = tuple(Wire(lane, shape) for lane in lanes)
             lag = depth - self.depth[name]
-            wires += parallel if lag == 0 else (self._delayed(parallel, lag, depth),)
+            arriving = parallel if lag == 0 else (self._delayed(parallel, lag, depth),)
+            port = place if isinstance(node, TrackingIF) else 0
+            wires += (replace(wire, port=port) for wire in arriving)
         return tuple(wires), depth
 
     def _delayed(self, wires: tuple[Wire, ...], lag: int, depth: int) -> Wire:
@@ -189,7 +202,7 @@ class _Lowering:
     def _listeners(self) -> dict[str, tuple[Listener, ...]]:
         found: dict[str, tuple[Listener, ...]] = {}
         for node in self.graph:
-            if isinstance(node, (Encoder, IF, MaxPool)):
+            if isinstance(node, (Encoder, Population, MaxPool)):
                 found[node.name] = ()
             if isinstance(node, (Conv, Linear, MaxPool)):
                 source = self._root(node.inputs[0])

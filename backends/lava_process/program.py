@@ -113,5 +113,6 @@ class LavaProgram:
         total = recording.total(node.name)
         decoded = np.empty(total.shape, np.float32)
         for t in range(1, self.timesteps + 1):  # in the order of ``ir.reference``
-            decoded[:, t - 1] = total[:, t - 1] * node.scale / t
+            steps = t if node.decoding == "mean" else 1
+            decoded[:, t - 1] = total[:, t - 1] * node.scale / steps
         return decoded.reshape(*decoded.shape[:2], *self.graph.types[name].shape)

@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike
 from ...ir import Array
 from ..base import Activity
 from .layout import lava_shape
-from .plan import Listener, MaxPoolPlan, Plan, PopulationPlan, ReadoutPlan
+from .plan import Listener, MaxPoolPlan, Plan, PopulationPlan, ReadoutPlan, SourcePlan
 
 
 def shared_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -104,12 +104,15 @@ class Recording:
         """
         timesteps = next(iter(self.totals.values())).shape[1]
         rows = {name: tally.counts for name, tally in self.tallies.items()}
-        for name, payloads in injected.items():
-            rows[name] = _constant(payloads, self.plan.listeners[name], timesteps)
+        for source in self.plan.processes:
+            if isinstance(source, SourcePlan):
+                payloads, listeners = injected[source.name], self.plan.listeners[source.name]
+                rows[source.name] = _injected(payloads, listeners, timesteps)
+                rows[source.name][:, 1 if source.encoder.once else timesteps :] = 0
         sent = {name: rows[name] for name in self.tallies}
         done: dict[str, Activity] = {}
-        for source, counts in rows.items():
-            for place, listener in enumerate(self.plan.listeners[source]):
+        for name, counts in rows.items():
+            for place, listener in enumerate(self.plan.listeners[name]):
                 spikes, units = (sent.get(listener.name, counts)[..., i] for i in (0, 1))
                 synops, unit_synops = (counts[..., 2 + 2 * place + i] for i in (0, 1))
                 done[listener.name] = Activity(
@@ -127,7 +130,7 @@ def _columns(listeners: Iterable[Listener], size: int) -> Array:
     return np.stack(columns, axis=1) if columns else np.zeros((size, 0))
 
 
-def _constant(payloads: Array, listeners: tuple[Listener, ...], timesteps: int) -> Array:
+def _injected(payloads: Array, listeners: tuple[Listener, ...], timesteps: int) -> Array:
     """Return the rows of a tally for samples that are injected at every step."""
     counts = np.zeros((len(payloads), 1, 2 + 2 * len(listeners)), np.int64)
     tally = Tally(counts, _columns(listeners, prod(payloads.shape[1:])), None)

@@ -22,10 +22,11 @@ class SampleSource(AbstractProcess):  # type: ignore[misc]
     Args:
         samples: ``(samples, *shape)``, int32.
         timesteps: Steps of one sample.
+        once: Whether a sample is sent in the first of its steps only.
     """
 
-    def __init__(self, *, samples: Array, timesteps: int, **options: Any) -> None:
-        super().__init__(samples=samples, timesteps=timesteps, **options)
+    def __init__(self, *, samples: Array, timesteps: int, once: bool, **options: Any) -> None:
+        super().__init__(samples=samples, timesteps=timesteps, once=once, **options)
         self.s_out = OutPort(shape=samples.shape[1:])
 
 
@@ -49,6 +50,28 @@ class IntegrateAndFire(AbstractProcess):  # type: ignore[misc]
         self.threshold = Var(shape=shape, init=threshold)
         self.bias = Var(shape=shape, init=bias)
         self.initial = Var(shape=shape, init=initial)
+
+
+class TrackingIntegrateAndFire(AbstractProcess):  # type: ignore[misc]
+    """The neuron of quantised networks, ``ir.quantized.TrackingIF``; not its digits.
+
+    Each synapse ends at a port of its own, ``a_in0``, ``a_in1``, ..., because each has a
+    multiplier of its own.
+
+    Args:
+        shape: Of the population.
+        ports: Number of synapses.
+        options: What the model needs besides: the ``node`` with its parameters laid out for
+            Lava, the ``schedule`` and the ``tally``.
+    """
+
+    def __init__(self, *, shape: tuple[int, ...], ports: int, **options: Any) -> None:
+        super().__init__(ports=ports, **options)
+        for port in range(ports):
+            setattr(self, f"a_in{port}", InPort(shape=shape))
+        self.s_out = OutPort(shape=shape)
+        self.sums = Var(shape=(ports, *shape), init=0)
+        self.acc = Var(shape=shape, init=0)
 
 
 class MaxPool(AbstractProcess):  # type: ignore[misc]
@@ -100,7 +123,7 @@ class Readout(AbstractProcess):  # type: ignore[misc]
     """Sums currents over a sample, ``ir.neurons.Integrator``, and writes every sum down.
 
     Args:
-        bias: Current added at every step, of full shape.
+        bias: Current added at every step, or once, of full shape.
         options: The ``node``, the ``schedule``, and the arrays ``totals`` and ``clock``.
     """
 

@@ -22,6 +22,7 @@ from . import connections, models, processes
 OWN: dict[type, type] = {
     processes.SampleSource: models.SampleSourceModel,
     processes.IntegrateAndFire: models.IntegrateAndFireModel,
+    processes.TrackingIntegrateAndFire: models.TrackingModel,
     processes.MaxPool: models.MaxPoolModel,
     processes.Delay: models.DelayModel,
     processes.Readout: models.ReadoutModel,
@@ -37,8 +38,11 @@ class ModelByClass(dict[Any, Any]):
     def __contains__(self, process: object) -> bool:
         return super().__contains__(type(process))
 
-    def __getitem__(self, process: object) -> Any:
-        return super().__getitem__(type(process))
+    def __getitem__(self, process: Any) -> Any:
+        model = super().__getitem__(type(process))
+        if model is models.TrackingModel:
+            return models.tracking_model(process.proc_params["ports"])
+        return model
 
 
 class FixedPointConfig(Loihi2SimCfg):  # type: ignore[misc]
