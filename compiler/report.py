@@ -23,7 +23,9 @@ from ..ir import (
     RadixIF,
     Signal,
     Staircase,
+    TrackingIF,
 )
+from ..ir.bounds import accumulated_bounds
 from ..ir.types import is_integer
 
 
@@ -97,7 +99,15 @@ def neuron_contract(graph: Graph) -> dict[str, Any]:
             for node in graph.of_type(Encoder)
         },
         "populations": {node.name: _population_contract(node) for node in populations},
+        "accumulated": _accumulated(graph),
     }
+
+
+def _accumulated(graph: Graph) -> dict[str, list[int]]:
+    """Return between which values sums of currents stay that neurons keep, for each synapse."""
+    synapses = dict.fromkeys(name for node in graph.of_type(TrackingIF) for name in node.inputs)
+    bounds = {name: accumulated_bounds(graph, name) for name in synapses}
+    return {name: [int(low.min()), int(high.max())] for name, (low, high) in bounds.items()}
 
 
 def _readout(node: Integrator) -> str:
