@@ -10,6 +10,7 @@ import numpy as np
 
 from snnc.ir import (
     Array,
+    Concat,
     Conv,
     Dequantize,
     Encoder,
@@ -131,7 +132,34 @@ def pooled(cap: int) -> Graph:
     return Graph(nodes, {"y": "y"})
 
 
-EXACT: dict[str, Callable[[int], Graph]] = {"branches": branches, "pooled": pooled}
+def joined(cap: int) -> Graph:
+    """Branches of unequal depth, one of them the input, are joined; so are vectors."""
+    make, same = _Maker(cap), (1, 1, 1, 1)
+    nodes = [
+        *_entry((2, 5, 4), (-8, 7)),
+        Conv(name="c1", inputs=("e",), weight=make.weights(3, 2, 3, 3), padding=same),
+        make.neurons("n1", [("c1", 2e3)], 3, 3, low=-2, high=13),
+        Concat(name="j1", inputs=("n1", "e")),
+        Conv(name="c2", inputs=("j1",), weight=make.weights(4, 5, 3, 3), padding=same),
+        make.neurons("n2", [("c2", 3e3)], 4, 3),
+        Concat(name="j2", inputs=("n2", "j1", "n1")),
+        MaxPool(name="p", inputs=("j2",), kernel=(2, 2), stride=(2, 2)),
+        Conv(name="c3", inputs=("j2",), weight=make.weights(12, 1, 2, 2), groups=12, stride=(2, 2)),
+        make.neurons("n3", [("c3", 8e2)], 12, 3, low=-4, high=4),
+        Reshape(name="f1", inputs=("p",), shape=(48,)),
+        Reshape(name="f2", inputs=("n3",), shape=(48,)),
+        Concat(name="j3", inputs=("f1", "f2")),
+        Linear(name="l", inputs=("j3",), weight=make.weights(3, 96)),
+        _readout(("l",), 3),
+    ]
+    return Graph(nodes, {"y": "y"})
+
+
+EXACT: dict[str, Callable[[int], Graph]] = {
+    "branches": branches,
+    "pooled": pooled,
+    "joined": joined,
+}
 """Networks by name; the argument is the largest payload."""
 
 AT_REST = {1: 70, 15: 6}

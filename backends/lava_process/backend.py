@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from ...ir import (
     IF,
+    Concat,
     Conv,
     Encoder,
     Graph,
@@ -30,7 +31,7 @@ TARGET = Target(
         "archived, and Loihi 2 itself needs Intel's closed lava-loihi and microcode of the neurons"
     ),
     supports=frozenset(
-        {Input, Encoder, Conv, Linear, MaxPool, Reshape, IF, TrackingIF, Integrator}
+        {Input, Encoder, Conv, Linear, MaxPool, Reshape, Concat, IF, TrackingIF, Integrator}
     ),
     needs_integers=True,
     rate_coded_only=True,

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...ir import (
     IF,
+    Concat,
     Conv,
     Encoder,
     Graph,
@@ -28,6 +29,7 @@ from ..numpy_sim.events import fan_out
 from .layout import lava_order, same_order
 from .legalize import convolution_matrix, fits_lava_conv, lava_kernel, with_equal_padding
 from .plan import (
+    ConcatPlan,
     ConvPlan,
     DelayPlan,
     DensePlan,
@@ -71,6 +73,8 @@ class _Lowering:
                 self._neurons(node)
             elif isinstance(node, (Encoder, MaxPool)):
                 self._sender(node)
+            elif isinstance(node, Concat):
+                self._join(node)
         latency = max(process.depth for process in self.processes)
         return Plan(tuple(self.processes), latency, self._listeners())
 
@@ -82,6 +86,17 @@ class _Lowering:
         wire = self._wire(node.inputs[0])
         depth = self.depth[wire.source] + 1
         self._add(MaxPoolPlan(name=name, wires=(wire,), shape=shape, depth=depth, node=node))
+
+    def _join(self, node: Concat) -> None:
+        depth = max(self.depth[self._root(name)] for name in node.inputs)
+        wires = []
+        for port, name in enumerate(node.inputs):
+            wire = self._wire(name)
+            if lag := depth - self.depth[wire.source]:
+                wire = self._delayed((wire,), lag, depth)
+            wires.append(replace(wire, port=port))
+        shape = self.graph.types[node.name].shape
+        self._add(ConcatPlan(name=node.name, wires=tuple(wires), shape=shape, depth=depth))
 
     def _neurons(self, node: IF | TrackingIF | Integrator) -> None:
         name, shape = node.name, self.graph.types[node.name].shape
@@ -191,7 +206,7 @@ class _Lowering:
         return tuple(wires), depth
 
     def _delayed(self, wires: tuple[Wire, ...], lag: int, depth: int) -> Wire:
-        """Return one wire that carries the sum of some currents ``lag`` steps later."""
+        """Return one wire that carries the sum of what some wires carry, ``lag`` steps later."""
         if (wires, lag) not in self.delays:
             name = self._free(f"{wires[0].source}+{lag}")
             shape = wires[0].shape
@@ -202,7 +217,7 @@ class _Lowering:
     def _listeners(self) -> dict[str, tuple[Listener, ...]]:
         found: dict[str, tuple[Listener, ...]] = {}
         for node in self.graph:
-            if isinstance(node, (Encoder, Population, MaxPool)):
+            if isinstance(node, (Encoder, Population, MaxPool, Concat)):
                 found[node.name] = ()
             if isinstance(node, (Conv, Linear, MaxPool)):
                 source = self._root(node.inputs[0])

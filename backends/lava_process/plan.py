@@ -116,6 +116,11 @@ class MaxPoolPlan(ProcessPlan):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ConcatPlan(ProcessPlan):
+    """Joins what arrives at its ports along the channels, in the step in which it arrives."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PopulationPlan(ProcessPlan):
     """A population of neurons.
 
@@ -152,7 +157,7 @@ class Plan:
     Attributes:
         processes: In topological order.
         depth_latency: Depth of the deepest process.
-        listeners: For each source, population and max pool, the nodes that read its events.
+        listeners: For each source, population, max pool and join, the nodes that read its events.
     """
 
     processes: tuple[ProcessPlan, ...]

@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike
 from ...ir import Array
 from ..base import Activity
 from .layout import lava_shape
-from .plan import Listener, MaxPoolPlan, Plan, PopulationPlan, ReadoutPlan, SourcePlan
+from .plan import ConcatPlan, Listener, MaxPoolPlan, Plan, PopulationPlan, ReadoutPlan, SourcePlan
 
 
 def shared_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -73,10 +73,11 @@ class Recording:
         self.totals: dict[str, Array] = {}
         for process in plan.processes:
             shape = (*grid, *lava_shape(process.shape))
-            if isinstance(process, (PopulationPlan, MaxPoolPlan)):
+            if isinstance(process, (PopulationPlan, MaxPoolPlan, ConcatPlan)):
                 listeners = plan.listeners[process.name]
                 counts = shared_zeros((*grid, 2 + 2 * len(listeners)), np.int64)
-                payloads = shared_zeros(shape, np.int32) if record else None
+                kept = record and not isinstance(process, ConcatPlan)
+                payloads = shared_zeros(shape, np.int32) if kept else None
                 reach = _columns(listeners, prod(process.shape))
                 self.tallies[process.name] = Tally(counts, reach, payloads)
             elif isinstance(process, ReadoutPlan):
@@ -109,7 +110,8 @@ class Recording:
                 payloads, listeners = injected[source.name], self.plan.listeners[source.name]
                 rows[source.name] = _injected(payloads, listeners, timesteps)
                 rows[source.name][:, 1 if source.encoder.once else timesteps :] = 0
-        sent = {name: rows[name] for name in self.tallies}
+        joins = {process.name for process in self.plan.processes if isinstance(process, ConcatPlan)}
+        sent = {name: rows[name] for name in self.tallies if name not in joins}
         done: dict[str, Activity] = {}
         for name, counts in rows.items():
             for place, listener in enumerate(self.plan.listeners[name]):

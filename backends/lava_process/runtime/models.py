@@ -64,6 +64,21 @@ class FixedPointModel(PyLoihiProcessModel):  # type: ignore[misc]
         return schedule.at(self.time_step)
 
 
+class ManyPortsModel(FixedPointModel):
+    """Base of the models of ``processes.ManyPorts``."""
+
+    @classmethod
+    @cache
+    def with_ports(cls, count: int) -> type:
+        """Return this model with so many ports: Lava wants each of them declared."""
+        declared = {f"a_in{port}": RECEIVES for port in range(count)}
+        return type(f"{cls.__name__}{count}", (cls,), declared)
+
+    def receive(self) -> list[Array]:
+        """Return what arrived at each port."""
+        return [getattr(self, f"a_in{port}").recv() for port in range(self.proc_params["ports"])]
+
+
 @implements(proc=processes.SampleSource, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
@@ -129,11 +144,8 @@ class IntegrateAndFireModel(FixedPointModel):
 @implements(proc=processes.TrackingIntegrateAndFire, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class TrackingModel(FixedPointModel):
-    """Sends what is missing to the quantised value of all it has received.
-
-    Its ports are declared in ``tracking_model``.
-    """
+class TrackingModel(ManyPortsModel):
+    """Sends what is missing to the quantised value of all it has received."""
 
     s_out: Member = SENDS
     sums: Member = STATE
@@ -141,7 +153,7 @@ class TrackingModel(FixedPointModel):
 
     def run_spk(self) -> None:
         """Do one step; outside of all samples nothing is accumulated and nothing sent."""
-        currents = [getattr(self, f"a_in{i}").recv() for i in range(len(self.sums))]
+        currents = self.receive()
         now = self.now()
         if now is None:
             self.s_out.send(np.zeros(self.acc.shape, np.int32))
@@ -158,13 +170,6 @@ class TrackingModel(FixedPointModel):
         self.s_out.send(event)
         tally: Tally = self.proc_params["tally"]
         tally.write(*now, event)
-
-
-@cache
-def tracking_model(ports: int) -> type:
-    """Return the model of tracking neurons with so many ports: Lava wants each declared."""
-    declared = {f"a_in{port}": RECEIVES for port in range(ports)}
-    return type(f"TrackingModel{ports}", (TrackingModel,), declared)
 
 
 @implements(proc=processes.MaxPool, protocol=LoihiProtocol)
@@ -216,6 +221,23 @@ class MaxPoolModel(FixedPointModel):
         for tap in taps[1:]:
             np.maximum(best, tap, out=best)
         return np.asarray(best)
+
+
+@implements(proc=processes.Concat, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class ConcatModel(ManyPortsModel):
+    """Sends what it receives, and counts it for those that read it."""
+
+    s_out: Member = SENDS
+
+    def run_spk(self) -> None:
+        """Do one step."""
+        events = np.concatenate(self.receive(), axis=-1)
+        self.s_out.send(events)
+        if (now := self.now()) is not None:
+            tally: Tally = self.proc_params["tally"]
+            tally.write(*now, events)
 
 
 @implements(proc=processes.Delay, protocol=LoihiProtocol)

@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 from ....ir import IF, Array, TrackingIF
 from ..layout import lava_parameter, lava_shape, same_order
 from ..plan import (
+    ConcatPlan,
     ConvPlan,
     DelayPlan,
     DensePlan,
@@ -31,6 +32,7 @@ from ..plan import (
 from ..recording import Recording
 from .models import Schedule
 from .processes import (
+    Concat,
     Delay,
     IntegrateAndFire,
     MaxPool,
@@ -100,6 +102,8 @@ class _Builder:
             return self.source(plan)
         if isinstance(plan, MaxPoolPlan):
             return self.max_pool(plan)
+        if isinstance(plan, ConcatPlan):
+            return self.join(plan)
         if isinstance(plan, PopulationPlan):
             if isinstance(plan.node, TrackingIF):
                 return self.tracking(plan, plan.node)
@@ -170,6 +174,16 @@ class _Builder:
             tally=self.recording.tallies[plan.name],
         )
         return Ends(pool, (pool.s_in,), pool.a_out)
+
+    def join(self, plan: ConcatPlan) -> Ends:
+        join = Concat(
+            name=plan.name,
+            shapes=[lava_shape(wire.shape) for wire in plan.wires],
+            shape=lava_shape(plan.shape),
+            schedule=self.schedule(plan.depth),
+            tally=self.recording.tallies[plan.name],
+        )
+        return Ends(join, tuple(join.in_ports.members), join.s_out)
 
 
 def conv(plan: ConvPlan) -> Ends:

@@ -1,4 +1,4 @@
-"""Lava processes for what its library lacks: source, neuron, max pool, delay and readout.
+"""Lava processes for what its library lacks: source, neurons, max pool, join, delay and readout.
 
 Shapes are Lava's: width x height x channels. What each process computes is defined once, in
 ``ir.reference``; ``models`` computes the same in the time of a Lava network.
@@ -6,6 +6,7 @@ Shapes are Lava's: width x height x channels. What each process computes is defi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lava.magma.core.process.ports.ports import InPort, OutPort
@@ -52,11 +53,23 @@ class IntegrateAndFire(AbstractProcess):  # type: ignore[misc]
         self.initial = Var(shape=shape, init=initial)
 
 
-class TrackingIntegrateAndFire(AbstractProcess):  # type: ignore[misc]
+class ManyPorts(AbstractProcess):  # type: ignore[misc]
+    """Base of processes that receive at ports ``a_in0``, ``a_in1``, ...
+
+    Args:
+        shapes: Of each port.
+    """
+
+    def __init__(self, *, shapes: Sequence[tuple[int, ...]], **options: Any) -> None:
+        super().__init__(ports=len(shapes), **options)
+        for port, shape in enumerate(shapes):
+            setattr(self, f"a_in{port}", InPort(shape=shape))
+
+
+class TrackingIntegrateAndFire(ManyPorts):
     """The neuron of quantised networks, ``ir.quantized.TrackingIF``; not its digits.
 
-    Each synapse ends at a port of its own, ``a_in0``, ``a_in1``, ..., because each has a
-    multiplier of its own.
+    Each synapse ends at a port of its own, because each has a multiplier of its own.
 
     Args:
         shape: Of the population.
@@ -66,9 +79,7 @@ class TrackingIntegrateAndFire(AbstractProcess):  # type: ignore[misc]
     """
 
     def __init__(self, *, shape: tuple[int, ...], ports: int, **options: Any) -> None:
-        super().__init__(ports=ports, **options)
-        for port in range(ports):
-            setattr(self, f"a_in{port}", InPort(shape=shape))
+        super().__init__(shapes=[shape] * ports, **options)
         self.s_out = OutPort(shape=shape)
         self.sums = Var(shape=(ports, *shape), init=0)
         self.acc = Var(shape=shape, init=0)
@@ -107,6 +118,22 @@ class MaxPool(AbstractProcess):  # type: ignore[misc]
         self.a_buff = Var(shape=shape, init=0)
         self.maximum = Var(shape=shape, init=0)
         self.received = Var(shape=grid, init=0)
+
+
+class Concat(ManyPorts):
+    """Joins events along the channels, which are the last axis of images and vectors.
+
+    Args:
+        shapes: Of each port.
+        shape: Of what is sent.
+        options: What the model needs besides: the ``schedule`` and the ``tally``.
+    """
+
+    def __init__(
+        self, *, shapes: Sequence[tuple[int, ...]], shape: tuple[int, ...], **options: Any
+    ) -> None:
+        super().__init__(shapes=shapes, **options)
+        self.s_out = OutPort(shape=shape)
 
 
 class Delay(AbstractProcess):  # type: ignore[misc]

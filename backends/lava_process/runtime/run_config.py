@@ -24,6 +24,7 @@ OWN: dict[type, type] = {
     processes.IntegrateAndFire: models.IntegrateAndFireModel,
     processes.TrackingIntegrateAndFire: models.TrackingModel,
     processes.MaxPool: models.MaxPoolModel,
+    processes.Concat: models.ConcatModel,
     processes.Delay: models.DelayModel,
     processes.Readout: models.ReadoutModel,
     Sparse: PySparseModelBitAcc,
@@ -40,9 +41,8 @@ class ModelByClass(dict[Any, Any]):
 
     def __getitem__(self, process: Any) -> Any:
         model = super().__getitem__(type(process))
-        if model is models.TrackingModel:
-            return models.tracking_model(process.proc_params["ports"])
-        return model
+        many = issubclass(model, models.ManyPortsModel)
+        return model.with_ports(process.proc_params["ports"]) if many else model
 
 
 class FixedPointConfig(Loihi2SimCfg):  # type: ignore[misc]

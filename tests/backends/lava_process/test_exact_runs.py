@@ -8,7 +8,7 @@ import pytest
 from snnc.backends.base import Result
 from snnc.backends.lava_process import LavaBackend
 from snnc.backends.numpy_sim.events import fan_out
-from snnc.ir import Array, Encoder, Graph, MaxPool, Population, Reshape, reference
+from snnc.ir import Array, Concat, Encoder, Graph, MaxPool, Population, Reshape, reference
 from snnc.ir.reference import Trace, evaluate
 from tests.exact_graphs import AT_REST, EXACT, exact_inputs, integer_ann
 
@@ -83,4 +83,6 @@ def payloads(graph: Graph, x: dict[str, Array], timesteps: int) -> dict[str, Arr
             flat[node.name] = np.pad(first, ((0, 0), (0, timesteps - 1), (0, 0)))
         elif isinstance(node, Reshape):
             flat[node.name] = flat[node.inputs[0]]
+        elif isinstance(node, Concat):  # channels first: joining them is joining rows
+            flat[node.name] = np.concatenate([flat[name] for name in node.inputs], axis=-1)
     return flat
