@@ -133,14 +133,14 @@ def pooled(cap: int) -> Graph:
 
 
 def joined(cap: int) -> Graph:
-    """Branches of unequal depth, one of them the input, are joined; so are vectors."""
+    """Branches of unequal depth, one of them the input, are joined, and vectors; wide weights."""
     make, same = _Maker(cap), (1, 1, 1, 1)
     nodes = [
         *_entry((2, 5, 4), (-8, 7)),
         Conv(name="c1", inputs=("e",), weight=make.weights(3, 2, 3, 3), padding=same),
         make.neurons("n1", [("c1", 2e3)], 3, 3, low=-2, high=13),
         Concat(name="j1", inputs=("n1", "e")),
-        Conv(name="c2", inputs=("j1",), weight=make.weights(4, 5, 3, 3), padding=same),
+        Conv(name="c2", inputs=("j1",), weight=2 * make.weights(4, 5, 3, 3), padding=same),
         make.neurons("n2", [("c2", 3e3)], 4, 3),
         Concat(name="j2", inputs=("n2", "j1", "n1")),
         MaxPool(name="p", inputs=("j2",), kernel=(2, 2), stride=(2, 2)),
@@ -149,7 +149,7 @@ def joined(cap: int) -> Graph:
         Reshape(name="f1", inputs=("p",), shape=(48,)),
         Reshape(name="f2", inputs=("n3",), shape=(48,)),
         Concat(name="j3", inputs=("f1", "f2")),
-        Linear(name="l", inputs=("j3",), weight=make.weights(3, 96)),
+        Linear(name="l", inputs=("j3",), weight=make.weights(3, 96) - 70, copies=2),
         _readout(("l",), 3),
     ]
     return Graph(nodes, {"y": "y"})

@@ -24,6 +24,9 @@ from ...ir.errors import Problem
 from ..rules import Rule
 from ..target import Target
 
+MOST_PARALLEL = 4
+"""Into so many synapses of 8 bits one with wider weights is split at most."""
+
 STATE = 2**23 - 1
 """Largest magnitude a neuron's state holds: 24 bits with sign, as that of Loihi. The models
 that simulate it have 64 bits, so what is refused here is what a chip could not keep."""
@@ -37,15 +40,22 @@ def readout(graph: Graph, name: str) -> str:
 
 
 def eight_bit_weights(graph: Graph, target: Target) -> Iterator[Problem]:
-    """A synapse stores 8 bits with sign; Lava's processes clip what is beyond, silently."""
+    """A synapse stores 8 bits with sign; Lava's processes clip what is beyond, silently.
+
+    Where weights come from a model and not from this compiler, a few parallel synapses may make
+    up wider ones: asymmetric weights reach 255.
+    """
+    given = bool(graph.of_type(TrackingIF))
+    parallel = MOST_PARALLEL if given else 1
     for node in graph.of_type(Conv) + graph.of_type(Linear):
-        if node.weight.size and not (node.weight.min() >= -128 and node.weight.max() <= 127):
-            low, high = int(node.weight.min()), int(node.weight.max())
+        low, high = node.weight.min(initial=0), node.weight.max(initial=0)
+        if low < -128 * parallel or high > 127 * parallel:
+            several = f"{parallel} parallel Lava synapses hold" if given else "a Lava synapse holds"
             yield Problem(
-                f"{node.name}: weights reach from {low} to {high}, and a Lava synapse holds -128 "
-                "to 127",
+                f"{node.name}: weights reach from {low} to {high}, and {several} "
+                f"{-128 * parallel} to {127 * parallel}",
                 "quantise the model's weights to int8 with zero point 0"
-                if graph.of_type(TrackingIF)
+                if given
                 else "compile with --weight-bits 8",
             )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 
@@ -27,7 +28,13 @@ from ...ir import (
 )
 from ..numpy_sim.events import fan_out
 from .layout import lava_order, same_order
-from .legalize import convolution_matrix, fits_lava_conv, lava_kernel, with_equal_padding
+from .legalize import (
+    convolution_matrix,
+    eight_bit_parts,
+    fits_lava_conv,
+    lava_kernel,
+    with_equal_padding,
+)
 from .plan import (
     ConcatPlan,
     ConvPlan,
@@ -134,14 +141,19 @@ class _Lowering:
         return needed
 
     def _synapse(self, node: Conv | Linear) -> None:
-        """Add one process a parallel copy; Lava forbids two wires between the same ports."""
-        count = node.copies * self.needed.get(node.name, 0)
+        """Add one process a parallel copy; Lava forbids two wires between the same ports.
+
+        Copies are also what weights of more than 8 bits are made of.
+        """
+        parts = eight_bit_parts(node.weight)
+        count = node.copies * len(parts) * self.needed.get(node.name, 0)
         lanes = [node.name, *(self._free(f"{node.name}#{i}") for i in range(1, count))][:count]
         self.lanes[node.name] = lanes
         if lanes:
-            first = self._linear(node) if isinstance(node, Linear) else self._conv(node)
-            for lane in lanes:
-                self._add(replace(first, name=lane))
+            nodes = [replace(node, weight=part) for part in parts]
+            plans = [self._linear(n) if isinstance(n, Linear) else self._conv(n) for n in nodes]
+            for lane, plan in zip(lanes, cycle(plans), strict=False):
+                self._add(replace(plan, name=lane))
 
     def _linear(self, node: Linear) -> DensePlan:
         wire = self._wire(node.inputs[0], flat=True)

@@ -315,7 +315,7 @@ def test_each_synapse_of_tracking_neurons_has_a_port_of_its_own() -> None:
         ),
         ("x", {"sequence": 0}, "x: is a sequence"),
         ("e", {"bounds": (0, 2**23)}, "e: an event may carry 8388608"),
-        ("k", {"weight": np.array([[155], [-100]])}, "k: weights reach from -100"),
+        ("k", {"weight": np.array([[509], [-100]])}, "k: weights reach from -100"),
     ],
 )
 def test_what_no_exact_network_may_have_is_refused_by_name(
