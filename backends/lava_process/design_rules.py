@@ -21,15 +21,16 @@ from ...ir import (
 )
 from ...ir.bounds import accumulated_bounds
 from ...ir.errors import Problem
+from ...ir.neurons import SATURATION
 from ..rules import Rule
 from ..target import Target
 
 MOST_PARALLEL = 4
 """Into so many synapses of 8 bits one with wider weights is split at most."""
 
-STATE = 2**23 - 1
-"""Largest magnitude a neuron's state holds: 24 bits with sign, as that of Loihi. The models
-that simulate it have 64 bits, so what is refused here is what a chip could not keep."""
+STATE = SATURATION
+"""Largest magnitude of what a neuron keeps and of what an event carries: 24 bits with sign. The
+models that simulate a neuron have 64 bits; what is refused here is what a chip could not hold."""
 
 
 def readout(graph: Graph, name: str) -> str:
