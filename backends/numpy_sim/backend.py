@@ -47,7 +47,7 @@ from ..target import Target
 from .convolution import Precision, Product
 from .events import activity, fan_out
 from .exact import ExactRun
-from .kernels import max_pool, population, product, stepwise, synapse
+from .kernels import in_step, max_pool, population, product, stepwise, synapse
 
 BLOCK_BYTES = 1 << 23
 """Size of the largest edge of one block of samples, in float32. Small blocks stay in the cache,
@@ -216,7 +216,7 @@ class NumpyProgram:
         if isinstance(node, Reshape):
             return arguments[0].reshape(*arguments[0].shape[:2], *node.shape)
         if isinstance(node, Concat):
-            return np.concatenate(arguments, axis=2)
+            return np.concatenate(in_step(arguments), axis=2)
         if isinstance(node, (Conv, Linear)):
             name = node.name
             return synapse(node, arguments[0], self._exact[name], self._products[name])
