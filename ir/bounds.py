@@ -65,6 +65,15 @@ def accumulated_bounds(graph: Graph, name: str) -> tuple[Array, Array]:
     return weighted_bounds(node, *value_bounds(graph, node.inputs[0]))
 
 
+def drive_bounds(graph: Graph, node: TrackingIF) -> tuple[Array, Array]:
+    """Return the least and the greatest drive of a tracking neuron at any step, int64."""
+    low = high = node.bias.astype(np.int64)
+    for multiplier, source in zip(node.multiplier.astype(np.int64), node.inputs, strict=True):
+        ends = [multiplier * bound for bound in accumulated_bounds(graph, source)]
+        low, high = low + np.minimum(*ends), high + np.maximum(*ends)
+    return low, high
+
+
 def _synapse(graph: Graph, name: str) -> Conv | Linear:
     node = graph[name]
     if not isinstance(node, (Conv, Linear)):
