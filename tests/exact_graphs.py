@@ -194,7 +194,7 @@ def _integer(node: Node) -> Node:
     return node
 
 
-def exact_inputs(samples: int, graph: Graph) -> dict[str, Array]:
+def exact_inputs(graph: Graph, samples: int) -> dict[str, Array]:
     """Return samples that fill the range of the encoder and leave it here and there."""
     rng = np.random.default_rng(9)
     return {

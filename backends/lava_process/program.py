@@ -11,6 +11,7 @@ import numpy as np
 from ...ir import Array, Graph, Integrator
 from ...ir.errors import DataError
 from ...ir.reference import step
+from ...ir.settling import is_exact
 from ..base import Progress, Result
 from .design_rules import readout
 from .layout import to_lava
@@ -80,6 +81,7 @@ class LavaProgram:
             {key: self._decoded(name, recording) for key, name in self.graph.outputs.items()},
             recording.activity(samples),
             recording.spikes(),
+            recording.settled() if is_exact(self.graph) else None,
         )
 
     def save(self, folder: Path) -> None:

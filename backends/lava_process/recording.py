@@ -37,11 +37,14 @@ class Tally:
             each listener the synaptic operations, by event and by unit.
         reach: Fan-out of each place for each listener, ``(size, listeners)``, float64.
         payloads: ``(samples, timesteps, *lava_shape)`` or None when nothing is recorded.
+        waiting: For each sample, whether a neuron has something left to send; tracking neurons
+            alone say so.
     """
 
     counts: Array
     reach: Array
     payloads: Array | None
+    waiting: Array
 
     def write(self, sample: int, step: int, events: Array) -> None:
         """Count one step's payloads, laid out as Lava has them."""
@@ -79,7 +82,8 @@ class Recording:
                 kept = record and not isinstance(process, ConcatPlan)
                 payloads = shared_zeros(shape, np.int32) if kept else None
                 reach = _columns(listeners, prod(process.shape))
-                self.tallies[process.name] = Tally(counts, reach, payloads)
+                waiting = shared_zeros((samples,), np.bool_)
+                self.tallies[process.name] = Tally(counts, reach, payloads, waiting)
             elif isinstance(process, ReadoutPlan):
                 self.totals[process.name] = shared_zeros(shape, np.int64)
         self.clocks = shared_zeros((len(self.totals),), np.int64)
@@ -96,6 +100,22 @@ class Recording:
             for name, tally in self.tallies.items()
             if tally.payloads is not None
         }
+
+    def settled(self) -> Array:
+        """Return the step after which no population did anything more, 0 where one was not done.
+
+        Returns:
+            ``(samples,)``, of a network of tracking neurons.
+        """
+        samples, timesteps = next(iter(self.totals.values())).shape[:2]
+        last, waiting = np.ones(samples, np.int64), np.zeros(samples, bool)
+        for process in self.plan.processes:
+            if isinstance(process, PopulationPlan):
+                tally = self.tallies[process.name]
+                sent = (tally.counts[..., 0] > 0) * np.arange(1, timesteps + 1)
+                last = np.maximum(last, sent.max(axis=1))
+                waiting |= tally.waiting
+        return np.where(waiting, 0, last)
 
     def activity(self, injected: dict[str, Array]) -> dict[str, Activity]:
         """Return what each population, max pool and synapse did.
@@ -135,7 +155,8 @@ def _columns(listeners: Iterable[Listener], size: int) -> Array:
 def _injected(payloads: Array, listeners: tuple[Listener, ...], timesteps: int) -> Array:
     """Return the rows of a tally for samples that are injected at every step."""
     counts = np.zeros((len(payloads), 1, 2 + 2 * len(listeners)), np.int64)
-    tally = Tally(counts, _columns(listeners, prod(payloads.shape[1:])), None)
+    reach, waiting = _columns(listeners, prod(payloads.shape[1:])), np.zeros(len(payloads), bool)
+    tally = Tally(counts, reach, None, waiting)
     for sample, injected in enumerate(payloads):
         tally.write(sample, 0, injected)
     return np.repeat(counts, timesteps, axis=1)

@@ -170,6 +170,7 @@ class TrackingModel(ManyPortsModel):
         self.s_out.send(event)
         tally: Tally = self.proc_params["tally"]
         tally.write(*now, event)
+        tally.waiting[now[0]] = not np.array_equal(event, missing)
 
 
 @implements(proc=processes.MaxPool, protocol=LoihiProtocol)
