@@ -18,7 +18,16 @@ from numpy.typing import DTypeLike
 from ...ir import Array
 from ..base import Activity
 from .layout import lava_shape
-from .plan import ConcatPlan, Listener, MaxPoolPlan, Plan, PopulationPlan, ReadoutPlan, SourcePlan
+from .plan import (
+    ConcatPlan,
+    Listener,
+    MaxPoolPlan,
+    Plan,
+    PopulationPlan,
+    ProcessPlan,
+    ReadoutPlan,
+    SourcePlan,
+)
 
 
 def shared_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -80,7 +89,7 @@ class Recording:
                 listeners = plan.listeners[process.name]
                 counts = shared_zeros((*grid, 2 + 2 * len(listeners)), np.int64)
                 kept = record and not isinstance(process, ConcatPlan)
-                payloads = shared_zeros(shape, np.int32) if kept else None
+                payloads = shared_zeros(shape, _payload_type(process)) if kept else None
                 reach = _columns(listeners, prod(process.shape))
                 waiting = shared_zeros((samples,), np.bool_)
                 self.tallies[process.name] = Tally(counts, reach, payloads, waiting)
@@ -145,6 +154,13 @@ class Recording:
                 spikes, units = counts[..., 0].copy(), counts[..., 1].copy()
                 done[name] = Activity(spikes, units, np.zeros_like(spikes), np.zeros_like(spikes))
         return done
+
+
+def _payload_type(process: ProcessPlan) -> DTypeLike:
+    """Return a type that holds what a process sends: long runs have many steps to keep."""
+    if isinstance(process, PopulationPlan) and max(map(abs, process.node.payload)) <= 127:
+        return np.int8
+    return np.int32
 
 
 def _columns(listeners: Iterable[Listener], size: int) -> Array:
