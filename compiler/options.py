@@ -140,9 +140,9 @@ class Options:
             given = []
         if given:
             raise OptionError(
-                " and ".join(f"--{name.replace('_', '-')}" for name in given)
+                ", ".join(f"--{name.replace('_', '-')}" for name in given)
                 + " and --code exact do not go together: the model's own quantisers say all that",
-                hint="leave it out",
+                hint="leave them out" if len(given) > 1 else "leave it out",
             )
         if self.radix is not None and self.max_payload is not None:
             raise OptionError(
