@@ -9,6 +9,7 @@ from typing import Any
 
 from ..ir.errors import OptionError
 from .codes import EXACT, Code, make_code
+from .post_training import WIDTHS
 from .thresholds import ThresholdRule
 
 CORRECTIONS = ("none", "light", "advanced", "reconstruct")
@@ -36,7 +37,7 @@ FITTED = (
 
 WHOLE_NUMBERS = (
     *("timesteps", "weight_bits", "input_bits", "max_payload", "deadband"),
-    *("radix", "rehearsal", "seed"),
+    *("radix", "rehearsal", "quantize", "seed"),
 )
 
 
@@ -70,6 +71,8 @@ class Options:
         two_phase: Correction found in a rehearsal of each sample, ``offset`` or ``residual``,
             or None; for code ``rate``.
         rehearsal: Steps of a rehearsal.
+        quantize: Bits to which a float model is quantised first, 4 or 8 (``post_training``), or
+            None.
         seed: Of the synthetic calibration data, and of what a search draws.
     """
 
@@ -92,6 +95,7 @@ class Options:
     readout_delay: int | str = 0
     two_phase: str | None = None
     rehearsal: int = 4
+    quantize: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -109,6 +113,8 @@ class Options:
         if self.weight_bits is not None:
             _in_range("--weight-bits", self.weight_bits, 2, 8)
         _in_range("--input-bits", self.input_bits, 2, 8)
+        if self.quantize not in (None, *WIDTHS):
+            raise OptionError(f"--quantize {self.quantize} is not offered", hint="give 4 or 8")
         _one_of("correction", self.correction, (None, *CORRECTIONS))
         _one_of("shift", self.shift, SHIFTS)
         _one_of("two-phase correction", self.two_phase, (None, *TWO_PHASE))
