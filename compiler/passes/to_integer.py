@@ -35,10 +35,14 @@ import numpy as np
 from ...ir import (
     Affine,
     Array,
+    AveragePool,
+    Clip,
     Concat,
+    Conv,
     Dequantize,
     Graph,
     Input,
+    Linear,
     MaxPool,
     Node,
     Quantize,
@@ -85,8 +89,10 @@ class _Conversion(IntegerSums):
     def result(self) -> Graph:
         self.nodes += self.ann.of_type(Input)
         for node in self.ann:  # in order, so that no chain of values is deep in recursion
-            if self.is_quantised(node.name):
+            if self.is_quantised(node.name) or isinstance(node, Clip):
                 self.levels(node.name)
+            elif isinstance(node, (Conv, Linear, AveragePool)):
+                self.sums(node.name)
         outputs = {key: self.output(name) for key, name in self.ann.outputs.items()}
         if self.problems:
             found = [p for name in self.ann.nodes for p in self.problems.get(name, {}).values()]
