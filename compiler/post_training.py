@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..backends.onnx_runtime.library import load_onnxruntime
 from ..ir import Staircase
 from ..ir.errors import DataError, ModelError, OptionError
 from .data import Samples, Source, load_samples
@@ -90,6 +91,7 @@ def quantized(
 
 
 def _quantize(model: ModelProto, path: Path, samples: Samples, bits: int) -> None:
+    load_onnxruntime()
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.calibrate import CalibrationDataReader
 
