@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from ..ir import IF, Conv, Encoder, Graph, Integrator, Linear
+from ..ir import IF, Conv, Encoder, Graph, Integrator, Linear, TrackingIF
 from ..ir.bounds import is_quantized, largest_current
 from ..ir.errors import DesignRuleError, Problem
 from .target import Target
@@ -50,24 +50,26 @@ def payloads(graph: Graph, target: Target) -> Iterator[Problem]:
 
 
 def rate_coded(graph: Graph, target: Target) -> Iterator[Problem]:
-    """All steps are alike on a target that knows no other schedule."""
+    """All steps are alike on a target that knows no other schedule; see ``Target``."""
     if not target.rate_coded_only:
         return
+    tracking = all(isinstance(node, TrackingIF) for node in graph.populations)
+    readouts = ("mean", "sum") if tracking else ("mean",)
     for node in graph:
         if isinstance(node, IF) and node.select != "count":
             yield Problem(
                 f"{node.name}: has several thresholds, which target {target.name} cannot run",
                 "compile with --code augmented",
             )
-        elif isinstance(node, Encoder) and node.once:
+        elif isinstance(node, Encoder) and node.once and not tracking:
             yield Problem(
                 f"{node.name}: injects the sample once, and target {target.name} at every step",
                 RATE_TYPE,
             )
-        elif isinstance(node, Integrator) and (node.start, node.decoding) != (1, "mean"):
+        elif isinstance(node, Integrator) and (node.start > 1 or node.decoding not in readouts):
             yield Problem(
                 f"{node.name}: target {target.name} reads out the mean over all steps only",
-                RATE_TYPE if node.decoding != "mean" else "compile without --readout-delay",
+                RATE_TYPE if node.decoding not in readouts else "compile without --readout-delay",
             )
 
 

@@ -19,7 +19,8 @@ class Target:
         graded_payloads: Whether an event can carry more than one unit.
         needs_integers: Whether it runs quantised graphs only.
         rate_coded_only: Whether all steps of a run must be alike: the same input and bias at
-            every step, payloads that count thresholds, and a mean over all steps as readout.
+            every step, payloads that count thresholds, and a mean over all steps as readout. A
+            network of tracking neurons only may have input and bias once, and the sum instead.
         max_current: Largest sum of weighted payloads one synapse node may deliver in a step, or
             None for no limit.
         source: Where the limits are from: a document and its section.

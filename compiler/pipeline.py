@@ -17,12 +17,15 @@ from .passes.compose_pool import compose_pool
 from .passes.fold_affine import channelwise, fold_affine
 from .passes.hoist_clip import hoist_clip
 from .passes.hoist_scale import hoist_scale
+from .passes.join_staircases import join_staircases
 from .passes.normalize import normalize
 from .passes.quantize import Quantize
 from .passes.quantize_input import QuantizeInput
 from .passes.recognise_staircase import recognise_staircase
 from .passes.schedule import SpreadInitial
 from .passes.to_differential import to_differential
+from .passes.to_exact import ToExact
+from .passes.to_integer import ToInteger
 from .passes.to_radix import ToRadix
 from .passes.to_spiking import ToSpiking
 from .passes.to_two_phase import ToTwoPhase
@@ -35,7 +38,7 @@ After = Callable[[str, Graph], None]
 
 SIMPLIFY: tuple[Pass, ...] = (
     *(cancel_straight_through, hoist_scale, recognise_staircase),
-    *(fold_affine, hoist_clip, compose_linear, compose_pool),
+    *(fold_affine, hoist_clip, join_staircases, compose_linear, compose_pool),
 )
 """Exact passes on the ANN; they run before calibration."""
 
@@ -79,6 +82,11 @@ def conversion(
         *((Quantize(bits, steps, note, saturating=not scheduled),) if bits else ()),
         *scheduled,
     )
+
+
+def exact_conversion(code: Code, note: Callable[[str], None]) -> tuple[Pass, ...]:
+    """Return the passes from a simplified quantised ANN to the spiking network equal to it."""
+    return ToInteger(note), ToExact(code.max_positive, code.base)
 
 
 def schedule(options: Options, code: Code) -> tuple[Pass, ...]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 import os
 from importlib.metadata import PackageNotFoundError, version
 
-from ...ir import IF, Conv, Encoder, Graph, Input, Integrator, Linear, MaxPool, Reshape
+from ...ir import (
+    IF,
+    Concat,
+    Conv,
+    Encoder,
+    Graph,
+    Input,
+    Integrator,
+    Linear,
+    MaxPool,
+    Reshape,
+    TrackingIF,
+)
 from ..rules import check
 from ..target import Target
 from .design_rules import RULES
@@ -18,7 +30,9 @@ TARGET = Target(
         "Lava process graph for Loihi-style chips, simulated bit for bit on the CPU; upstream is "
         "archived, and Loihi 2 itself needs Intel's closed lava-loihi and microcode of the neurons"
     ),
-    supports=frozenset({Input, Encoder, Conv, Linear, MaxPool, Reshape, IF, Integrator}),
+    supports=frozenset(
+        {Input, Encoder, Conv, Linear, MaxPool, Reshape, Concat, IF, TrackingIF, Integrator}
+    ),
     needs_integers=True,
     rate_coded_only=True,
     max_current=2**23 - 1,

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import networkx
+import numpy as np
 
-from ...ir import Conv, Encoder, Graph, Input, Integrator, Linear, Reshape, Signal
+from ...ir import (
+    Array,
+    Conv,
+    Encoder,
+    Graph,
+    Input,
+    Integrator,
+    Linear,
+    Reshape,
+    Signal,
+    TrackingIF,
+)
+from ...ir.bounds import accumulated_bounds
 from ...ir.errors import Problem
+from ...ir.neurons import SATURATION
 from ..rules import Rule
 from ..target import Target
+
+MOST_PARALLEL = 4
+"""Into so many synapses of 8 bits one with wider weights is split at most."""
+
+STATE = SATURATION
+"""Largest magnitude of what a neuron keeps and of what an event carries: 24 bits with sign. The
+models that simulate a neuron have 64 bits; what is refused here is what a chip could not hold."""
 
 
 def readout(graph: Graph, name: str) -> str:
@@ -20,14 +41,89 @@ def readout(graph: Graph, name: str) -> str:
 
 
 def eight_bit_weights(graph: Graph, target: Target) -> Iterator[Problem]:
-    """A synapse stores 8 bits with sign; Lava's processes clip what is beyond, silently."""
+    """A synapse stores 8 bits with sign; Lava's processes clip what is beyond, silently.
+
+    Where weights come from a model and not from this compiler, a few parallel synapses may make
+    up wider ones: asymmetric weights reach 255.
+    """
+    given = bool(graph.of_type(TrackingIF))
+    parallel = MOST_PARALLEL if given else 1
     for node in graph.of_type(Conv) + graph.of_type(Linear):
-        if node.weight.size and not (node.weight.min() >= -128 and node.weight.max() <= 127):
-            low, high = int(node.weight.min()), int(node.weight.max())
+        low, high = node.weight.min(initial=0), node.weight.max(initial=0)
+        if low < -128 * parallel or high > 127 * parallel:
+            several = f"{parallel} parallel Lava synapses hold" if given else "a Lava synapse holds"
             yield Problem(
-                f"{node.name}: weights reach from {low} to {high}, and a Lava synapse holds -128 "
-                "to 127",
-                "compile with --weight-bits 8",
+                f"{node.name}: weights reach from {low} to {high}, and {several} "
+                f"{-128 * parallel} to {127 * parallel}",
+                "quantise the model's weights to int8 with zero point 0"
+                if given
+                else "compile with --weight-bits 8",
+            )
+
+
+def no_digits(graph: Graph, target: Target) -> Iterator[Problem]:
+    """Every neuron sends at every step; none waits for those before it."""
+    for node in graph.of_type(TrackingIF):
+        if node.digits:
+            yield Problem(
+                f"{node.name}: sends its value digit by digit, which target {target.name} cannot",
+                "compile with --code exact and without --radix",
+            )
+
+
+def no_sequences(graph: Graph, target: Target) -> Iterator[Problem]:
+    """Samples have no axis beside their own: every one starts from rest."""
+    for node in graph.of_type(Input):
+        if node.sequence is not None:
+            yield Problem(
+                f"{node.name}: is a sequence, and target {target.name} runs single samples",
+                "compile with --target numpy",
+            )
+
+
+def accumulators(graph: Graph, target: Target) -> Iterator[Problem]:
+    """What a tracking neuron has received fits its state, for each of its synapses.
+
+    A readout adds all that ends there, and its bias. Multipliers are not part of the sums: a
+    neuron applies them to the sums at every step and does not keep the products.
+    """
+    tracking = graph.of_type(TrackingIF)
+    for name in dict.fromkeys(name for node in tracking for name in node.inputs):
+        yield from _beyond_state(graph, name, (name,), np.zeros(1, np.int64))
+    if len(tracking) == len(graph.populations):
+        for readout in graph.of_type(Integrator):
+            if readout.decoding == "sum":
+                yield from _beyond_state(graph, readout.name, readout.inputs, readout.bias)
+
+
+def _beyond_state(
+    graph: Graph, name: str, synapses: Iterable[str], bias: Array
+) -> Iterator[Problem]:
+    try:
+        bounds = [accumulated_bounds(graph, synapse) for synapse in synapses]
+    except ValueError as error:
+        yield Problem(
+            f"{name}: its currents add up without bound, because {error}",
+            "send to tracking neurons from tracking neurons, and encode samples once",
+        )
+        return
+    low, high = (sum(side) + bias.astype(np.int64) for side in zip(*bounds, strict=True))
+    bound = int(max(-low.min(), high.max()))
+    if bound > STATE:
+        yield Problem(
+            f"{name}: its currents can add up to {bound}, and 24 bits hold {STATE}",
+            "quantise the model with fewer bits",
+        )
+
+
+def messages(graph: Graph, target: Target) -> Iterator[Problem]:
+    """A payload fits the 24 bits of a message."""
+    for node in graph:
+        least, most = graph.types[node.name].payload or (0, 0)
+        if graph.types[node.name].signal is Signal.SPIKES and max(-least, most) > STATE:
+            yield Problem(
+                f"{node.name}: an event may carry {max(-least, most)}, and 24 bits hold {STATE}",
+                "lower --max-payload or --input-bits",
             )
 
 
@@ -76,6 +172,10 @@ def connected(graph: Graph, target: Target) -> Iterator[Problem]:
 
 RULES: tuple[Rule, ...] = (
     eight_bit_weights,
+    no_digits,
+    no_sequences,
+    accumulators,
+    messages,
     one_spiking_network,
     decoded_outputs,
     connected,

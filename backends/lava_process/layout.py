@@ -26,6 +26,15 @@ def to_lava(batch: Array) -> Array:
     return np.ascontiguousarray(batch.transpose(0, *range(batch.ndim - 1, 0, -1)))
 
 
+def lava_parameter(parameter: Array, rank: int) -> Array:
+    """Lay out a parameter that broadcasts to an edge so that it broadcasts to it in Lava.
+
+    >>> lava_parameter(np.ones((6, 1, 1)), 3).shape, lava_parameter(np.ones(14), 3).shape
+    ((1, 1, 6), (14, 1, 1))
+    """
+    return parameter.reshape((1,) * (rank - parameter.ndim) + parameter.shape).transpose()
+
+
 def lava_order(shape: tuple[int, ...]) -> Array:
     """Return, for each place of a flattened Lava edge, its place in the flattened graph edge.
 

@@ -1,9 +1,10 @@
-"""Convolutions as Lava's processes can hold them.
+"""Synapses as Lava's processes can hold them.
 
 Lava's ``Conv`` pads both sides alike and keeps groups, padding and kernel size in 8 bits with
 sign (lava-nc 0.10.0, ``lava/proc/conv/models.py``). Unequal padding is made equal by a kernel
 with rows of zeros, where the dilation permits; every other convolution becomes its matrix.
-Both are exact: they add zeros, or the same products in another order, in integers.
+Both are exact: they add zeros, or the same products in another order, in integers. So is the
+split of weights that 8 bits cannot hold into parallel ones that add up to them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,20 @@ from .layout import lava_order
 
 INT8_MAX = 127
 """Largest value Lava's ``Conv`` computes its geometry with."""
+
+
+def eight_bit_parts(weight: Array) -> list[Array]:
+    """Return integer weights of 8 bits with sign that add up to some integer weights.
+
+    >>> [part.tolist() for part in eight_bit_parts(np.array([3, -200, 255]))]
+    [[3, -128, 127], [0, -72, 127], [0, 0, 1]]
+    """
+    parts: list[Array] = []
+    rest = weight.astype(np.int64)
+    while not parts or rest.any():
+        parts.append(np.clip(rest, -128, 127))
+        rest = rest - parts[-1]
+    return parts
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,34 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 
-from ...ir import IF, Conv, Encoder, Graph, Integrator, Linear, MaxPool, Reshape
+from ...ir import (
+    IF,
+    Concat,
+    Conv,
+    Encoder,
+    Graph,
+    Integrator,
+    Linear,
+    MaxPool,
+    Population,
+    Reshape,
+    TrackingIF,
+)
 from ..numpy_sim.events import fan_out
 from .layout import lava_order, same_order
-from .legalize import convolution_matrix, fits_lava_conv, lava_kernel, with_equal_padding
+from .legalize import (
+    convolution_matrix,
+    eight_bit_parts,
+    fits_lava_conv,
+    lava_kernel,
+    with_equal_padding,
+)
 from .plan import (
+    ConcatPlan,
     ConvPlan,
     DelayPlan,
     DensePlan,
@@ -56,10 +76,12 @@ class _Lowering:
         for node in self.graph:
             if isinstance(node, (Conv, Linear)):
                 self._synapse(node)
-            elif isinstance(node, (IF, Integrator)):
+            elif isinstance(node, (IF, TrackingIF, Integrator)):
                 self._neurons(node)
             elif isinstance(node, (Encoder, MaxPool)):
                 self._sender(node)
+            elif isinstance(node, Concat):
+                self._join(node)
         latency = max(process.depth for process in self.processes)
         return Plan(tuple(self.processes), latency, self._listeners())
 
@@ -72,10 +94,21 @@ class _Lowering:
         depth = self.depth[wire.source] + 1
         self._add(MaxPoolPlan(name=name, wires=(wire,), shape=shape, depth=depth, node=node))
 
-    def _neurons(self, node: IF | Integrator) -> None:
+    def _join(self, node: Concat) -> None:
+        depth = max(self.depth[self._root(name)] for name in node.inputs)
+        wires = []
+        for port, name in enumerate(node.inputs):
+            wire = self._wire(name)
+            if lag := depth - self.depth[wire.source]:
+                wire = self._delayed((wire,), lag, depth)
+            wires.append(replace(wire, port=port))
+        shape = self.graph.types[node.name].shape
+        self._add(ConcatPlan(name=node.name, wires=tuple(wires), shape=shape, depth=depth))
+
+    def _neurons(self, node: IF | TrackingIF | Integrator) -> None:
         name, shape = node.name, self.graph.types[node.name].shape
         wires, depth = self._currents(node)
-        if isinstance(node, IF):
+        if isinstance(node, (IF, TrackingIF)):
             self._add(PopulationPlan(name=name, wires=wires, shape=shape, depth=depth, node=node))
         else:
             self._add(ReadoutPlan(name=name, wires=wires, shape=shape, depth=depth, node=node))
@@ -102,20 +135,25 @@ class _Lowering:
     def _needed(self) -> dict[str, int]:
         """For each synapse, how often the neuron that reads it most often reads it."""
         needed: Counter[str] = Counter()
-        for node in self.graph.of_type(IF) + self.graph.of_type(Integrator):
+        for node in self.graph.populations + self.graph.of_type(Integrator):
             for name, times in Counter(node.inputs).items():
                 needed[name] = max(needed[name], times)
         return needed
 
     def _synapse(self, node: Conv | Linear) -> None:
-        """Add one process a parallel copy; Lava forbids two wires between the same ports."""
-        count = node.copies * self.needed.get(node.name, 0)
+        """Add one process a parallel copy; Lava forbids two wires between the same ports.
+
+        Copies are also what weights of more than 8 bits are made of.
+        """
+        parts = eight_bit_parts(node.weight)
+        count = node.copies * len(parts) * self.needed.get(node.name, 0)
         lanes = [node.name, *(self._free(f"{node.name}#{i}") for i in range(1, count))][:count]
         self.lanes[node.name] = lanes
         if lanes:
-            first = self._linear(node) if isinstance(node, Linear) else self._conv(node)
-            for lane in lanes:
-                self._add(replace(first, name=lane))
+            nodes = [replace(node, weight=part) for part in parts]
+            plans = [self._linear(n) if isinstance(n, Linear) else self._conv(n) for n in nodes]
+            for lane, plan in zip(lanes, cycle(plans), strict=False):
+                self._add(replace(plan, name=lane))
 
     def _linear(self, node: Linear) -> DensePlan:
         wire = self._wire(node.inputs[0], flat=True)
@@ -162,23 +200,25 @@ class _Lowering:
             groups=equal.groups,
         )
 
-    def _currents(self, node: IF | Integrator) -> tuple[tuple[Wire, ...], int]:
+    def _currents(self, node: Population | Integrator) -> tuple[tuple[Wire, ...], int]:
         """Return the wires into a neuron, delayed to its depth."""
         depth = max(self.depth[name] for name in node.inputs)
         shape = self.graph.types[node.name].shape
         seen: Counter[str] = Counter()
         wires: list[Wire] = []
-        for name in node.inputs:
+        for place, name in enumerate(node.inputs):
             copies = len(self.lanes[name]) // self.needed[name]
             lanes = self.lanes[name][copies * seen[name] :][:copies]
             seen[name] += 1
             parallel = tuple(Wire(lane, shape) for lane in lanes)
             lag = depth - self.depth[name]
-            wires += parallel if lag == 0 else (self._delayed(parallel, lag, depth),)
+            arriving = parallel if lag == 0 else (self._delayed(parallel, lag, depth),)
+            port = place if isinstance(node, TrackingIF) else 0
+            wires += (replace(wire, port=port) for wire in arriving)
         return tuple(wires), depth
 
     def _delayed(self, wires: tuple[Wire, ...], lag: int, depth: int) -> Wire:
-        """Return one wire that carries the sum of some currents ``lag`` steps later."""
+        """Return one wire that carries the sum of what some wires carry, ``lag`` steps later."""
         if (wires, lag) not in self.delays:
             name = self._free(f"{wires[0].source}+{lag}")
             shape = wires[0].shape
@@ -189,7 +229,7 @@ class _Lowering:
     def _listeners(self) -> dict[str, tuple[Listener, ...]]:
         found: dict[str, tuple[Listener, ...]] = {}
         for node in self.graph:
-            if isinstance(node, (Encoder, IF, MaxPool)):
+            if isinstance(node, (Encoder, Population, MaxPool, Concat)):
                 found[node.name] = ()
             if isinstance(node, (Conv, Linear, MaxPool)):
                 source = self._root(node.inputs[0])

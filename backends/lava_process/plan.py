@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...ir import IF, Array, Encoder, Integrator, MaxPool
+from ...ir import IF, Array, Encoder, Integrator, MaxPool, TrackingIF
 from ...ir.shapes import Pair
 
 
@@ -18,11 +18,13 @@ class Wire:
         shape: The shape, channels first, under which the reader sees what is sent.
         flat: Whether the reader takes the values in the order in which Lava keeps the source
             (its matrix has its columns permuted), instead of under ``shape``.
+        port: Which port of the reader it ends at.
     """
 
     source: str
     shape: tuple[int, ...]
     flat: bool = False
+    port: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,7 +33,7 @@ class ProcessPlan:
 
     Attributes:
         name: Unique in its plan.
-        wires: What it reads; several wires into a process add up.
+        wires: What it reads; several wires into a port add up.
         shape: Shape of what it sends, channels first; Lava sees it reversed.
         depth: Steps by which what it sends is later than the samples.
     """
@@ -114,10 +116,18 @@ class MaxPoolPlan(ProcessPlan):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PopulationPlan(ProcessPlan):
-    """A population of neurons."""
+class ConcatPlan(ProcessPlan):
+    """Joins what arrives at its ports along the channels, in the step in which it arrives."""
 
-    node: IF
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PopulationPlan(ProcessPlan):
+    """A population of neurons.
+
+    Those of a ``TrackingIF`` read each of its synapses at a port of its own.
+    """
+
+    node: IF | TrackingIF
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,7 +157,7 @@ class Plan:
     Attributes:
         processes: In topological order.
         depth_latency: Depth of the deepest process.
-        listeners: For each source, population and max pool, the nodes that read its events.
+        listeners: For each source, population, max pool and join, the nodes that read its events.
     """
 
     processes: tuple[ProcessPlan, ...]

@@ -11,6 +11,7 @@ import numpy as np
 from ...ir import Array, Graph, Integrator
 from ...ir.errors import DataError
 from ...ir.reference import step
+from ...ir.settling import is_exact
 from ..base import Progress, Result
 from .design_rules import readout
 from .layout import to_lava
@@ -80,6 +81,7 @@ class LavaProgram:
             {key: self._decoded(name, recording) for key, name in self.graph.outputs.items()},
             recording.activity(samples),
             recording.spikes(),
+            recording.settled() if is_exact(self.graph) else None,
         )
 
     def save(self, folder: Path) -> None:
@@ -113,5 +115,6 @@ class LavaProgram:
         total = recording.total(node.name)
         decoded = np.empty(total.shape, np.float32)
         for t in range(1, self.timesteps + 1):  # in the order of ``ir.reference``
-            decoded[:, t - 1] = total[:, t - 1] * node.scale / t
+            steps = t if node.decoding == "mean" else 1
+            decoded[:, t - 1] = total[:, t - 1] * node.scale / steps
         return decoded.reshape(*decoded.shape[:2], *self.graph.types[name].shape)

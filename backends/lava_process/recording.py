@@ -18,7 +18,16 @@ from numpy.typing import DTypeLike
 from ...ir import Array
 from ..base import Activity
 from .layout import lava_shape
-from .plan import Listener, MaxPoolPlan, Plan, PopulationPlan, ReadoutPlan
+from .plan import (
+    ConcatPlan,
+    Listener,
+    MaxPoolPlan,
+    Plan,
+    PopulationPlan,
+    ProcessPlan,
+    ReadoutPlan,
+    SourcePlan,
+)
 
 
 def shared_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -37,11 +46,14 @@ class Tally:
             each listener the synaptic operations, by event and by unit.
         reach: Fan-out of each place for each listener, ``(size, listeners)``, float64.
         payloads: ``(samples, timesteps, *lava_shape)`` or None when nothing is recorded.
+        waiting: For each sample, whether a neuron has something left to send; tracking neurons
+            alone say so.
     """
 
     counts: Array
     reach: Array
     payloads: Array | None
+    waiting: Array
 
     def write(self, sample: int, step: int, events: Array) -> None:
         """Count one step's payloads, laid out as Lava has them."""
@@ -73,12 +85,14 @@ class Recording:
         self.totals: dict[str, Array] = {}
         for process in plan.processes:
             shape = (*grid, *lava_shape(process.shape))
-            if isinstance(process, (PopulationPlan, MaxPoolPlan)):
+            if isinstance(process, (PopulationPlan, MaxPoolPlan, ConcatPlan)):
                 listeners = plan.listeners[process.name]
                 counts = shared_zeros((*grid, 2 + 2 * len(listeners)), np.int64)
-                payloads = shared_zeros(shape, np.int32) if record else None
+                kept = record and not isinstance(process, ConcatPlan)
+                payloads = shared_zeros(shape, _payload_type(process)) if kept else None
                 reach = _columns(listeners, prod(process.shape))
-                self.tallies[process.name] = Tally(counts, reach, payloads)
+                waiting = shared_zeros((samples,), np.bool_)
+                self.tallies[process.name] = Tally(counts, reach, payloads, waiting)
             elif isinstance(process, ReadoutPlan):
                 self.totals[process.name] = shared_zeros(shape, np.int64)
         self.clocks = shared_zeros((len(self.totals),), np.int64)
@@ -96,6 +110,22 @@ class Recording:
             if tally.payloads is not None
         }
 
+    def settled(self) -> Array:
+        """Return the step after which no population did anything more, 0 where one was not done.
+
+        Returns:
+            ``(samples,)``, of a network of tracking neurons.
+        """
+        samples, timesteps = next(iter(self.totals.values())).shape[:2]
+        last, waiting = np.ones(samples, np.int64), np.zeros(samples, bool)
+        for process in self.plan.processes:
+            if isinstance(process, PopulationPlan):
+                tally = self.tallies[process.name]
+                sent = (tally.counts[..., 0] > 0) * np.arange(1, timesteps + 1)
+                last = np.maximum(last, sent.max(axis=1))
+                waiting |= tally.waiting
+        return np.where(waiting, 0, last)
+
     def activity(self, injected: dict[str, Array]) -> dict[str, Activity]:
         """Return what each population, max pool and synapse did.
 
@@ -104,12 +134,16 @@ class Recording:
         """
         timesteps = next(iter(self.totals.values())).shape[1]
         rows = {name: tally.counts for name, tally in self.tallies.items()}
-        for name, payloads in injected.items():
-            rows[name] = _constant(payloads, self.plan.listeners[name], timesteps)
-        sent = {name: rows[name] for name in self.tallies}
+        for source in self.plan.processes:
+            if isinstance(source, SourcePlan):
+                payloads, listeners = injected[source.name], self.plan.listeners[source.name]
+                rows[source.name] = _injected(payloads, listeners, timesteps)
+                rows[source.name][:, 1 if source.encoder.once else timesteps :] = 0
+        joins = {process.name for process in self.plan.processes if isinstance(process, ConcatPlan)}
+        sent = {name: rows[name] for name in self.tallies if name not in joins}
         done: dict[str, Activity] = {}
-        for source, counts in rows.items():
-            for place, listener in enumerate(self.plan.listeners[source]):
+        for name, counts in rows.items():
+            for place, listener in enumerate(self.plan.listeners[name]):
                 spikes, units = (sent.get(listener.name, counts)[..., i] for i in (0, 1))
                 synops, unit_synops = (counts[..., 2 + 2 * place + i] for i in (0, 1))
                 done[listener.name] = Activity(
@@ -122,15 +156,23 @@ class Recording:
         return done
 
 
+def _payload_type(process: ProcessPlan) -> DTypeLike:
+    """Return a type that holds what a process sends: long runs have many steps to keep."""
+    if isinstance(process, PopulationPlan) and max(map(abs, process.node.payload)) <= 127:
+        return np.int8
+    return np.int32
+
+
 def _columns(listeners: Iterable[Listener], size: int) -> Array:
     columns = [listener.reach.astype(np.float64) for listener in listeners]
     return np.stack(columns, axis=1) if columns else np.zeros((size, 0))
 
 
-def _constant(payloads: Array, listeners: tuple[Listener, ...], timesteps: int) -> Array:
+def _injected(payloads: Array, listeners: tuple[Listener, ...], timesteps: int) -> Array:
     """Return the rows of a tally for samples that are injected at every step."""
     counts = np.zeros((len(payloads), 1, 2 + 2 * len(listeners)), np.int64)
-    tally = Tally(counts, _columns(listeners, prod(payloads.shape[1:])), None)
+    reach, waiting = _columns(listeners, prod(payloads.shape[1:])), np.zeros(len(payloads), bool)
+    tally = Tally(counts, reach, None, waiting)
     for sample, injected in enumerate(payloads):
         tally.write(sample, 0, injected)
     return np.repeat(counts, timesteps, axis=1)

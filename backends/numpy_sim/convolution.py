@@ -33,7 +33,9 @@ def convolution(node: Conv, precision: Precision) -> Product:
 
 
 def _session(node: Conv) -> Product:
-    import onnxruntime
+    from ..onnx_runtime.library import load_onnxruntime
+
+    onnxruntime = load_onnxruntime()
     from onnx import TensorProto, helper, numpy_helper
 
     out, _, *kernel = node.weight.shape

@@ -3,6 +3,11 @@
 Importing this loads ``onnx``; ``onnxruntime`` is loaded when a session is made.
 """
 
+from ..interruption import uninterrupted
+
+with uninterrupted():
+    import onnx  # noqa: F401
+
 from .ann_export import to_onnx
 from .ann_session import AnnSession
 

@@ -12,6 +12,7 @@ from onnx import ModelProto
 from ...ir import Array, Graph
 from ...ir.errors import DataError, ExecutionError, ModelError
 from .ann_export import to_onnx
+from .library import load_onnxruntime
 
 _SEVERITY_FATAL = 4  # errors reach the user as exceptions, not as lines on standard error
 
@@ -29,11 +30,10 @@ class AnnSession:
     """
 
     def __init__(self, model: Graph | ModelProto | bytes, *, extra: Iterable[str] = ()) -> None:
-        import onnxruntime
-
         if isinstance(model, Graph):
             model = to_onnx(model, extra=extra)
         content = model if isinstance(model, bytes) else model.SerializeToString()
+        onnxruntime = load_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _SEVERITY_FATAL
         try:

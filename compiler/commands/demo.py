@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,12 +73,12 @@ def run(arguments: Namespace, console: Console) -> int:
         )
     if arguments.output:
         check_destination(Path(arguments.output))
-    with tempfile.TemporaryDirectory(prefix="snnc-demo-") as folder:
+    with scratch_folder() as folder:
         journey = travel(
             demo.model,
             (demo.calibration, demo.test[:samples], demo.labels[:samples]),
             arguments.target,
-            Path(folder) / "artifact",
+            folder / "artifact",
             console,
         )
     print_journey(journey, console)
@@ -85,6 +87,21 @@ def run(arguments: Namespace, console: Console) -> int:
         console.lines("", f"written to {arguments.output}")
     console.result(to_json(journey) | {"artifact": arguments.output})
     return 0 if journey.verification.equal else 1
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Make a folder that is gone afterwards, whenever Ctrl-C is pressed."""
+    from ...backends.interruption import uninterrupted
+
+    folders = ExitStack()
+    try:
+        with uninterrupted():
+            made = folders.enter_context(tempfile.TemporaryDirectory(prefix="snnc-demo-"))
+        yield Path(made)
+    finally:
+        with uninterrupted():
+            folders.close()
 
 
 def travel(

@@ -30,7 +30,14 @@ def fold_affine(graph: Graph) -> Graph:
     return graph
 
 
-def _fold_one(graph: Graph) -> Graph | None:
+def fold_into_sources(graph: Graph) -> Graph:
+    """Return the graph with every ``Affine`` folded that the linear map before it can take."""
+    while (folded := _fold_one(graph, readers=False)) is not None:
+        graph = folded
+    return graph
+
+
+def _fold_one(graph: Graph, *, readers: bool = True) -> Graph | None:
     for node in graph.of_type(Affine):
         before = graph[node.inputs[0]]
         if graph.only_user(before.name) is not None:
@@ -38,7 +45,7 @@ def _fold_one(graph: Graph) -> Graph | None:
                 return _merge(graph, before, node)
             if (folded := _into_source(graph, before, node)) is not None:
                 return folded
-        after = graph.only_user(node.name)
+        after = graph.only_user(node.name) if readers else None
         if isinstance(after, (Conv, Linear)) and per_channel(node.scale, graph.types[node.name]):
             return _into_reader(graph, node, after)
     return None
@@ -92,11 +99,13 @@ def _into_source(graph: Graph, source: Node, affine: Affine) -> Graph | None:
             name=affine.name,
             weight=weight,
             bias=bias + channelwise(affine.shift, type),
+            weight_scale=_scaled(source.weight_scale, scale),
         )
         return graph.replace(affine.name, folded).without_dead_nodes()
     if np.all(affine.scale == 1):
         return None  # only a shift map is left: nothing to gain
-    scaled = replace(source, weight=weight, bias=bias)
+    unit = _scaled(source.weight_scale, scale)
+    scaled = replace(source, weight=weight, bias=bias, weight_scale=unit)
     shift = replace(affine, scale=np.ones(1))
     return graph.replace(source.name, scaled).replace(affine.name, shift)
 
@@ -109,6 +118,9 @@ def _into_reader(graph: Graph, affine: Affine, reader: Conv | Linear) -> Graph:
         reader,
         inputs=affine.inputs,
         weight=reader.weight * _input_scale(reader, channelwise(affine.scale, type)),
+        weight_scale=None
+        if np.any(affine.scale != affine.scale.flat[0])
+        else _scaled(reader.weight_scale, affine.scale.reshape(-1)[:1]),
     )
     if isinstance(reader, Linear) or np.all(shift == shift[:, :1, :1]):
         added = shift.reshape(len(shift), -1)[:, 0]
@@ -126,3 +138,8 @@ def _input_scale(reader: Conv | Linear, scale: Array) -> Array:
     out, per_group = reader.weight.shape[:2]
     grouped = scale.reshape(reader.groups, per_group)
     return np.repeat(grouped, out // reader.groups, axis=0)[:, :, None, None]
+
+
+def _scaled(unit: Array | None, scale: Array) -> Array | None:
+    """Return what weights are multiples of after a scale; 0 is a multiple of anything."""
+    return None if unit is None else np.asarray(unit * np.where(scale == 0, 1, scale))

@@ -9,7 +9,8 @@ from snnc.backends import get_backend
 from snnc.backends.registry import BUILTIN
 from snnc.ir import Graph, Reshape
 from snnc.ir.errors import DesignRuleError
-from snnc.ir.reference import run
+from snnc.ir.reference import evaluate, run
+from tests.exact_graphs import AT_REST, EXACT, exact_inputs, integer_ann
 from tests.spiking_graphs import (
     SCHEDULES,
     TIMESTEPS,
@@ -73,16 +74,52 @@ def test_a_rate_coded_target_refuses_schedules_by_name(name: str, kind: str) -> 
     assert all(problem.hint for problem in caught.value.problems)
 
 
+@pytest.mark.parametrize("cap", AT_REST)
+@pytest.mark.parametrize("name", EXACT)
 @pytest.mark.parametrize("target", targets())
-def test_activity_equals_the_simulator(target: str) -> None:
-    graph = random_graph(2)
+def test_exact_networks_come_to_rest_at_the_integer_ann(target: str, name: str, cap: int) -> None:
+    graph, timesteps = EXACT[name](cap), AT_REST[cap]
+    inputs = exact_inputs(graph, 4)
+    expected, ann = run(graph, inputs, timesteps), evaluate(integer_ann(graph), inputs)
+    got = get_backend(target).lower(graph, timesteps).run(inputs, record=True)
+    assert got.spikes.keys() == expected.spikes.keys()
+    for node, trains in expected.spikes.items():
+        assert trains.any(), f"{node} never sends: the test shows nothing"
+        np.testing.assert_array_equal(got.spikes[node], trains.swapaxes(0, 1), node)
+        np.testing.assert_array_equal(trains.sum(axis=0), ann[node], node)
+    decoded = expected.outputs["y"].swapaxes(0, 1).astype(np.float32)
+    np.testing.assert_array_equal(got.decoded["y"], decoded)
+    np.testing.assert_array_equal(got.decoded["y"][:, -1], ann["y"].astype(np.float32))
+
+
+@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("target", targets())
+def test_exact_networks_that_are_cut_short(target: str, name: str) -> None:
+    """Events are still on their way when the next sample begins."""
+    graph, timesteps = EXACT[name](1), 6
+    inputs = exact_inputs(graph, 5)
+    expected = run(graph, inputs, timesteps)
+    got = get_backend(target).lower(graph, timesteps).run(inputs, record=True)
+    for node, trains in expected.spikes.items():
+        np.testing.assert_array_equal(got.spikes[node], trains.swapaxes(0, 1), node)
+    assert got.settled is not None
+    assert not got.settled.any()
+
+
+@pytest.mark.parametrize("name", ["rate", *EXACT])
+@pytest.mark.parametrize("target", targets())
+def test_activity_equals_the_simulator(target: str, name: str) -> None:
+    graph = EXACT[name](15) if name in EXACT else random_graph(2)
     inputs = random_inputs(graph, 2)
-    expected = get_backend("numpy").lower(graph, TIMESTEPS).run(inputs).activity
-    got = get_backend(target).lower(graph, TIMESTEPS).run(inputs).activity
-    assert got.keys() == expected.keys()
-    for name, counts in expected.items():
+    expected = get_backend("numpy").lower(graph, TIMESTEPS).run(inputs)
+    got = get_backend(target).lower(graph, TIMESTEPS).run(inputs)
+    assert got.activity.keys() == expected.activity.keys()
+    for node, counts in expected.activity.items():
         for field in ("spikes", "units", "synops", "unit_synops"):
-            np.testing.assert_array_equal(getattr(got[name], field), getattr(counts, field), name)
+            found = getattr(got.activity[node], field)
+            np.testing.assert_array_equal(found, getattr(counts, field), node)
+    assert (expected.settled is None) == (name == "rate")
+    assert np.array_equal(got.settled, expected.settled)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("target", targets())

@@ -163,6 +163,38 @@ def test_verify_on_lava_finds_a_changed_weight(
     assert found.json["first_difference"]["step"] >= 1
 
 
+@pytest.mark.lava
+def test_an_exact_network_on_lava(command: Command, tmp_path: Path) -> None:
+    nodes = """
+        q0 = QuantizeLinear (x, s) x0 = DequantizeLinear (q0, s)
+        h = Gemm (x0, w1) r = Relu (h)
+        q1 = QuantizeLinear (r, s) x1 = DequantizeLinear (q1, s)
+        y = Gemm (x1, w2)
+    """
+    rng = np.random.default_rng(3)
+    weights = {"w1": rng.integers(-9, 10, (6, 5)) / 8, "w2": rng.integers(-9, 10, (5, 3)) / 8}
+    for weight in weights.values():
+        weight[0, 0] = 1 / 8  # the unit of all of them
+    io = "(float[N,6] x) => (float[N,3] y)"
+    path = write_model(tmp_path / "m.onnx", nodes, io, {**weights, "s": np.array(0.125)})
+    x = rng.uniform(-1, 9, (3, 6)).astype(np.float32)
+    np.savez("x.npz", x=x)
+    compiled = command(path, "--code", "exact", "--target", "lava", "-o", "out")
+    assert compiled.status == 0, compiled.err
+    found = command("verify", "out", "--json")
+    assert (found.status, found.json["executed_on"]) == (0, "lava")
+    assert command("run", "out", "--input", "x.npz", "--output", "y.npz").status == 0
+    hidden = 0.125 * np.clip(np.rint(8 * x), 0, 255) @ weights["w1"]
+    expected = 0.125 * np.clip(np.rint(8 * hidden), 0, 255) @ weights["w2"]
+    with np.load("y.npz") as outputs:
+        np.testing.assert_array_equal(outputs["y"], expected.astype(np.float32))
+    contract = json.loads(Path("out/manifest.json").read_text())["contract"]
+    (name,) = snnc.load("out").graph.populations[0].inputs
+    (low, high), positive = contract["accumulated"][name], 8 * np.clip(weights["w1"], 0, None)
+    assert high == 255 * positive.sum(axis=0).max()
+    assert -(2**23) < low < 0
+
+
 def _turn_a_weight_round(folder: Path) -> None:
     """Change the sign of the last weight of the first synapse."""
     graph = json.loads((folder / "graph.json").read_text())

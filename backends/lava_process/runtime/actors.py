@@ -15,8 +15,6 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from itertools import product
 from multiprocessing.connection import Connection, wait
@@ -27,6 +25,7 @@ from lava.magma.compiler.channels.interfaces import Channel, ChannelType
 from lava.magma.compiler.channels.pypychannel import PyPyChannel
 from lava.magma.runtime.message_infrastructure.multiprocessing import MultiProcessing
 
+from ...interruption import uninterrupted
 from .channels import DirectChannel, UnnamedMemoryManager, fork
 
 PR_SET_PDEATHSIG = 1
@@ -156,16 +155,6 @@ def use_one_blas_thread() -> None:
             name = f"{prefix}openblas_set_num_threads{suffix}"
             if hasattr(library, name):
                 library[name](1)
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold back Ctrl-C for a while."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _live(builder: Any, reporter: Connection, parent: int) -> None:

@@ -6,6 +6,7 @@ State is int64, so no sum can wrap; what is sent is int32, as from Lava's own pr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -17,7 +18,8 @@ from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from ....ir import IF, Array, Integrator
+from ....ir import IF, Array, Integrator, TrackingIF
+from ....ir.quantized import drive, quantized
 from ....ir.reference import units
 from ..recording import Tally
 from . import processes
@@ -62,6 +64,21 @@ class FixedPointModel(PyLoihiProcessModel):  # type: ignore[misc]
         return schedule.at(self.time_step)
 
 
+class ManyPortsModel(FixedPointModel):
+    """Base of the models of ``processes.ManyPorts``."""
+
+    @classmethod
+    @cache
+    def with_ports(cls, count: int) -> type:
+        """Return this model with so many ports: Lava wants each of them declared."""
+        declared = {f"a_in{port}": RECEIVES for port in range(count)}
+        return type(f"{cls.__name__}{count}", (cls,), declared)
+
+    def receive(self) -> list[Array]:
+        """Return what arrived at each port."""
+        return [getattr(self, f"a_in{port}").recv() for port in range(self.proc_params["ports"])]
+
+
 @implements(proc=processes.SampleSource, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
@@ -73,8 +90,9 @@ class SampleSourceModel(FixedPointModel):
     def run_spk(self) -> None:
         """Do one step."""
         samples: Array = self.proc_params["samples"]
-        place = (self.time_step - 1) // self.proc_params["timesteps"]
-        self.s_out.send(samples[place] if place < len(samples) else np.zeros_like(samples[0]))
+        place, step = divmod(self.time_step - 1, self.proc_params["timesteps"])
+        silent = place >= len(samples) or (step > 0 and self.proc_params["once"])
+        self.s_out.send(np.zeros_like(samples[0]) if silent else samples[place])
 
 
 @implements(proc=processes.IntegrateAndFire, protocol=LoihiProtocol)
@@ -121,6 +139,38 @@ class IntegrateAndFireModel(FixedPointModel):
         if node.acc_max is not None:
             np.minimum(event, node.acc_max - self.acc, out=event)
         return event
+
+
+@implements(proc=processes.TrackingIntegrateAndFire, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class TrackingModel(ManyPortsModel):
+    """Sends what is missing to the quantised value of all it has received."""
+
+    s_out: Member = SENDS
+    sums: Member = STATE
+    acc: Member = STATE
+
+    def run_spk(self) -> None:
+        """Do one step; outside of all samples nothing is accumulated and nothing sent."""
+        currents = self.receive()
+        now = self.now()
+        if now is None:
+            self.s_out.send(np.zeros(self.acc.shape, np.int32))
+            return
+        if now[1] == 0:
+            self.sums[:] = 0
+            self.acc[:] = 0
+        for total, current in zip(self.sums, currents, strict=True):
+            total += current
+        node: TrackingIF = self.proc_params["node"]
+        missing = quantized(node, drive(node, list(self.sums))) - self.acc
+        event = np.clip(missing, -node.max_negative, node.max_positive)
+        self.acc += event
+        self.s_out.send(event)
+        tally: Tally = self.proc_params["tally"]
+        tally.write(*now, event)
+        tally.waiting[now[0]] = not np.array_equal(event, missing)
 
 
 @implements(proc=processes.MaxPool, protocol=LoihiProtocol)
@@ -174,6 +224,23 @@ class MaxPoolModel(FixedPointModel):
         return np.asarray(best)
 
 
+@implements(proc=processes.Concat, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class ConcatModel(ManyPortsModel):
+    """Sends what it receives, and counts it for those that read it."""
+
+    s_out: Member = SENDS
+
+    def run_spk(self) -> None:
+        """Do one step."""
+        events = np.concatenate(self.receive(), axis=-1)
+        self.s_out.send(events)
+        if (now := self.now()) is not None:
+            tally: Tally = self.proc_params["tally"]
+            tally.write(*now, events)
+
+
 @implements(proc=processes.Delay, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
@@ -205,11 +272,12 @@ class ReadoutModel(FixedPointModel):
         """Do one step."""
         current = self.a_in.recv()
         if (now := self.now()) is not None:
+            node: Integrator = self.proc_params["node"]
             if now[1] == 0:
                 self.v[:] = 0
             self.v += current
-            self.v += self.bias
-            node: Integrator = self.proc_params["node"]
+            if now[1] == 0 or node.decoding == "mean":
+                self.v += self.bias
             if node.clamp is not None:
                 np.clip(self.v, -node.clamp, node.clamp, out=self.v)
             self.proc_params["totals"][now] = self.v

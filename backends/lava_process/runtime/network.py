@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -12,9 +13,10 @@ from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
 
-from ....ir import Array
-from ..layout import lava_shape, same_order
+from ....ir import IF, Array, TrackingIF
+from ..layout import lava_parameter, lava_shape, same_order
 from ..plan import (
+    ConcatPlan,
     ConvPlan,
     DelayPlan,
     DensePlan,
@@ -29,7 +31,15 @@ from ..plan import (
 )
 from ..recording import Recording
 from .models import Schedule
-from .processes import Delay, IntegrateAndFire, MaxPool, Readout, SampleSource
+from .processes import (
+    Concat,
+    Delay,
+    IntegrateAndFire,
+    MaxPool,
+    Readout,
+    SampleSource,
+    TrackingIntegrateAndFire,
+)
 
 Port: TypeAlias = Any
 
@@ -40,10 +50,10 @@ bits above 0 mean integer payloads; their number changes nothing in a simulation
 
 
 class Ends(NamedTuple):
-    """A process and its two ports, None where it has none."""
+    """A process, the ports at which it receives and the one at which it sends, if it does."""
 
     process: Any
-    receives: Port | None
+    receives: tuple[Port, ...]
     sends: Port | None
 
 
@@ -77,7 +87,7 @@ class _Builder:
             ends[name] = self.create(process)
             for wire in process.wires:
                 port = view(ends[wire.source].sends, plans[wire.source].shape, wire)
-                port.connect(ends[name].receives)
+                port.connect(ends[name].receives[wire.port])
         return [end.process for end in ends.values()]
 
     def create(self, plan: ProcessPlan) -> Ends:
@@ -87,15 +97,17 @@ class _Builder:
             return matrix(plan)
         if isinstance(plan, DelayPlan):
             delay = Delay(name=plan.name, shape=lava_shape(plan.shape), steps=plan.steps)
-            return Ends(delay, delay.a_in, delay.a_out)
+            return Ends(delay, (delay.a_in,), delay.a_out)
         if isinstance(plan, SourcePlan):
-            samples = self.samples[plan.name]
-            source = SampleSource(name=plan.name, samples=samples, timesteps=self.timesteps)
-            return Ends(source, None, source.s_out)
+            return self.source(plan)
         if isinstance(plan, MaxPoolPlan):
             return self.max_pool(plan)
+        if isinstance(plan, ConcatPlan):
+            return self.join(plan)
         if isinstance(plan, PopulationPlan):
-            return self.population(plan)
+            if isinstance(plan.node, TrackingIF):
+                return self.tracking(plan, plan.node)
+            return self.population(plan, plan.node)
         assert isinstance(plan, ReadoutPlan)
         return self.readout(plan)
 
@@ -103,8 +115,16 @@ class _Builder:
         """Return when samples arrive at a process whose inputs have some depth."""
         return Schedule(depth + 1, self.timesteps, self.count)
 
-    def population(self, plan: PopulationPlan) -> Ends:
-        node = plan.node
+    def source(self, plan: SourcePlan) -> Ends:
+        source = SampleSource(
+            name=plan.name,
+            samples=self.samples[plan.name],
+            timesteps=self.timesteps,
+            once=plan.encoder.once,
+        )
+        return Ends(source, (), source.s_out)
+
+    def population(self, plan: PopulationPlan, node: IF) -> Ends:
         neurons = IntegrateAndFire(
             name=plan.name,
             threshold=full(node.threshold, plan.shape),
@@ -114,7 +134,18 @@ class _Builder:
             schedule=self.schedule(plan.depth),
             tally=self.recording.tallies[plan.name],
         )
-        return Ends(neurons, neurons.a_in, neurons.s_out)
+        return Ends(neurons, (neurons.a_in,), neurons.s_out)
+
+    def tracking(self, plan: PopulationPlan, node: TrackingIF) -> Ends:
+        neurons = TrackingIntegrateAndFire(
+            name=plan.name,
+            shape=lava_shape(plan.shape),
+            ports=len(node.inputs),
+            node=laid_out(node, len(plan.shape)),
+            schedule=self.schedule(plan.depth),
+            tally=self.recording.tallies[plan.name],
+        )
+        return Ends(neurons, tuple(neurons.in_ports.members), neurons.s_out)
 
     def readout(self, plan: ReadoutPlan) -> Ends:
         place = list(self.recording.totals).index(plan.name)
@@ -126,7 +157,7 @@ class _Builder:
             totals=self.recording.totals[plan.name],
             clock=self.recording.clocks[place : place + 1],
         )
-        return Ends(readout, readout.a_in, None)
+        return Ends(readout, (readout.a_in,), None)
 
     def max_pool(self, plan: MaxPoolPlan) -> Ends:
         node, (wire,) = plan.node, plan.wires
@@ -142,7 +173,17 @@ class _Builder:
             schedule=self.schedule(plan.depth - 1),
             tally=self.recording.tallies[plan.name],
         )
-        return Ends(pool, pool.s_in, pool.a_out)
+        return Ends(pool, (pool.s_in,), pool.a_out)
+
+    def join(self, plan: ConcatPlan) -> Ends:
+        join = Concat(
+            name=plan.name,
+            shapes=[lava_shape(wire.shape) for wire in plan.wires],
+            shape=lava_shape(plan.shape),
+            schedule=self.schedule(plan.depth),
+            tally=self.recording.tallies[plan.name],
+        )
+        return Ends(join, tuple(join.in_ports.members), join.s_out)
 
 
 def conv(plan: ConvPlan) -> Ends:
@@ -157,7 +198,7 @@ def conv(plan: ConvPlan) -> Ends:
         groups=plan.groups,
         num_message_bits=EIGHT_BITS["num_message_bits"],
     )
-    return Ends(process, process.s_in, process.a_out)
+    return Ends(process, (process.s_in,), process.a_out)
 
 
 def matrix(plan: DensePlan | SparsePlan) -> Ends:
@@ -165,17 +206,27 @@ def matrix(plan: DensePlan | SparsePlan) -> Ends:
     doubled = 2 * plan.weight
     if isinstance(plan, DensePlan):
         process = Dense(name=plan.name, weights=doubled, **EIGHT_BITS)
-        return Ends(process, process.s_in, process.a_out)
+        return Ends(process, (process.s_in,), process.a_out)
     size = int(np.prod(plan.shape))
     weights = csr_matrix((doubled, (plan.rows, plan.columns)), shape=(size, plan.inputs))
     process = Sparse(name=plan.name, weights=weights, **EIGHT_BITS)
-    return Ends(process, process.s_in, process.a_out.reshape(lava_shape(plan.shape)))
+    return Ends(process, (process.s_in,), process.a_out.reshape(lava_shape(plan.shape)))
 
 
 def full(parameter: Array, shape: tuple[int, ...]) -> Array:
     """Return a neuron's parameter for each neuron, laid out for Lava, int64."""
     whole = np.broadcast_to(parameter, shape).transpose()
     return np.ascontiguousarray(whole, np.int64)
+
+
+def laid_out(node: TrackingIF, rank: int) -> TrackingIF:
+    """Return a neuron whose parameters broadcast to its population as Lava keeps it."""
+    return replace(
+        node,
+        threshold=lava_parameter(node.threshold, rank),
+        bias=lava_parameter(node.bias, rank),
+        multiplier=np.stack([lava_parameter(each, rank) for each in node.multiplier]),
+    )
 
 
 def view(port: Port, sent: tuple[int, ...], wire: Wire) -> Port:

@@ -1,4 +1,4 @@
-"""Lava processes for what its library lacks: source, neuron, max pool, delay and readout.
+"""Lava processes for what its library lacks: source, neurons, max pool, join, delay and readout.
 
 Shapes are Lava's: width x height x channels. What each process computes is defined once, in
 ``ir.reference``; ``models`` computes the same in the time of a Lava network.
@@ -6,6 +6,7 @@ Shapes are Lava's: width x height x channels. What each process computes is defi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lava.magma.core.process.ports.ports import InPort, OutPort
@@ -22,10 +23,11 @@ class SampleSource(AbstractProcess):  # type: ignore[misc]
     Args:
         samples: ``(samples, *shape)``, int32.
         timesteps: Steps of one sample.
+        once: Whether a sample is sent in the first of its steps only.
     """
 
-    def __init__(self, *, samples: Array, timesteps: int, **options: Any) -> None:
-        super().__init__(samples=samples, timesteps=timesteps, **options)
+    def __init__(self, *, samples: Array, timesteps: int, once: bool, **options: Any) -> None:
+        super().__init__(samples=samples, timesteps=timesteps, once=once, **options)
         self.s_out = OutPort(shape=samples.shape[1:])
 
 
@@ -49,6 +51,38 @@ class IntegrateAndFire(AbstractProcess):  # type: ignore[misc]
         self.threshold = Var(shape=shape, init=threshold)
         self.bias = Var(shape=shape, init=bias)
         self.initial = Var(shape=shape, init=initial)
+
+
+class ManyPorts(AbstractProcess):  # type: ignore[misc]
+    """Base of processes that receive at ports ``a_in0``, ``a_in1``, ...
+
+    Args:
+        shapes: Of each port.
+    """
+
+    def __init__(self, *, shapes: Sequence[tuple[int, ...]], **options: Any) -> None:
+        super().__init__(ports=len(shapes), **options)
+        for port, shape in enumerate(shapes):
+            setattr(self, f"a_in{port}", InPort(shape=shape))
+
+
+class TrackingIntegrateAndFire(ManyPorts):
+    """The neuron of quantised networks, ``ir.quantized.TrackingIF``; not its digits.
+
+    Each synapse ends at a port of its own, because each has a multiplier of its own.
+
+    Args:
+        shape: Of the population.
+        ports: Number of synapses.
+        options: What the model needs besides: the ``node`` with its parameters laid out for
+            Lava, the ``schedule`` and the ``tally``.
+    """
+
+    def __init__(self, *, shape: tuple[int, ...], ports: int, **options: Any) -> None:
+        super().__init__(shapes=[shape] * ports, **options)
+        self.s_out = OutPort(shape=shape)
+        self.sums = Var(shape=(ports, *shape), init=0)
+        self.acc = Var(shape=shape, init=0)
 
 
 class MaxPool(AbstractProcess):  # type: ignore[misc]
@@ -86,6 +120,22 @@ class MaxPool(AbstractProcess):  # type: ignore[misc]
         self.received = Var(shape=grid, init=0)
 
 
+class Concat(ManyPorts):
+    """Joins events along the channels, which are the last axis of images and vectors.
+
+    Args:
+        shapes: Of each port.
+        shape: Of what is sent.
+        options: What the model needs besides: the ``schedule`` and the ``tally``.
+    """
+
+    def __init__(
+        self, *, shapes: Sequence[tuple[int, ...]], shape: tuple[int, ...], **options: Any
+    ) -> None:
+        super().__init__(shapes=shapes, **options)
+        self.s_out = OutPort(shape=shape)
+
+
 class Delay(AbstractProcess):  # type: ignore[misc]
     """Sends what it received ``steps`` steps ago."""
 
@@ -100,7 +150,7 @@ class Readout(AbstractProcess):  # type: ignore[misc]
     """Sums currents over a sample, ``ir.neurons.Integrator``, and writes every sum down.
 
     Args:
-        bias: Current added at every step, of full shape.
+        bias: Current added at every step, or once, of full shape.
         options: The ``node``, the ``schedule``, and the arrays ``totals`` and ``clock``.
     """
 

@@ -22,7 +22,9 @@ from . import connections, models, processes
 OWN: dict[type, type] = {
     processes.SampleSource: models.SampleSourceModel,
     processes.IntegrateAndFire: models.IntegrateAndFireModel,
+    processes.TrackingIntegrateAndFire: models.TrackingModel,
     processes.MaxPool: models.MaxPoolModel,
+    processes.Concat: models.ConcatModel,
     processes.Delay: models.DelayModel,
     processes.Readout: models.ReadoutModel,
     Sparse: PySparseModelBitAcc,
@@ -37,8 +39,10 @@ class ModelByClass(dict[Any, Any]):
     def __contains__(self, process: object) -> bool:
         return super().__contains__(type(process))
 
-    def __getitem__(self, process: object) -> Any:
-        return super().__getitem__(type(process))
+    def __getitem__(self, process: Any) -> Any:
+        model = super().__getitem__(type(process))
+        many = issubclass(model, models.ManyPortsModel)
+        return model.with_ports(process.proc_params["ports"]) if many else model
 
 
 class FixedPointConfig(Loihi2SimCfg):  # type: ignore[misc]

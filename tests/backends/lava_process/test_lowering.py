@@ -1,7 +1,9 @@
 """The plan of a graph: depths, delays, layouts and legalisation. None of it needs Lava."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +21,23 @@ from snnc.backends.lava_process.plan import (
     ProcessPlan,
     SparsePlan,
 )
-from snnc.ir import IF, Array, Conv, Encoder, Graph, Input, Integrator, Linear, Node, Reshape
+from snnc.ir import (
+    IF,
+    Array,
+    Conv,
+    Encoder,
+    Graph,
+    Input,
+    Integrator,
+    Linear,
+    Node,
+    Reshape,
+    TrackingIF,
+)
 from snnc.ir.errors import DesignRuleError
 from snnc.ir.reference import step
 from snnc.ir.types import TensorType
+from tests.exact_graphs import EXACT
 
 Graphs = dict[str, Callable[[], Graph]]
 
@@ -247,6 +262,73 @@ def test_wide_weights_are_refused() -> None:
     graph = around((3,), Linear(name="l", inputs=("e",), weight=np.array([[1, 200, -7]])))
     with pytest.raises(DesignRuleError, match="l: weights reach from -7 to 200"):
         lowered(graph)
+
+
+def exact(*changed: Node) -> Graph:
+    """Return a network of tracking neurons with some of its nodes in the place of its own."""
+    one = np.array([1])
+    nodes: list[Node] = [
+        Input(name="x", type=TensorType((600,))),
+        Encoder(name="e", inputs=("x",), scale=1.0, bounds=(0, 100), once=True),
+        Linear(name="l", inputs=("e",), weight=np.full((1, 600), 127)),
+        TrackingIF(
+            name="n",
+            inputs=("l",),
+            multiplier=np.array([[1]]),
+            threshold=one,
+            bias=0 * one,
+            low=0,
+            high=9,
+        ),
+        Linear(name="k", inputs=("n",), weight=np.array([[1], [-2]])),
+        Integrator(name="y", inputs=("k",), bias=one, scale=np.ones(1), decoding="sum"),
+    ]
+    place = {node.name: node for node in changed}
+    return Graph([place.get(node.name, node) for node in nodes], {"y": "y"})
+
+
+def test_each_synapse_of_tracking_neurons_has_a_port_of_its_own() -> None:
+    plan = lowered(EXACT["branches"](15))
+    ports = {wire.source: wire.port for wire in find(plan, "n4").wires}
+    assert ports == {"c4": 0, "s+3": 1, "d+2": 2, "s#1+3": 3}
+    assert {wire.port for wire in find(plan, "y").wires} == {0}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (
+            "e",
+            {"bounds": (-1, 256)},
+            "l: its currents can add up to 19507200, and 24 bits hold 8388607",
+        ),
+        (
+            "y",
+            {"bias": np.array([8388600])},
+            "y: its currents can add up to 8388609, and 24 bits hold 8388607",
+        ),
+        ("n", {"digits": 4}, "n: sends its value digit by digit"),
+        (
+            "e",
+            {"once": False},
+            "l: its currents add up without bound, because 'e' may send any sum of payloads",
+        ),
+        ("x", {"sequence": 0}, "x: is a sequence"),
+        ("e", {"bounds": (0, 2**23)}, "e: an event may carry 8388608"),
+        ("k", {"weight": np.array([[509], [-100]])}, "k: weights reach from -100"),
+    ],
+)
+def test_what_no_exact_network_may_have_is_refused_by_name(
+    name: str, change: dict[str, Any], message: str
+) -> None:
+    assert lowered(exact()).depth_latency == 2
+    node = replace(exact()[name], **change)
+    with pytest.raises(DesignRuleError) as error:
+        lowered(exact(node))
+    problems = {problem.message: problem.hint for problem in error.value.problems}
+    (hint,) = (hint for text, hint in problems.items() if text.startswith(message))
+    assert hint
+    assert "--weight-bits" not in hint
 
 
 def test_every_other_broken_rule_is_named() -> None:

@@ -7,9 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from examples.benchmarks.quantized_graphs import quantized_graph, quantized_inputs
 from snnc.backends.lava_process import LavaBackend, LavaProgram
 from snnc.backends.lava_process.lowering import plan
 from snnc.backends.numpy_sim import NumpyBackend
+from snnc.compiler.passes.to_exact import ToExact
+from snnc.compiler.passes.to_integer import ToInteger
+from snnc.compiler.pipeline import SIMPLIFY, run_passes
 from snnc.ir import (
     IF,
     Array,
@@ -23,7 +27,9 @@ from snnc.ir import (
     reference,
 )
 from snnc.ir.errors import DataError
+from snnc.ir.settling import settling_bound
 from snnc.ir.types import TensorType
+from tests.exact_graphs import EXACT, exact_inputs
 
 pytestmark = [
     pytest.mark.lava,
@@ -127,6 +133,28 @@ def test_fast_and_stock_models_agree_where_lava_wraps_and_float32_rounds() -> No
     np.testing.assert_array_equal(fast["y"][:, 0], wrapped.astype("f4"))
     assert np.abs(expected["y"]).max() > 2**24
     assert np.abs(expected["z"]).max() > 2**23
+
+
+def test_tracking_neurons_on_the_connections_of_lava() -> None:
+    graph = EXACT["pooled"](1)
+    x = exact_inputs(graph, 4)
+    program = LavaBackend().lower(graph, 6)
+    fast, stock = (program.run(x, record=True, fast=fast) for fast in (True, False))
+    np.testing.assert_array_equal(fast.decoded["y"], stock.decoded["y"])
+    for name, payloads in fast.spikes.items():
+        np.testing.assert_array_equal(payloads, stock.spikes[name], name)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 5])
+def test_quantised_graphs_end_at_their_integers(seed: int) -> None:
+    integers = ToInteger()(run_passes(quantized_graph(seed), SIMPLIFY))
+    spiking, x = ToExact(15)(integers), quantized_inputs(integers, seed)
+    timesteps = settling_bound(spiking)
+    result = LavaBackend().lower(spiking, timesteps).run(x)
+    expected = reference.evaluate(integers, x)[integers.outputs["y"]]
+    np.testing.assert_array_equal(result.decoded["y"][:, -1], expected.astype("f4"))
+    assert result.settled is not None
+    assert result.settled.all()
 
 
 def test_runs_in_a_thread(graphs: Graphs, samples: Samples) -> None:

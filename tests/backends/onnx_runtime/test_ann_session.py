@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from itertools import product
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnc.backends.onnx_runtime import AnnSession, to_onnx
+from snnc.backends.onnx_runtime.library import NO_TELEMETRY
 from snnc.ir import (
     Add,
     Affine,
@@ -223,3 +228,11 @@ def test_failures_while_running(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ExecutionError, match="ONNX Runtime failed"):
         AnnSession(model).run({"x": np.ones((1, 4))})
     assert capfd.readouterr().err == ""
+
+
+def test_onnx_runtime_keeps_no_session_of_telemetry(tmp_path: Path) -> None:
+    code = "from snnc.backends.onnx_runtime.library import load_onnxruntime; load_onnxruntime()"
+    unset = {name: value for name, value in os.environ.items() if name != NO_TELEMETRY}
+    environment = {**unset, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert not list(tmp_path.iterdir())
