@@ -34,23 +34,33 @@ Rounding = Literal["half_even", "half_up", "floor"]
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Quantize(Node):
-    """``q = clip(round(x / scale), low, high)``, ties to even, in float32 as ONNX computes it.
+    """``q = clip(round((gain x + shift) / scale), low, high)``, ties to even.
+
+    The quotient is computed in float32, as ONNX does.
 
     Attributes:
         scale: ANN units of one step, > 0.
         low: Smallest value: that of the type less the zero point.
         high: Largest value, likewise.
+        gain: What the model multiplies its input by before it quantises it; broadcastable to
+            the shape, e.g. ``(channels, 1, 1)``.
+        shift: What it then adds; likewise.
     """
 
     scale: float
     low: int
     high: int
+    gain: Array = field(default_factory=lambda: np.ones(1))
+    shift: Array = field(default_factory=lambda: np.zeros(1))
 
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 1)
         expect_signal(self.name, inputs[0], Signal.REAL)
         if not self.scale > 0 or self.low >= self.high:
             raise ShapeError(f"{self.name}: needs scale > 0 and low < high")
+        for parameter in (self.gain, self.shift):
+            if not broadcasts_to(parameter.shape, inputs[0].shape):
+                raise ShapeError(f"{self.name}: {parameter.shape} does not fit {inputs[0]}")
         return TensorType(inputs[0].shape, Signal.INTEGER, (self.low, self.high))
 
 
