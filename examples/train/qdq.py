@@ -5,10 +5,11 @@ each output channel, a bias is int32 in units of input scale times weight scale,
 passes QuantizeLinear and DequantizeLinear. Batch normalisation is in the scales and the bias: it
 multiplies a channel by one number, so the integers stay what was trained.
 
-Types are the smallest that hold the levels: int4 and uint4 (opset 21) up to 4 bits, else int8 and
-uint8. Where the levels end before the type does, as 0 to 3 in uint4, a Clip at the last level
-stands in front of QuantizeLinear. The bound divided by the scale rounds to that level again, so the
-levels are exactly those trained.
+Weights have the smallest type that holds their levels: int4 (opset 21) up to 4 bits, else int8.
+Activations have uint4 where they have all its levels, else uint8. Where the levels end before the
+type does, as 0 to 3 in uint8, a Clip at the last level stands in front of QuantizeLinear. The bound
+divided by the scale rounds to that level again, so the levels are exactly those trained. (The Clip
+is not combined with uint4: ONNX Runtime 1.31 refuses that pair when it optimises the graph.)
 """
 
 from __future__ import annotations
@@ -59,9 +60,16 @@ class Writer:
         return name
 
     def quantize(self, name: str, x: str, quantizer: Quantizer) -> str:
-        """QuantizeLinear and DequantizeLinear, with a Clip in front if levels end early."""
+        """QuantizeLinear and DequantizeLinear, with a Clip in front if levels end early.
+
+        Args:
+            name: The name of the dequantised tensor.
+            x: What is quantised.
+            quantizer: Its levels begin at 0.
+        """
         low, high = quantizer.low, quantizer.high
-        type = smallest_type(low, high)
+        exact = [kind for kind, bounds in TYPES.items() if bounds == (low, high)]
+        type = exact[0] if exact else TensorProto.UINT8
         step = np.asarray(float(quantizer.step.detach()))
         scale = self.constant(f"{name}.scale", step, TensorProto.FLOAT)
         zero = self.constant(f"{name}.zero", np.zeros((), np.int64), type)
