@@ -36,14 +36,15 @@ class Encoder(Node):
     With a scale the sample is quantised once, ``q = clip(round(x / scale), -limit, limit)``
     with ties to even and ``limit = 2**(bits - 1) - 1``; without one it is injected as it is.
     A model that quantises its input itself has bounds of its own, and is quantised in float32,
-    as ONNX does; what it multiplies and adds before that is done here as well. Events of an encoder carry more than one bit, so its synapses count as MACs.
+    as ONNX does; what it multiplies and adds before that is done here as well.
+    Events of an encoder carry more than one bit, so its synapses count as MACs.
 
     Attributes:
         scale: ANN units of one step of the quantiser, or None for an analog payload.
         bits: Width of the signed integer payload.
         once: Whether the sample is injected at the first step only.
         bounds: Smallest and largest payload, or None for plus and minus ``limit``.
-        gain: What the sample is multiplied by first; broadcastable to its shape.
+        gain: What the sample is multiplied by first; broadcastable to its shape, or None.
         shift: What is then added; likewise.
     """
 
@@ -51,8 +52,8 @@ class Encoder(Node):
     bits: int = 8
     once: bool = False
     bounds: tuple[int, int] | None = None
-    gain: Array = field(default_factory=lambda: np.ones(1))
-    shift: Array = field(default_factory=lambda: np.zeros(1))
+    gain: Array | None = None
+    shift: Array | None = None
 
     @property
     def limit(self) -> int:
@@ -63,7 +64,7 @@ class Encoder(Node):
         expect_inputs(self.name, inputs, 1)
         expect_signal(self.name, inputs[0], Signal.REAL)
         for parameter in (self.gain, self.shift):
-            if not broadcasts_to(parameter.shape, inputs[0].shape):
+            if parameter is not None and not broadcasts_to(parameter.shape, inputs[0].shape):
                 raise ShapeError(f"{self.name}: {parameter.shape} does not fit {inputs[0]}")
         payload = None if self.scale is None else self.bounds or (-self.limit, self.limit)
         return TensorType(inputs[0].shape, Signal.SPIKES, payload)

@@ -43,15 +43,15 @@ class Quantize(Node):
         low: Smallest value: that of the type less the zero point.
         high: Largest value, likewise.
         gain: What the model multiplies its input by before it quantises it; broadcastable to
-            the shape, e.g. ``(channels, 1, 1)``.
-        shift: What it then adds; likewise.
+            the shape, e.g. ``(channels, 1, 1)``; None for 1.
+        shift: What it then adds; likewise, None for 0.
     """
 
     scale: float
     low: int
     high: int
-    gain: Array = field(default_factory=lambda: np.ones(1))
-    shift: Array = field(default_factory=lambda: np.zeros(1))
+    gain: Array | None = None
+    shift: Array | None = None
 
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 1)
@@ -59,7 +59,7 @@ class Quantize(Node):
         if not self.scale > 0 or self.low >= self.high:
             raise ShapeError(f"{self.name}: needs scale > 0 and low < high")
         for parameter in (self.gain, self.shift):
-            if not broadcasts_to(parameter.shape, inputs[0].shape):
+            if parameter is not None and not broadcasts_to(parameter.shape, inputs[0].shape):
                 raise ShapeError(f"{self.name}: {parameter.shape} does not fit {inputs[0]}")
         return TensorType(inputs[0].shape, Signal.INTEGER, (self.low, self.high))
 

@@ -27,9 +27,8 @@ def _(node: Encoder, inputs: list[Array], state: State, t: int) -> Array:
 
 def _normalised(node: Encoder | Quantize, x: Array) -> Array:
     """Return a sample as the model has it when it quantises it."""
-    if np.all(node.gain == 1) and not np.any(node.shift):
-        return x
-    return np.asarray(x * node.gain + node.shift)
+    x = x if node.gain is None else x * node.gain
+    return x if node.shift is None else x + node.shift
 
 
 def _in_steps(x: Array, scale: float, low: int, high: int) -> Array:
