@@ -20,6 +20,7 @@ import numpy as np
 from ...ir import (
     IF,
     Array,
+    Concat,
     Conv,
     DifferentialIF,
     Encoder,
@@ -43,7 +44,7 @@ from ..rules import check
 from ..target import Target
 from .convolution import Precision, Product
 from .events import activity, fan_out
-from .kernels import max_pool, population, product, stepwise, synapse
+from .kernels import in_step, max_pool, population, product, stepwise, synapse
 
 BLOCK_BYTES = 1 << 23
 """Size of the largest edge of one block of samples, in float32. Small blocks stay in the cache,
@@ -54,7 +55,7 @@ TARGET = Target(
     summary="event simulator in NumPy; runs everywhere, equal to the reference spike for spike",
     supports=frozenset(
         [
-            *(Input, Encoder, Conv, Linear, MaxPool, Reshape, IF, Integrator),
+            *(Input, Encoder, Concat, Conv, Linear, MaxPool, Reshape, IF, Integrator),
             *(DifferentialIF, RadixIF, TwoPhaseIF),
         ]
     ),
@@ -202,6 +203,8 @@ class NumpyProgram:
             return np.concatenate([payload, silence])
         if isinstance(node, Reshape):
             return arguments[0].reshape(*arguments[0].shape[:2], *node.shape)
+        if isinstance(node, Concat):
+            return np.concatenate(in_step(arguments), axis=2)
         if isinstance(node, (Conv, Linear)):
             name = node.name
             return synapse(node, arguments[0], self._exact[name], self._products[name])

@@ -64,6 +64,12 @@ def synapse(
     return currents.reshape(*payloads.shape[:2], *currents.shape[1:])
 
 
+def in_step(blocks: Sequence[Array]) -> list[Array]:
+    """Return blocks of payloads with one number of time steps, also those that do not change."""
+    steps = max(len(block) for block in blocks)
+    return [np.broadcast_to(block, (steps, *block.shape[1:])) for block in blocks]
+
+
 def population(
     node: IF, currents: Sequence[Array], timesteps: int, precision: Precision = np.float64
 ) -> Array:
