@@ -34,16 +34,19 @@ from ...ir import (
     RadixIF,
     Reshape,
     Signal,
+    TrackingIF,
     TwoPhaseIF,
     latency,
 )
 from ...ir.bounds import is_quantized, largest_current, membrane_bound
 from ...ir.reference import step
+from ...ir.settling import is_exact
 from ..base import Activity, Progress, Result
 from ..rules import check
 from ..target import Target
 from .convolution import Precision, Product
 from .events import activity, fan_out
+from .exact import ExactRun
 from .kernels import in_step, max_pool, population, product, stepwise, synapse
 
 BLOCK_BYTES = 1 << 23
@@ -56,7 +59,7 @@ TARGET = Target(
     supports=frozenset(
         [
             *(Input, Encoder, Concat, Conv, Linear, MaxPool, Reshape, IF, Integrator),
-            *(DifferentialIF, RadixIF, TwoPhaseIF),
+            *(DifferentialIF, RadixIF, TrackingIF, TwoPhaseIF),
         ]
     ),
 )
@@ -107,7 +110,7 @@ class NumpyProgram:
 
     def _prepare(self) -> None:
         """Make what is made once, before threads share it."""
-        _ = self._products, self._reach, self._states
+        _ = self._products, self._reach, self._states, self._comes_to_rest
 
     @cached_property
     def _reach(self) -> dict[str, Array]:
@@ -165,11 +168,20 @@ class NumpyProgram:
         return node
 
     @cached_property
+    def _comes_to_rest(self) -> bool:
+        return is_exact(self.graph)
+
+    @cached_property
     def _block_size(self) -> int:
         largest = max(type.size for type in self.graph.types.values())
+        if self._comes_to_rest:  # advanced step by step
+            return int(max(1, BLOCK_BYTES // (4 * largest)))
         return int(max(1, BLOCK_BYTES // (4 * self.steps * largest)))
 
     def _run_block(self, inputs: Mapping[str, Array], record: bool) -> Result:
+        if self._comes_to_rest:
+            run = ExactRun(self.graph, self._products, self._exact, self._reach, self.steps)
+            return run.run(inputs, record=record)
         values: dict[str, Array] = {}
         counted: dict[str, Activity] = {}
         spikes: dict[str, Array] = {}
@@ -282,4 +294,7 @@ def _joined(parts: list[Result]) -> Result:
             for name in first.activity
         },
         {name: join([part.spikes[name] for part in parts]) for name in first.spikes},
+        join([settled for part in parts if (settled := part.settled) is not None])
+        if first.settled is not None
+        else None,
     )

@@ -166,9 +166,9 @@ def _payload_type(node: Population) -> type[np.generic]:
 def max_pool(node: MaxPool, payloads: Array) -> Array:
     """Return the telescoping maximum of a block of payloads; see ``ir.MaxPool``."""
     if len(payloads) == 1:  # constant input: the maximum grows by the same amount every step
-        return _window_maximum(node, payloads[0])[None]
+        return window_maximum(node, payloads[0])[None]
     received = np.cumsum(payloads, axis=0, dtype=_accumulator(payloads))
-    maxima = np.stack([_window_maximum(node, frame) for frame in received])
+    maxima = np.stack([window_maximum(node, frame) for frame in received])
     return np.diff(maxima, axis=0, prepend=np.zeros_like(maxima[:1])).astype(payloads.dtype)
 
 
@@ -176,7 +176,8 @@ def _accumulator(payloads: Array) -> type[np.generic]:
     return np.int32 if is_integer(payloads) else np.float64
 
 
-def _window_maximum(node: MaxPool, frames: Array) -> Array:
+def window_maximum(node: MaxPool, frames: Array) -> Array:
+    """Return the maximum of each window of frames ``(frames, *shape)``."""
     fill = np.iinfo(frames.dtype).min if is_integer(frames) else -np.inf
     taps = window_taps(padded(frames, node.padding, fill), node.kernel, node.stride, node.dilation)
     maximum = taps[0][1].copy()
