@@ -99,7 +99,11 @@ class Comparison:
     skipped: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the result as one JSON object; without a run everything is null."""
+        """Return the result as one JSON object; without a run everything is null.
+
+        ``max_difference_lsb`` is the largest difference that arises at one layer, from equal
+        inputs; ``max_carried_lsb`` also counts what differences in earlier layers lead to.
+        """
         if self.skipped:
             return {"equal": None, "skipped": self.skipped}
         total = {
@@ -109,8 +113,8 @@ class Comparison:
         return {
             "equal": not total["differing"] and not self.differing_outputs,
             "differing_values": total["differing"],
-            "max_difference_lsb": max((layer.largest for layer in self.layers), default=0),
-            "max_arising_lsb": max((layer.arising for layer in self.layers), default=0),
+            "max_difference_lsb": max((layer.arising for layer in self.layers), default=0),
+            "max_carried_lsb": max((layer.largest for layer in self.layers), default=0),
             "values_compared": total["values"],
             "ties": total["ties"],
             "rounding": total["rounding"],
@@ -237,9 +241,10 @@ class Runtime:
             return tie, np.asarray((below <= actual) & (actual <= above))
         assert isinstance(node, Requantize)
         total = drive(node, [values[name] for name in node.inputs])
-        slack = self._slack(node, values).astype(np.int64) + 1
-        below, above = quantized(node, total - slack), quantized(node, total + slack)
-        near = (below <= actual) & (actual <= above)
+        units = self._slack(node, values).astype(np.int64) + 1
+        near = (quantized(node, total - units) <= actual) & (
+            actual <= quantized(node, total + units)
+        )
         if node.edges is not None:
             return np.isin(total, node.edges), near
         return 2 * (total % node.threshold) == node.threshold, near
@@ -250,12 +255,12 @@ class Runtime:
         taps = 0
         for multiplier, name in zip(node.multiplier, node.inputs, strict=True):
             synapse = self.ann.graph[name]
-            magnitude = np.abs(values[name]).astype(np.float64)
+            magnitude: Array = np.abs(np.asarray(values[name], np.float64))
             if isinstance(synapse, (Conv, Linear)):
                 taps = max(taps, int(synapse.weight[0].size))
                 positive = replace(synapse, weight=np.abs(synapse.weight), name="magnitude")
                 read = np.abs(working(values[synapse.inputs[0]], synapse.weight))
-                magnitude = step(positive, [read], {}, 1).astype(np.float64)
+                magnitude = np.asarray(step(positive, [read], {}, 1), np.float64)
             size = np.asarray(size + np.abs(multiplier) * magnitude)
         return np.asarray((taps + FURTHER) * UNIT * size)
 

@@ -25,8 +25,8 @@ from .float_rounding import Comparison, Runtime
 from .integer_ann import IntegerANN
 from .network import Network
 
-PAYLOADS = 1 << 26
-"""Most payloads that are kept at a time."""
+PAYLOADS = 1 << 28
+"""Most payloads that are kept at a time; those after the network has settled are never touched."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +205,8 @@ def differences(
         result: What the network did, payloads included.
     """
     outputs = {name: key for key, name in network.graph.outputs.items()}
+    settled = result.settled
+    moved = settled.max() if settled is not None and settled.all() else network.steps
     for node in network.graph:
         if isinstance(node, Encoder):
             arguments = [np.asarray(samples[name], np.float64) for name in node.inputs]
@@ -212,7 +214,7 @@ def differences(
         elif node.name in result.spikes:
             # Of a sequence, the payloads of the last element are the last ones.
             sent = result.spikes[node.name][:, -network.steps :]
-            actual = sent.sum(axis=1, dtype=np.int64)
+            actual = sent[:, :moved].sum(axis=1, dtype=np.int64)
         elif node.name in outputs:
             actual = result.decoded[outputs[node.name]][:, -1]
         else:

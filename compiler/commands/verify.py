@@ -103,9 +103,9 @@ def describe_runtime(found: Comparison) -> list[str]:
         return [f"ONNX Runtime (float32): equal in all {said['values_compared']} values"]
     return [
         f"ONNX Runtime (float32): {said['differing_values']} of {said['values_compared']} values "
-        f"differ, by {said['max_difference_lsb']} levels at most; {said['ties']} arose at ties, "
-        f"{said['rounding']} from rounding, {said['unexplained']} from something else, the others "
-        "were carried in"
+        f"differ: {said['ties']} arose at ties, {said['rounding']} from rounding, "
+        f"{said['unexplained']} from something else, by {said['max_difference_lsb']} levels at "
+        f"most; the others were carried in, by {said['max_carried_lsb']} levels at most"
     ]
 
 

@@ -33,6 +33,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...ir import (
+    Affine,
     Array,
     Concat,
     Dequantize,
@@ -139,8 +140,8 @@ class _Conversion(IntegerSums):
                 "quantise it so that 0 is one of its levels",
             )
             return self.stand_in(node)
-        if isinstance(self.ann[node.inputs[0]], Input):
-            return self.quantised_input(node, low, high)
+        if (read := self.normalised_input(node.inputs[0])) is not None:
+            return self.quantised_input(node, low, high, *read)
         sums = self.sums(node.inputs[0])
         if node.function != "identity" and node.step.size > 1:
             self.refuse(
@@ -161,7 +162,36 @@ class _Conversion(IntegerSums):
         step = aligned(node.step.astype(np.float64), len(self.ann.types[node.name].shape))
         return Levels(requantised.name, step, low, high)
 
-    def quantised_input(self, node: Staircase, low: int, high: int) -> Levels:
+    def normalised_input(self, name: str) -> tuple[str, Array | None, Array | None] | None:
+        """Return an input that a value is, with what it is multiplied by and what is added.
+
+        Returns:
+            The input's name, gain and shift (None for 1 and 0), or None where the value is
+            computed from something else.
+        """
+        gain, shift = np.ones(1), np.zeros(1)
+        node = self.ann[name]
+        while isinstance(node, Affine):
+            shift = np.asarray(shift + gain * node.shift)
+            gain = np.asarray(gain * node.scale)
+            node = self.ann[node.inputs[0]]
+        if not isinstance(node, Input):
+            return None
+        return (
+            node.name,
+            None if np.all(gain == 1) else gain,
+            shift if np.any(shift) else None,
+        )
+
+    def quantised_input(
+        self,
+        node: Staircase,
+        low: int,
+        high: int,
+        source: str,
+        gain: Array | None,
+        shift: Array | None,
+    ) -> Levels:
         plain = (node.rounding, node.offset, node.function) == ("half_even", 0.0, "identity")
         if node.step.size > 1 or not plain:
             self.refuse(
@@ -171,7 +201,13 @@ class _Conversion(IntegerSums):
             )
         scale = float(node.step.flat[0])
         made = Quantize(
-            name=self.free(node.name), inputs=node.inputs, scale=scale, low=low, high=high
+            name=self.free(node.name),
+            inputs=(source,),
+            scale=scale,
+            low=low,
+            high=high,
+            gain=gain,
+            shift=shift,
         )
         self.add(made)
         return Levels(
