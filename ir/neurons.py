@@ -36,16 +36,15 @@ class Encoder(Node):
     With a scale the sample is quantised once, ``q = clip(round(x / scale), -limit, limit)``
     with ties to even and ``limit = 2**(bits - 1) - 1``; without one it is injected as it is.
     A model that quantises its input itself has bounds of its own, and is quantised in float32,
-    as ONNX does; what it multiplies and adds before that is done here as well.
-    Events of an encoder carry more than one bit, so its synapses count as MACs.
+    as ONNX does. Events of an encoder carry more than one bit, so its synapses count as MACs.
 
     Attributes:
         scale: ANN units of one step of the quantiser, or None for an analog payload.
         bits: Width of the signed integer payload.
         once: Whether the sample is injected at the first step only.
         bounds: Smallest and largest payload, or None for plus and minus ``limit``.
-        gain: What the sample is multiplied by first; broadcastable to its shape, or None.
-        shift: What is then added; likewise.
+        gain: The sample is multiplied by this before; broadcastable to the shape. None for 1.
+        shift: Likewise added after that; None for 0. Both normalise an input as the model does.
     """
 
     scale: float | None = None
@@ -63,9 +62,7 @@ class Encoder(Node):
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 1)
         expect_signal(self.name, inputs[0], Signal.REAL)
-        for parameter in (self.gain, self.shift):
-            if parameter is not None and not broadcasts_to(parameter.shape, inputs[0].shape):
-                raise ShapeError(f"{self.name}: {parameter.shape} does not fit {inputs[0]}")
+        expect_normalisation(self.name, inputs[0].shape, self.gain, self.shift)
         payload = None if self.scale is None else self.bounds or (-self.limit, self.limit)
         return TensorType(inputs[0].shape, Signal.SPIKES, payload)
 
@@ -229,6 +226,13 @@ def expect_currents(name: str, inputs: tuple[TensorType, ...]) -> tuple[int, ...
         if type.shape != inputs[0].shape:
             raise ShapeError(f"{name}: currents {inputs[0]} and {type} differ in shape")
     return inputs[0].shape
+
+
+def expect_normalisation(name: str, shape: tuple[int, ...], *parameters: Array | None) -> None:
+    """Raise ``ShapeError`` unless all that are there fit the shape of an input."""
+    for parameter in parameters:
+        if parameter is not None and not broadcasts_to(parameter.shape, shape):
+            raise ShapeError(f"{name}: a parameter of shape {parameter.shape} does not fit {shape}")
 
 
 def expect_parameters(name: str, shape: tuple[int, ...], *parameters: Array) -> None:

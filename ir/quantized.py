@@ -21,7 +21,7 @@ from typing import Literal, final
 import numpy as np
 
 from .errors import ShapeError
-from .neurons import Population, expect_currents
+from .neurons import Population, expect_currents, expect_normalisation
 from .node import Node
 from .ops import broadcasts_to
 from .shapes import expect_inputs, expect_signal
@@ -34,17 +34,14 @@ Rounding = Literal["half_even", "half_up", "floor"]
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Quantize(Node):
-    """``q = clip(round((gain x + shift) / scale), low, high)``, ties to even.
-
-    The quotient is computed in float32, as ONNX does.
+    """``q = clip(round(x / scale), low, high)``, ties to even, in float32 as ONNX computes it.
 
     Attributes:
         scale: ANN units of one step, > 0.
         low: Smallest value: that of the type less the zero point.
         high: Largest value, likewise.
-        gain: What the model multiplies its input by before it quantises it; broadcastable to
-            the shape, e.g. ``(channels, 1, 1)``; None for 1.
-        shift: What it then adds; likewise, None for 0.
+        gain: The input is multiplied by this before; broadcastable to the shape. None for 1.
+        shift: Likewise added after that; None for 0.
     """
 
     scale: float
@@ -56,11 +53,9 @@ class Quantize(Node):
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 1)
         expect_signal(self.name, inputs[0], Signal.REAL)
+        expect_normalisation(self.name, inputs[0].shape, self.gain, self.shift)
         if not self.scale > 0 or self.low >= self.high:
             raise ShapeError(f"{self.name}: needs scale > 0 and low < high")
-        for parameter in (self.gain, self.shift):
-            if parameter is not None and not broadcasts_to(parameter.shape, inputs[0].shape):
-                raise ShapeError(f"{self.name}: {parameter.shape} does not fit {inputs[0]}")
         return TensorType(inputs[0].shape, Signal.INTEGER, (self.low, self.high))
 
 

@@ -26,9 +26,9 @@ def _(node: Encoder, inputs: list[Array], state: State, t: int) -> Array:
 
 
 def _normalised(node: Encoder | Quantize, x: Array) -> Array:
-    """Return a sample as the model has it when it quantises it."""
-    x = x if node.gain is None else x * node.gain
-    return x if node.shift is None else x + node.shift
+    """Return ``gain * x + shift``, float64 where there is either."""
+    scaled = x if node.gain is None else x * node.gain.astype(np.float64)
+    return scaled if node.shift is None else scaled + node.shift.astype(np.float64)
 
 
 def _in_steps(x: Array, scale: float, low: int, high: int) -> Array:

@@ -118,6 +118,8 @@ def describe(network: Network) -> list[str]:
     bits = options["weight_bits"]
     weights = f"{bits}-bit weights" if bits else "real weights"
     numbers = f"{weights}, {options['input_bits']}-bit input" if bits else weights
+    if report["settling_bound"]:
+        numbers = "integers, as the model quantises them"
     rows = [
         ("target", network.target),
         ("code", f"{options['code']}, {payloads(network.graph)}"),
@@ -131,6 +133,8 @@ def describe(network: Network) -> list[str]:
             f"{sizes['weights']} weights",
         ),
     ]
+    if report["settling_bound"]:
+        rows.append(("at rest", f"after {report['settling_bound']} steps at most, then exact"))
     lines = [f"{title:12} {text}" for title, text in rows]
     lines += [f"cut off      {text}" for text in report["cut"]]
     if report["approximations"]:

@@ -35,10 +35,14 @@ import numpy as np
 from ...ir import (
     Affine,
     Array,
+    AveragePool,
+    Clip,
     Concat,
+    Conv,
     Dequantize,
     Graph,
     Input,
+    Linear,
     MaxPool,
     Node,
     Quantize,
@@ -85,8 +89,10 @@ class _Conversion(IntegerSums):
     def result(self) -> Graph:
         self.nodes += self.ann.of_type(Input)
         for node in self.ann:  # in order, so that no chain of values is deep in recursion
-            if self.is_quantised(node.name):
+            if self.is_quantised(node.name) or isinstance(node, Clip):
                 self.levels(node.name)
+            elif isinstance(node, (Conv, Linear, AveragePool)):
+                self.sums(node.name)
         outputs = {key: self.output(name) for key, name in self.ann.outputs.items()}
         if self.problems:
             found = [p for name in self.ann.nodes for p in self.problems.get(name, {}).values()]
@@ -140,8 +146,8 @@ class _Conversion(IntegerSums):
                 "quantise it so that 0 is one of its levels",
             )
             return self.stand_in(node)
-        if (read := self.normalised_input(node.inputs[0])) is not None:
-            return self.quantised_input(node, low, high, *read)
+        if (normalised := self.normalised_input(node.inputs[0])) is not None:
+            return self.quantised_input(node, normalised, low, high)
         sums = self.sums(node.inputs[0])
         if node.function != "identity" and node.step.size > 1:
             self.refuse(
@@ -162,36 +168,21 @@ class _Conversion(IntegerSums):
         step = aligned(node.step.astype(np.float64), len(self.ann.types[node.name].shape))
         return Levels(requantised.name, step, low, high)
 
-    def normalised_input(self, name: str) -> tuple[str, Array | None, Array | None] | None:
-        """Return an input that a value is, with what it is multiplied by and what is added.
-
-        Returns:
-            The input's name, gain and shift (None for 1 and 0), or None where the value is
-            computed from something else.
-        """
-        gain, shift = np.ones(1), np.zeros(1)
+    def normalised_input(self, name: str) -> Affine | None:
+        """Return a value as an affine function of an input, if it is one."""
         node = self.ann[name]
-        while isinstance(node, Affine):
-            shift = np.asarray(shift + gain * node.shift)
-            gain = np.asarray(gain * node.scale)
-            node = self.ann[node.inputs[0]]
-        if not isinstance(node, Input):
+        if isinstance(node, Input):
+            one, zero = np.ones(1), np.zeros(1)
+            return Affine(name=name, inputs=(name,), scale=one, shift=zero)
+        if not isinstance(node, Affine):
             return None
-        return (
-            node.name,
-            None if np.all(gain == 1) else gain,
-            shift if np.any(shift) else None,
-        )
+        inner = self.normalised_input(node.inputs[0])
+        if inner is None:
+            return None
+        shift = node.scale * inner.shift + node.shift
+        return replace(inner, scale=node.scale * inner.scale, shift=shift)
 
-    def quantised_input(
-        self,
-        node: Staircase,
-        low: int,
-        high: int,
-        source: str,
-        gain: Array | None,
-        shift: Array | None,
-    ) -> Levels:
+    def quantised_input(self, node: Staircase, read: Affine, low: int, high: int) -> Levels:
         plain = (node.rounding, node.offset, node.function) == ("half_even", 0.0, "identity")
         if node.step.size > 1 or not plain:
             self.refuse(
@@ -202,12 +193,12 @@ class _Conversion(IntegerSums):
         scale = float(node.step.flat[0])
         made = Quantize(
             name=self.free(node.name),
-            inputs=(source,),
+            inputs=read.inputs,
             scale=scale,
             low=low,
             high=high,
-            gain=gain,
-            shift=shift,
+            gain=read.scale if np.any(read.scale != 1) else None,
+            shift=read.shift if np.any(read.shift) else None,
         )
         self.add(made)
         return Levels(
