@@ -7,7 +7,7 @@ to be equal, as float32, to the bit. Nothing is taken from the artifact but the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -24,6 +24,9 @@ from .data import Samples
 from .float_rounding import Comparison, Runtime
 from .integer_ann import IntegerANN
 from .network import Network
+
+Observe = Callable[[Mapping[str, Array], Result], None]
+"""Called with the values of the quantised model and the result of a run."""
 
 PAYLOADS = 1 << 28
 """Most payloads that are kept at a time; those after the network has settled are never touched."""
@@ -93,6 +96,7 @@ def verify_model(
     *,
     executed_on: str = "",
     onnxruntime: bool = True,
+    observe: Observe | None = None,
     progress: Progress | None = None,
 ) -> ModelVerification:
     """Compare an exact network with the quantised model on some samples.
@@ -103,6 +107,8 @@ def verify_model(
         samples: For each input, ``(samples, *shape)``.
         executed_on: Name of the target the network was loaded for; its own by default.
         onnxruntime: Whether to compare the integers with ONNX Runtime too.
+        observe: Called with what the model computes and what the network did, for some samples
+            at a time, in order.
         progress: Called with samples done and in all.
 
     Raises:
@@ -125,6 +131,8 @@ def verify_model(
             replace(difference, sample=difference.sample + begin)
             for difference in differences(network, ann.graph, block, expected, result)
         )
+        if observe:
+            observe(expected, result)
         outputs += sum(trace[:, -1].size for trace in result.decoded.values())
         values += sum(sent[:, -1].size for sent in result.spikes.values())
         if runtime:
