@@ -46,6 +46,7 @@ from .pipeline import (
     signed_bounds,
     trained_full_scale,
 )
+from .post_training import quantized
 from .report import Report, describe_approximations, neuron_contract
 from .thresholds import ThresholdRule
 
@@ -142,6 +143,11 @@ def compile(
     )
     if after:
         after("imported", imported.graph)
+    if chosen.quantize:
+        imported, note = quantized(imported, calibration, chosen.quantize)
+        report.approximations.append(note)
+        if after:
+            after("quantized", imported.graph)
     ann = run_passes(imported.graph, SIMPLIFY, after)
     samples = _calibration(ann, calibration, imported.input_ranges, chosen, report)
     if chosen.exact:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..ir.errors import OptionError
 from .codes import EXACT, Code, make_code
+from .post_training import WIDTHS
 from .thresholds import ThresholdRule
 
 CORRECTIONS = ("none", "light", "advanced", "reconstruct")
@@ -36,7 +37,7 @@ FITTED = (
 
 WHOLE_NUMBERS = (
     *("timesteps", "weight_bits", "input_bits", "max_payload", "deadband"),
-    *("radix", "rehearsal", "seed"),
+    *("radix", "rehearsal", "quantize", "seed"),
 )
 
 
@@ -70,6 +71,8 @@ class Options:
         two_phase: Correction found in a rehearsal of each sample, ``offset`` or ``residual``,
             or None; for code ``rate``.
         rehearsal: Steps of a rehearsal.
+        quantize: Bits to which a float model is quantised first, 4 or 8 (``post_training``), or
+            None.
         seed: Of the synthetic calibration data, and of what a search draws.
     """
 
@@ -92,6 +95,7 @@ class Options:
     readout_delay: int | str = 0
     two_phase: str | None = None
     rehearsal: int = 4
+    quantize: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -104,20 +108,16 @@ class Options:
                 self._coerce(name, index, "a whole number")
         for name in ("percentile", "v_init"):
             self._coerce(name, float, "a number")
-        if self.timesteps is not None:
-            _in_range("--timesteps", self.timesteps, 1, MOST_TIMESTEPS)
         if self.weight_bits is not None:
             _in_range("--weight-bits", self.weight_bits, 2, 8)
         _in_range("--input-bits", self.input_bits, 2, 8)
+        if self.quantize not in (None, *WIDTHS):
+            raise OptionError(f"--quantize {self.quantize} is not offered", hint="give 4 or 8")
         _one_of("correction", self.correction, (None, *CORRECTIONS))
         _one_of("shift", self.shift, SHIFTS)
         _one_of("two-phase correction", self.two_phase, (None, *TWO_PHASE))
         _in_range("--rehearsal", self.rehearsal, 1, 1024)
-        if self.exact:
-            self._check_exact()
-        else:
-            self._check_delay()
-            self._check_schedule()
+        self._check_steps()
         if self.seed < 0:
             raise OptionError(f"--seed {self.seed} is negative", hint="give 0 or more")
 
@@ -132,6 +132,15 @@ class Options:
             option = f"--{name.replace('_', '-')}"
             raise OptionError(f"{option} {value!r} is no number", hint=f"give {wanted}") from None
 
+    def _check_steps(self) -> None:
+        if self.timesteps is not None:
+            _in_range("--timesteps", self.timesteps, 1, MOST_TIMESTEPS)
+        if self.exact:
+            self._check_exact()
+        else:
+            self._check_delay()
+            self._check_schedule()
+
     def _check_exact(self) -> None:
         """Raise ``OptionError`` for what has no meaning where the model says everything itself."""
         default = {field.name: field.default for field in fields(self)}
@@ -140,9 +149,9 @@ class Options:
             given = []
         if given:
             raise OptionError(
-                " and ".join(f"--{name.replace('_', '-')}" for name in given)
+                ", ".join(f"--{name.replace('_', '-')}" for name in given)
                 + " and --code exact do not go together: the model's own quantisers say all that",
-                hint="leave it out",
+                hint="leave them out" if len(given) > 1 else "leave it out",
             )
         if self.radix is not None and self.max_payload is not None:
             raise OptionError(

@@ -29,6 +29,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         "enough (default: synthetic ones, and a warning)",
     )
     parser.add_argument(
+        "--quantize",
+        type=int,
+        metavar="4|8",
+        help="first quantise the float model to so many bits, weights and activations (static, "
+        "by ONNX Runtime on the --calibration samples)",
+    )
+    parser.add_argument(
         "--max-drop",
         type=fraction,
         metavar="DROP",
@@ -72,6 +79,7 @@ def run(arguments: Namespace, console: Console) -> int:
             include_ann=not arguments.no_ann,
             after=after,
             progress=progress,
+            quantize=arguments.quantize,
             **conversion_options(arguments),
         )
         network.save(out)
