@@ -112,10 +112,10 @@ def verify_model(
         progress: Called with samples done and in all.
 
     Raises:
-        OptionError: The code of the artifact is not ``exact``.
+        OptionError: The artifact does not claim to be equal to the file.
         ArtifactError: The artifact was made from another model.
     """
-    check_code(network)
+    check_claim(network)
     check_model(network, model)
     ann = IntegerANN(integer_graph(model))
     runtime = Runtime(Path(model), ann) if onnxruntime else None
@@ -153,20 +153,27 @@ def verify_model(
     )
 
 
-def is_exact_artifact(network: Network) -> bool:
-    """Whether an artifact claims to be equal to its model."""
-    return bool(network.artifact.manifest["options"]["code"] == "exact")
+def claims_equality(network: Network) -> bool:
+    """Whether an artifact claims to be equal to the file it was made from."""
+    options = network.artifact.manifest["options"]
+    return bool(options["code"] == "exact" and not options.get("quantize"))
 
 
-def check_code(network: Network) -> None:
-    """Raise ``OptionError`` where an artifact does not claim to be equal to its model."""
-    if not is_exact_artifact(network):
-        code = network.artifact.manifest["options"]["code"]
+def check_claim(network: Network) -> None:
+    """Raise ``OptionError`` where an artifact does not claim to be equal to its model's file."""
+    options = network.artifact.manifest["options"]
+    if options["code"] != "exact":
         raise OptionError(
-            f"the artifact has the code {code}, which approximates the model and is not equal "
-            "to it",
+            f"the artifact has the code {options['code']}, which approximates the model and is "
+            "not equal to it",
             hint="leave out --data to check the golden samples, leave out --model to check the "
             "target on yours, or compile with --code exact",
+        )
+    if not claims_equality(network):
+        raise OptionError(
+            f"the model was quantised when it was compiled (--quantize {options['quantize']}): "
+            "the artifact is equal to that quantised model, not to the file",
+            hint="quantise the file first, compile the quantised file, and verify that",
         )
 
 

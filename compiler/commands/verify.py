@@ -38,15 +38,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace, console: Console) -> int:
     from ..data import load_samples
     from ..network import load
-    from ..oracle import check_code, check_model, is_exact_artifact
+    from ..oracle import check_claim, check_model, claims_equality
     from ..verify import verify
 
     network = load(arguments.artifact, on=arguments.on)
     if arguments.model:
         check_model(network, arguments.model)
         if arguments.data:
-            check_code(network)
-        if is_exact_artifact(network):
+            check_claim(network)
+        if claims_equality(network):
             return against_model(network, arguments, console)
     samples = load_samples(arguments.data, network.graph) if arguments.data else None
     with offering_simulator(), console.stage("verify") as advance:

@@ -15,6 +15,7 @@ from snnc.compiler.integer_ann import IntegerANN
 from snnc.compiler.oracle import integer_graph, verify_model
 from snnc.ir import IF, Encoder, Linear, Node, Requantize, TrackingIF, reference
 from snnc.ir.errors import ArtifactError, OptionError
+from tests.command_line import Command
 from tests.quantized_files import exact_network, samples, write_quantized
 
 COUNT = 12
@@ -162,11 +163,17 @@ def test_another_model_is_refused(model: Path, tmp_path: Path) -> None:
         verify_model(exact_network(model), other, samples(1))
 
 
-def test_other_codes_are_refused(model: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({"code": "ternary"}, "ternary"), ({"code": "exact", "quantize": 8}, "--quantize 8")],
+)
+def test_what_does_not_claim_to_be_equal_is_refused(
+    model: Path, options: dict[str, object], reason: str
+) -> None:
     network = exact_network(model)
-    manifest = {**network.artifact.manifest, "options": {"code": "ternary"}}
+    manifest = {**network.artifact.manifest, "options": options}
     network = replace(network, artifact=replace(network.artifact, manifest=manifest))
-    with pytest.raises(OptionError, match="ternary"):
+    with pytest.raises(OptionError, match=reason):
         verify_model(network, model, samples(1))
 
 
@@ -186,3 +193,33 @@ def test_differences_to_onnx_runtime_are_traced(model: Path) -> None:
     said = runtime.result().to_json()
     assert not said["equal"]
     assert said["unexplained"] > 0
+
+
+def test_the_command_compares_with_the_model(command: Command, model: Path) -> None:
+    assert command("compile", model, "--code", "exact", "-o", "out").status == 0
+    np.savez("samples.npz", **samples(COUNT))
+    found = command("verify", "out", "--model", model, "--data", "samples.npz", "--json")
+    assert found.status == 0, found.err
+    assert found.json["equal"]
+    assert found.json["samples"] == COUNT
+    assert found.json["first_difference"] is None
+    assert found.json["onnxruntime"]["max_difference_lsb"] == 0
+    # Without data the golden samples are taken.
+    assert "against the quantised model" in command("verify", "out", "--model", model).out
+
+
+def test_the_command_names_the_first_difference(command: Command, model: Path) -> None:
+    words = ("--code", "exact", "--max-payload", 1, "--timesteps", 2)
+    assert command("compile", model, *words, "-o", "out").status == 0
+    found = command("verify", "out", "--model", model)
+    assert found.status == 1
+    assert "first difference: sample 0, node 'rq', channel" in found.out
+    assert "not settled" in found.out
+
+
+def test_the_command_refuses_other_codes_on_data(command: Command, model: Path) -> None:
+    assert command("compile", model, "--code", "ternary", "-o", "out").status == 0
+    np.savez("samples.npz", **samples(2))
+    found = command("verify", "out", "--model", model, "--data", "samples.npz")
+    assert found.status == 2
+    assert "ternary" in found.err
