@@ -153,10 +153,14 @@ def verify_model(
     )
 
 
+MADE_BY_US = ("quantize", "approximate")
+"""Options with which the quantised model is made while it is compiled, from calibration data."""
+
+
 def claims_equality(network: Network) -> bool:
     """Whether an artifact claims to be equal to the file it was made from."""
     options = network.artifact.manifest["options"]
-    return bool(options["code"] == "exact" and not options.get("quantize"))
+    return bool(options["code"] == "exact" and not any(options.get(key) for key in MADE_BY_US))
 
 
 def check_claim(network: Network) -> None:
@@ -170,9 +174,10 @@ def check_claim(network: Network) -> None:
             "target on yours, or compile with --code exact",
         )
     if not claims_equality(network):
+        given = " and ".join(f"--{key}" for key in MADE_BY_US if options.get(key))
         raise OptionError(
-            f"the model was quantised when it was compiled (--quantize {options['quantize']}): "
-            "the artifact is equal to that quantised model, not to the file",
+            f"the artifact was compiled with {given}: it is equal to what was quantised then, "
+            "not to the file",
             hint="quantise the file first, compile the quantised file, and verify that",
         )
 

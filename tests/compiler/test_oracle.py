@@ -165,7 +165,11 @@ def test_another_model_is_refused(model: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "reason"),
-    [({"code": "ternary"}, "ternary"), ({"code": "exact", "quantize": 8}, "--quantize 8")],
+    [
+        ({"code": "ternary"}, "ternary"),
+        ({"code": "exact", "quantize": 8}, "--quantize"),
+        ({"code": "exact", "approximate": True}, "--approximate"),
+    ],
 )
 def test_what_does_not_claim_to_be_equal_is_refused(
     model: Path, options: dict[str, object], reason: str
