@@ -24,7 +24,7 @@ from ..ir.reference import spiking_nodes
 from .calibration import Moments, Statistics
 from .codes import Code
 from .data import Samples, Source, load_samples, synthetic_samples
-from .exact import convert_exactly
+from .exact import approximated, convert_exactly
 from .full_scales import FullScales
 from .layerwise import pre_activation
 from .network import Network
@@ -150,6 +150,8 @@ def compile(
             after("quantized", imported.graph)
     ann = run_passes(imported.graph, SIMPLIFY, after)
     samples = _calibration(ann, calibration, imported.input_ranges, chosen, report)
+    if chosen.approximate:
+        ann = approximated(ann, samples, report)
     if chosen.exact:
         spiking, chosen = convert_exactly(ann, chosen, code, report, after)
     else:

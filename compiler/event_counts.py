@@ -21,7 +21,7 @@ def carries_input(graph: Graph, name: str) -> bool:
     while isinstance(node, (MaxPool, Reshape)):
         node = graph[node.inputs[0]]
     if isinstance(node, Concat):
-        return all(carries_input(graph, source) for source in node.inputs)
+        return all(carries_input(graph, source) for source in dict.fromkeys(node.inputs))
     return isinstance(node, Encoder)
 
 

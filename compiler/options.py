@@ -74,6 +74,7 @@ class Options:
         rehearsal: Steps of a rehearsal.
         quantize: Bits to which a float model is quantised first, 4 or 8 (``post_training``), or
             None.
+        approximate: Whether code ``exact`` may quantise what a model leaves unquantised.
         seed: Of the synthetic calibration data, and of what a search draws.
     """
 
@@ -97,6 +98,7 @@ class Options:
     two_phase: str | None = None
     rehearsal: int = 4
     quantize: int | None = None
+    approximate: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -150,6 +152,10 @@ class Options:
             )
 
     def _check_steps(self) -> None:
+        if self.approximate and not self.exact:
+            raise OptionError(
+                "--approximate has no meaning without --code exact", hint="leave it out"
+            )
         if self.timesteps is not None:
             _in_range("--timesteps", self.timesteps, 1, MOST_TIMESTEPS)
         if self.exact:

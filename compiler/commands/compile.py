@@ -36,6 +36,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         "by ONNX Runtime on the --calibration samples)",
     )
     parser.add_argument(
+        "--approximate",
+        action="store_true",
+        help="with --code exact: round what the model leaves unquantised to 8 bits, on the "
+        "--calibration samples, and list every place; without it such a model is refused",
+    )
+    parser.add_argument(
         "--max-drop",
         type=fraction,
         metavar="DROP",
@@ -80,6 +86,7 @@ def run(arguments: Namespace, console: Console) -> int:
             after=after,
             progress=progress,
             quantize=arguments.quantize,
+            approximate=arguments.approximate,
             **conversion_options(arguments),
         )
         network.save(out)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .arguments import add_artifact, add_on, offering_simulator
 from .console import Console
 
 if TYPE_CHECKING:
+    from ..float_rounding import Comparison
     from ..network import Network
+    from ..oracle import ModelVerification
     from ..verify import Verification
 
 EXAMPLE = "snnc verify out"
@@ -19,13 +20,17 @@ EXAMPLE = "snnc verify out"
 def add_arguments(parser: ArgumentParser) -> None:
     add_artifact(parser)
     parser.add_argument(
-        "--model", metavar="M.onnx", help="also check that the artifact was made from this file"
+        "--model",
+        metavar="M.onnx",
+        help="the file the artifact was made from: with --code exact every neuron and every "
+        "output is compared with the quantised model in integers, on --data or the golden "
+        "samples; with other codes only its hash is checked",
     )
     parser.add_argument(
         "--data",
         metavar="X.npz",
-        help="compare on these samples instead of the golden ones: the target with the "
-        "simulator, the simulator with the slow reference (16 samples at most)",
+        help="compare on these samples instead of the golden ones; without --model the target "
+        "with the simulator, the simulator with the slow reference (16 samples at most)",
     )
     add_on(parser)
 
@@ -33,11 +38,16 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace, console: Console) -> int:
     from ..data import load_samples
     from ..network import load
+    from ..oracle import check_claim, check_model, claims_equality
     from ..verify import verify
 
     network = load(arguments.artifact, on=arguments.on)
     if arguments.model:
-        check_model(network, Path(arguments.model))
+        check_model(network, arguments.model)
+        if arguments.data:
+            check_claim(network)
+        if claims_equality(network):
+            return against_model(network, arguments, console)
     samples = load_samples(arguments.data, network.graph) if arguments.data else None
     with offering_simulator(), console.stage("verify") as advance:
         found = verify(network, samples, executed_on=arguments.on or "", progress=advance)
@@ -46,17 +56,57 @@ def run(arguments: Namespace, console: Console) -> int:
     return 0 if found.equal else 1
 
 
-def check_model(network: Network, model: Path) -> None:
-    """Raise ``ArtifactError`` where the artifact was made from another model."""
-    from ...ir.errors import ArtifactError
-    from ..onnx_import.file import read
+def against_model(network: Network, arguments: Namespace, console: Console) -> int:
+    """Compare an exact network with its model; return the exit status."""
+    from ..data import load_samples
+    from ..oracle import verify_model
 
-    actual, recorded = read(model).sha256, network.artifact.manifest["model"]["sha256"]
-    if actual != recorded:
-        raise ArtifactError(
-            f"{model}: has the hash {actual}, but the artifact was compiled from {recorded}",
-            hint=f"give the model it was made from, or compile {model} again",
+    source = arguments.data or dict(network.golden.inputs)
+    samples = load_samples(source, network.graph)
+    with offering_simulator(), console.stage("verify") as advance:
+        found = verify_model(
+            network,
+            arguments.model,
+            samples,
+            executed_on=arguments.on or "",
+            progress=advance,
         )
+    console.lines(*describe_model(found))
+    console.result(found.to_json())
+    return 0 if found.equal else 1
+
+
+def describe_model(found: ModelVerification) -> list[str]:
+    """Return the result in words, one line an element."""
+    lines = [
+        f"equal: {'yes' if found.equal else 'no'} ({found.samples} samples on "
+        f"{found.executed_on} against the quantised model in integers; "
+        f"{found.outputs_compared} outputs and {found.values_compared} neurons' values compared)"
+    ]
+    if (first := found.first_difference) is not None:
+        lines.append(
+            f"first difference: sample {first.sample}, node {first.node!r}, channel "
+            f"{first.channel} at {list(first.index)}: expected {first.expected}, got "
+            f"{first.actual}: {first.reason}"
+        )
+    if found.onnxruntime is not None:
+        lines += describe_runtime(found.onnxruntime)
+    return lines
+
+
+def describe_runtime(found: Comparison) -> list[str]:
+    """Return in words how ONNX Runtime differs from the integers."""
+    if found.skipped:
+        return [found.skipped]
+    said = found.to_json()
+    if said["equal"]:
+        return [f"ONNX Runtime (float32): equal in all {said['values_compared']} values"]
+    return [
+        f"ONNX Runtime (float32): {said['differing_values']} of {said['values_compared']} values "
+        f"differ: {said['ties']} arose at ties, {said['rounding']} from rounding, "
+        f"{said['unexplained']} from something else, by {said['max_difference_lsb']} levels at "
+        f"most; the others were carried in, by {said['max_carried_lsb']} levels at most"
+    ]
 
 
 def describe(found: Verification) -> list[str]:

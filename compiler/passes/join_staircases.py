@@ -61,7 +61,7 @@ def _sources(graph: Graph, name: str) -> Iterator[Staircase | None]:
     if isinstance(node, Staircase):
         yield node
     elif isinstance(node, (Concat, MaxPool, Reshape)):
-        for source in node.inputs:
+        for source in dict.fromkeys(node.inputs):
             for found in _sources(graph, source):
                 same_step = isinstance(node, MaxPool) or found is None or found.step.size == 1
                 yield found if same_step else None

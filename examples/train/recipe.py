@@ -38,6 +38,7 @@ class Recipe:
         batch: Images a step.
         weight_decay: Of all parameters.
         shift: Pixels that an image is moved by at most, each way.
+        mirror: Whether half the images are mirrored.
         averaging: Share of the weights' running mean that a step keeps; 0 keeps the last weights.
         checkpoint: Where the state goes after each epoch.
         resume: A checkpoint to go on from.
@@ -49,17 +50,20 @@ class Recipe:
     batch: int = 128
     weight_decay: float = 5e-4
     shift: int = 4
+    mirror: bool = True
     averaging: float = 0.0
     checkpoint: Path | None = None
     resume: Path | None = None
 
 
-def augmented(images: Tensor, shift: int) -> Tensor:
+def augmented(images: Tensor, shift: int, mirror: bool = True) -> Tensor:
     """Moves each image by up to `shift` pixels each way, filling with zeros, and mirrors half."""
     height, width = images.shape[2:]
     windows = functional.pad(images, (shift,) * 4).unfold(2, height, 1).unfold(3, width, 1)
     down, right = torch.randint(2 * shift + 1, (2, len(images)))
     moved = windows[torch.arange(len(images)), :, down, right]
+    if not mirror:
+        return moved
     return torch.where(torch.rand(len(images), 1, 1, 1) < 0.5, moved, moved.flip(3))
 
 
@@ -94,7 +98,8 @@ def train(model: nn.Module, x: Tensor, y: Tensor, recipe: Recipe) -> nn.Module:
                 group["lr"] = recipe.rate * min(
                     done / recipe.warm_up, (1 - done) / (1 - recipe.warm_up)
                 )
-            images = augmented(x[batch], recipe.shift).contiguous(memory_format=torch.channels_last)
+            images = augmented(x[batch], recipe.shift, recipe.mirror)
+            images = images.contiguous(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
                 logits = model(images)
             loss = functional.cross_entropy(logits.float(), y[batch])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ....ir import Array, Conv, Linear, Node
 from ..operation import Operation
-from ..values import Activation, RefusalError
+from ..values import Activation, Made, RefusalError
 from .window import absorb_padding, read_window, total_padding
 
 
@@ -79,22 +81,25 @@ def matmul(op: Operation) -> tuple[Node, ...]:
     return (node,)
 
 
-def pad(op: Operation) -> tuple[Node, ...]:
+def pad(op: Operation) -> Made:
     """Convert ``Pad`` with zeros around an image to a depthwise 1x1 ``Conv`` with that padding.
 
-    A Conv or AveragePool after it takes the padding over, and this node is dropped.
+    A Conv or AveragePool after it takes the padding over, and this node is dropped. Integers
+    are padded with what stands for 0.
     """
-    source = op.activation()
+    source = op.tensor()
     mode = op.text("mode", "constant")
     value = op.number("value", 0.0)
     if op.given(2):
-        value = float(op.parameter(2).reshape(-1)[0]) if op.parameter(2).size else 0.0
+        given = op.constant(2) if source.grid else op.parameter(2)
+        value = float(given.reshape(-1)[0]) if given.size else 0.0
+    value -= source.grid.zero if source.grid else 0
     pads = _pads(op, 1 + len(source.type.shape))
     if not any(pads):
-        return ()
+        return Made(grid=source.grid)
     if mode != "constant" or value:
         raise RefusalError(f"pads with {mode} {value:g}", "pad with zeros (padding_mode='zeros')")
-    channels = op.image().type.shape[0]
+    channels = op.reading(replace(source, grid=None)).image().type.shape[0]
     if pads[0] or pads[1] or pads[4] or pads[5] or min(pads) < 0:
         raise RefusalError(
             f"pads={list(pads)} is not zeros around an image", "pad height and width only"
@@ -106,7 +111,7 @@ def pad(op: Operation) -> tuple[Node, ...]:
         padding=(pads[2], pads[3], pads[6], pads[7]),
         groups=channels,
     )
-    return (node,)
+    return Made((node,), source.grid)
 
 
 def _pads(op: Operation, rank: int) -> tuple[int, ...]:

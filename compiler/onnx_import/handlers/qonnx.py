@@ -24,8 +24,10 @@ Rounding = Literal["floor", "half_even"]
 
 def quant(op: Operation) -> tuple[Node, ...]:
     """Convert ``Quant`` of an activation."""
-    source = op.tensor()
     zero, low, high = _range(op)
+    if _is_bipolar(low, high):
+        return bipolar_quant(op)
+    source = op.tensor()
     node = Staircase(
         name=op.output,
         inputs=(source.name,),
@@ -42,6 +44,8 @@ def quant_constant(op: Operation) -> Constant:
     """Return what ``Quant`` gives for a constant; ties are those of float32."""
     values, scale = op.constant(0), scale_of(op, 1)
     zero, low, high = _range(op)
+    if _is_bipolar(low, high):
+        return bipolar_constant(op)
     levels = values.astype(np.float32) / scale.astype(np.float32)
     whole = np.rint(levels) if _rounding(op) == "half_even" else np.floor(levels)
     return multiple_of(np.clip(whole, low - zero, high - zero).astype(np.int64), scale)
@@ -90,9 +94,18 @@ def _range(op: Operation) -> tuple[int, int, int]:
     narrow, signed = op.integer("narrow", 0), op.integer("signed", 1)
     if not 1 <= bits <= 32:
         raise RefusalError(f"has {bits} bits", "quantise to 2 to 16 bits")
+    if zero % 2 and _rounding(op) == "half_even":  # it is added before the rounding here
+        raise RefusalError(
+            f"has the zero point {zero}, with which ties round to odd", "use an even zero point"
+        )
     if signed:
         return zero, -(2 ** (bits - 1)) + narrow, 2 ** (bits - 1) - 1
     return zero, 0, 2**bits - 1 - narrow
+
+
+def _is_bipolar(low: int, high: int) -> bool:
+    """Whether a range is that of one bit with sign, which by definition means -1 and 1."""
+    return (low, high) in ((-1, 0), (0, 0))
 
 
 def _whole(op: Operation, index: int, what: str) -> int:

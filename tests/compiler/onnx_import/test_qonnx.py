@@ -74,7 +74,14 @@ def test_a_scale_for_each_channel(build: Build, save: Save) -> None:
     assert np.array_equal(values(save, model), scale * np.clip(np.rint(X / scale), -8, 7))
 
 
-@pytest.mark.parametrize("operator", ["Quant<narrow=1>(w, s3, zero, four)", "BipolarQuant(w, s3)"])
+WEIGHTS = {
+    "four bits": "Quant<narrow=1>(w, s3, zero, four)",
+    "bipolar": "BipolarQuant(w, s3)",
+    "one bit": "Quant<signed=1>(w, s3, zero, one)",
+}
+
+
+@pytest.mark.parametrize("operator", WEIGHTS.values(), ids=WEIGHTS.keys())
 def test_weights(build: Build, save: Save, operator: str) -> None:
     weight = RNG.normal(size=(3, 2, 3, 3))
     scale = np.array([0.1, 0.3, 0.2], np.float32).reshape(3, 1, 1, 1)
@@ -82,15 +89,16 @@ def test_weights(build: Build, save: Save, operator: str) -> None:
     values(save, model)
     (conv,) = load(save(model)).graph.of_type(Conv)
     whole = np.clip(np.rint(weight.astype(np.float32) / scale), -7, 7)
-    expected = np.where(weight >= 0, 1, -1) if "Bipolar" in operator else whole
+    expected = whole if "four" in operator else np.where(weight >= 0, 1, -1)
     assert conv.weight_scale is not None
     assert np.array_equal(conv.weight_scale, scale.reshape(-1).astype(np.float64))
     assert np.array_equal(conv.weight / conv.weight_scale.reshape(3, 1, 1, 1), expected)
 
 
-def test_two_levels(build: Build, save: Save) -> None:
+@pytest.mark.parametrize("operator", ["BipolarQuant(x, s)", "Quant(x, s, zero, one)"])
+def test_two_levels(build: Build, save: Save, operator: str) -> None:
     """Plus or minus the scale is a step from 0 to twice the scale, and a shift."""
-    model = build(f"y = {DOMAIN}BipolarQuant(x, s)", **PARAMETERS)
+    model = build(f"y = {DOMAIN}{operator}", **PARAMETERS)
     assert np.array_equal(values(save, model), np.where(X >= 0, 0.25, -0.25))
 
 
@@ -104,6 +112,7 @@ def test_a_function_before(build: Build, save: Save) -> None:
 REFUSED = {
     "rounding": ('Quant<rounding_mode="CEIL">(x, s, zero, four)', "rounding_mode=CEIL"),
     "zero point": ("Quant(x, s, s, four)", "zero point"),
+    "odd zero point": ("Quant(x, s, one, four)", "ties round to odd"),
     "bits": ("Quant(x, s, zero, s2)", "bit width"),
     "truncation": ("Trunc(x, s, zero, four, two)", "not supported"),
     "computed scale": ("Quant(x, x, zero, four)", "computed while the model runs"),

@@ -168,6 +168,18 @@ def test_integers_on_the_way(build: Build, save: Save) -> None:
     check(save, model, 0.3)
 
 
+def test_padded_integers(build: Build, save: Save) -> None:
+    """The zero point stands for the zeros that a convolution takes over."""
+    model = build(
+        """q = QuantizeLinear(x, s, z) p = Pad(q, pads, z)
+        c = QLinearConv(p, s, z, w, s, wz, t, z) y = DequantizeLinear(c, t, z)""",
+        s=f32(0.05), z=np.uint8(100), t=f32(0.2137), w=whole(-90, 90, 3, 2, 3, 3), wz=np.int8(0),
+        pads=np.array([0, 0, 1, 1, 0, 0, 1, 2]),
+    )  # fmt: skip
+    (conv,) = check(save, model, 0.2137).of_type(Conv)
+    assert conv.padding == (1, 1, 1, 2)
+
+
 def test_scales_that_differ(build: Build, save: Save) -> None:
     """Integers read on another grid are other numbers: an affine map, and the new grid."""
     model = build(

@@ -64,6 +64,28 @@ def test_a_join_in_a_spiking_network(tmp_path: Any, options: dict[str, Any]) -> 
     assert net.graph.of_type(Concat)
 
 
+@pytest.mark.parametrize(("bits", "lost"), [(8, 0.2), (None, 0.12)])
+def test_an_input_in_a_join(tmp_path: Any, bits: int | None, lost: float) -> None:
+    """Events of an encoder and of neurons differ in their bounds and in what a unit is worth.
+
+    Integer weights of an input are small beside those of neurons, and have one step with them.
+    """
+    net = AnnBuilder(np.random.default_rng(5))
+    x = net.input(2, 8, 8)
+    joined = join(net, x, net.relu(net.conv(x, 3, padding=(1, 1, 1, 1))))
+    ann = net.graph(net.linear(net.flat(net.relu(net.conv(joined, 4))), 3))
+    path = tmp_path / "joined.onnx"
+    path.write_bytes(to_onnx(ann).SerializeToString())
+    network = snnc.compile(path, calibration=SAMPLES, timesteps=32, weight_bits=bits)
+    few = SAMPLES[:2]
+    wanted = evaluate(ann, {"x": SAMPLES})[ann.outputs["y"]]
+    found = network.run(SAMPLES).outputs
+    assert isinstance(found, np.ndarray)
+    assert np.abs(found - wanted).mean() < lost * np.abs(wanted).mean()
+    trace = run(network.graph, {"x": few}, 32)
+    assert np.array_equal(trace.outputs["y"][-1].astype(np.float32), found[:2])
+
+
 def test_the_errors_behind_a_join(tmp_path: Any) -> None:
     path = tmp_path / "dense.onnx"
     path.write_bytes(to_onnx(dense_block()).SerializeToString())

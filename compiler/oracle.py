@@ -1,0 +1,293 @@
+"""Is the spiking network of an exact artifact equal to the quantised model it was made from?
+
+The model is imported afresh and computed in integers. Then for every sample the sum of what each
+neuron sent has to be the integer that the quantised model has there, and the decoded outputs have
+to be equal, as float32, to the bit. Nothing is taken from the artifact but the network itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backends.base import Progress, Result
+from ..ir import Array, Encoder, Graph, Node, TrackingIF
+from ..ir.errors import ArtifactError, OptionError
+from ..ir.quantized import Requantize
+from ..ir.reference import spiking_nodes, step
+from .data import Samples
+from .float_rounding import Comparison, Runtime
+from .integer_ann import IntegerANN
+from .network import Network
+
+Observe = Callable[[Mapping[str, Array], Result], None]
+"""Called with the values of the quantised model and the result of a run."""
+
+PAYLOADS = 1 << 28
+"""Most payloads that are kept at a time; those after the network has settled are never touched."""
+
+
+@dataclass(frozen=True)
+class ModelDifference:
+    """The first value that is not the quantised model's: first in the order of the graph.
+
+    Attributes:
+        sample: Its number, counted from 0.
+        node: The population, max pool, encoder or readout.
+        channel: The channel, counted from 0.
+        index: Place within the node, channel first.
+        expected: The integer of the quantised model; of an output, the output.
+        actual: The sum of the payloads; of an output, the output.
+        reason: What went wrong.
+    """
+
+    sample: int
+    node: str
+    channel: int
+    index: tuple[int, ...]
+    expected: float
+    actual: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class ModelVerification:
+    """What the comparison found.
+
+    Attributes:
+        equal: Whether every neuron and every output agrees.
+        target: The artifact's target.
+        executed_on: The target that ran.
+        compared_with: ``model``.
+        samples: Number of samples.
+        outputs_compared: Number of outputs compared.
+        values_compared: Number of neurons' values compared, over all samples.
+        first_difference: The first in the order of the graph, then by sample; None where all is
+            equal.
+        onnxruntime: How ONNX Runtime's floating-point run of the model differs from it.
+    """
+
+    equal: bool
+    target: str
+    executed_on: str
+    compared_with: str
+    samples: int
+    outputs_compared: int
+    values_compared: int
+    first_difference: ModelDifference | None
+    onnxruntime: Comparison | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as one JSON object."""
+        document = asdict(replace(self, onnxruntime=None))
+        document["onnxruntime"] = self.onnxruntime.to_json() if self.onnxruntime else None
+        return document
+
+
+def verify_model(
+    network: Network,
+    model: str | PathLike[str],
+    samples: Samples,
+    *,
+    executed_on: str = "",
+    onnxruntime: bool = True,
+    observe: Observe | None = None,
+    progress: Progress | None = None,
+) -> ModelVerification:
+    """Compare an exact network with the quantised model on some samples.
+
+    Args:
+        network: The network, on the target to be checked.
+        model: The ONNX file it was made from.
+        samples: For each input, ``(samples, *shape)``.
+        executed_on: Name of the target the network was loaded for; its own by default.
+        onnxruntime: Whether to compare the integers with ONNX Runtime too.
+        observe: Called with what the model computes and what the network did, for some samples
+            at a time, in order.
+        progress: Called with samples done and in all.
+
+    Raises:
+        OptionError: The artifact does not claim to be equal to the file.
+        ArtifactError: The artifact was made from another model.
+    """
+    check_claim(network)
+    check_model(network, model)
+    ann = IntegerANN(integer_graph(model))
+    runtime = Runtime(Path(model), ann) if onnxruntime else None
+    count = len(next(iter(samples.values())))
+    found: list[ModelDifference] = []
+    outputs = values = 0
+    size = _block_size(network)
+    for begin in range(0, count, size):
+        block = {name: x[begin : begin + size] for name, x in samples.items()}
+        expected = ann.evaluate(block)
+        result = network.run(block, record=True)
+        found += (
+            replace(difference, sample=difference.sample + begin)
+            for difference in differences(network, ann.graph, block, expected, result)
+        )
+        if observe:
+            observe(expected, result)
+        outputs += sum(trace[:, -1].size for trace in result.decoded.values())
+        values += sum(sent[:, -1].size for sent in result.spikes.values())
+        if runtime:
+            runtime.compare(block, expected)
+        if progress:
+            progress(min(begin + size, count), count)
+    order = {name: place for place, name in enumerate(network.graph.nodes)}
+    return ModelVerification(
+        equal=not found,
+        target=network.target,
+        executed_on=executed_on or network.target,
+        compared_with="model",
+        samples=count,
+        outputs_compared=outputs,
+        values_compared=values,
+        first_difference=min(found, key=lambda d: (order[d.node], d.sample), default=None),
+        onnxruntime=runtime.result() if runtime else None,
+    )
+
+
+MADE_BY_US = ("quantize", "approximate")
+"""Options with which the quantised model is made while it is compiled, from calibration data."""
+
+
+def claims_equality(network: Network) -> bool:
+    """Whether an artifact claims to be equal to the file it was made from."""
+    options = network.artifact.manifest["options"]
+    return bool(options["code"] == "exact" and not any(options.get(key) for key in MADE_BY_US))
+
+
+def check_claim(network: Network) -> None:
+    """Raise ``OptionError`` where an artifact does not claim to be equal to its model's file."""
+    options = network.artifact.manifest["options"]
+    if options["code"] != "exact":
+        raise OptionError(
+            f"the artifact has the code {options['code']}, which approximates the model and is "
+            "not equal to it",
+            hint="leave out --data to check the golden samples, leave out --model to check the "
+            "target on yours, or compile with --code exact",
+        )
+    if not claims_equality(network):
+        given = " and ".join(f"--{key}" for key in MADE_BY_US if options.get(key))
+        raise OptionError(
+            f"the artifact was compiled with {given}: it is equal to what was quantised then, "
+            "not to the file",
+            hint="quantise the file first, compile the quantised file, and verify that",
+        )
+
+
+def check_model(network: Network, model: str | PathLike[str]) -> None:
+    """Raise ``ArtifactError`` where the artifact was made from another model."""
+    from .onnx_import.file import read
+
+    actual, recorded = read(Path(model)).sha256, network.artifact.manifest["model"]["sha256"]
+    if actual != recorded:
+        raise ArtifactError(
+            f"{model}: has the hash {actual}, but the artifact was compiled from {recorded}",
+            hint=f"give the model it was made from, or compile {model} again",
+        )
+
+
+def integer_graph(model: str | PathLike[str]) -> Graph:
+    """Return the quantised ANN of an ONNX file in integers."""
+    from .onnx_import import load
+    from .passes.to_integer import ToInteger
+    from .pipeline import SIMPLIFY, run_passes
+
+    return run_passes(load(model).graph, (*SIMPLIFY, ToInteger()))
+
+
+def _block_size(network: Network) -> int:
+    neurons = sum(network.graph.types[n.name].size for n in spiking_nodes(network.graph))
+    return int(max(1, PAYLOADS // (network.steps * max(1, neurons))))
+
+
+def differences(
+    network: Network,
+    ann: Graph,
+    samples: Samples,
+    expected: Mapping[str, Array],
+    result: Result,
+) -> Iterator[ModelDifference]:
+    """Yield the first difference of each node.
+
+    Args:
+        network: What ran.
+        ann: The quantised ANN.
+        samples: What it ran on.
+        expected: The values of the quantised ANN.
+        result: What the network did, payloads included.
+    """
+    outputs = {name: key for key, name in network.graph.outputs.items()}
+    settled = result.settled
+    moved = settled.max() if settled is not None and settled.all() else network.steps
+    for node in network.graph:
+        if isinstance(node, Encoder):
+            arguments = [np.asarray(samples[name], np.float64) for name in node.inputs]
+            actual = step(node, arguments, {}, 1)
+        elif node.name in result.spikes:
+            # Of a sequence, the payloads of the last element are the last ones.
+            sent = result.spikes[node.name][:, -network.steps :]
+            actual = sent[:, :moved].sum(axis=1, dtype=np.int64)
+        elif node.name in outputs:
+            actual = result.decoded[outputs[node.name]][:, -1]
+        else:
+            continue
+        if node.name not in expected:
+            raise ArtifactError(
+                f"{node.name}: the quantised model has no value of this name",
+                hint="compile the model again",
+            )
+        wanted = expected[node.name].astype(actual.dtype)
+        unequal = wanted != actual
+        if unequal.any():
+            place = np.unravel_index(int(unequal.argmax()), unequal.shape)
+            sample, *index = map(int, place)
+            last = result.spikes[node.name][place[0], -1] if node.name in result.spikes else None
+            moving = last is not None and bool(last[tuple(index)] != 0)
+            values = wanted[place].item(), actual[place].item()
+            yield ModelDifference(
+                sample, node.name, index[0], tuple(index), *values,
+                _reason(node, ann[node.name], *values, moving=moving),
+            )  # fmt: skip
+
+
+def _reason(node: Node, ann: Node, expected: float, actual: float, *, moving: bool) -> str:
+    """Return why a node that read the right values has a wrong one.
+
+    Args:
+        node: The node of the network.
+        ann: The node of the quantised ANN.
+        expected: The right value.
+        actual: The value.
+        moving: Whether it sent something at the last step.
+    """
+    if isinstance(node, Encoder):
+        return "the input is quantised otherwise than the model does"
+    if not isinstance(node, TrackingIF):
+        return f"{type(node).__name__} did not arrive at the model's value"
+    assert isinstance(ann, Requantize)
+    if not node.low <= actual <= node.high:
+        return f"the target let it leave its bounds {node.low} to {node.high}"
+    if moving:
+        return "not settled: it still sent at the last step; compile with more --timesteps"
+    if actual > expected and not node.max_negative:
+        return "it sent too much and cannot take it back: it sends no negative payloads"
+    altered = [key for key in PARAMETERS if not _same(getattr(node, key), getattr(ann, key))]
+    if altered:
+        return f"its {', '.join(altered)} differ from the model's"
+    return "the target computes this neuron otherwise, or has not settled"
+
+
+PARAMETERS = ("low", "high", "rounding", "edges", "threshold", "bias", "multiplier")
+"""What a tracking neuron shares with the quantiser it stands for."""
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one is other or np.array_equal(one, other))
