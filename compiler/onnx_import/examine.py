@@ -14,8 +14,9 @@ from ...ir.errors import ModelError, UnsupportedOperatorError
 from .file import read
 from .liveness import live_part
 from .result import Cut, Examination, ImportedModel
+from .scan import scanned_tensors
 from .signature import read_signature
-from .values import Activation
+from .values import Activation, Elements
 from .walk import Walk, operator
 
 
@@ -52,7 +53,8 @@ def examine(path: str | PathLike[str]) -> Examination:
     path = Path(path)
     file = read(path)
     live = live_part(file.proto.graph)
-    walk = Walk(file, live, read_signature(path, file.proto.graph, live.tensors))
+    scanned = scanned_tensors(live.nodes)
+    walk = Walk(file, live, read_signature(path, file.proto.graph, live.tensors, scanned))
     walk.run()
     outputs = [value.name for value in file.proto.graph.output]
     cut = tuple(Cut(name, *label) for name in outputs for label in walk.labels.get(name, ()))
@@ -68,6 +70,11 @@ def _graph(path: Path, proto: GraphProto, walk: Walk) -> Graph:
     outputs = {value.name: walk.value(value.name) for value in proto.output}
     nodes = {name: v.name for name, v in outputs.items() if isinstance(v, Activation)}
     constant = [name for name in outputs if name not in nodes]
+    if whole := [name for name, value in outputs.items() if isinstance(value, Elements)]:
+        raise ModelError(
+            f"{path}: output {whole[0]!r} is a whole sequence",
+            hint="end the model with what follows from the last element",
+        )
     if constant:
         raise ModelError(
             f"{path}: output {constant[0]!r} does not depend on an input",
