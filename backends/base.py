@@ -46,11 +46,14 @@ class Result:
         activity: For each population, max pool and synapse, what it did.
         spikes: For each population and max pool, its payloads ``(samples, timesteps, *shape)``;
             empty unless the run was asked to record.
+        settled: Of a network that comes to rest, the step after which a sample did nothing more,
+            ``(samples,)``, 0 for one that still moved when the run ended; else None.
     """
 
     decoded: Mapping[str, Array]
     activity: Mapping[str, Activity]
     spikes: Mapping[str, Array] = field(default_factory=dict)
+    settled: Array | None = None
 
     @property
     def outputs(self) -> Array | dict[str, Array]:

@@ -12,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ..backends.numpy_sim.kernels import max_pool, population, product, synapse
+from ..backends.numpy_sim.kernels import in_step, max_pool, population, product, synapse
 from ..ir import (
     IF,
     Array,
     Clip,
+    Concat,
     Conv,
     Encoder,
     Graph,
@@ -86,6 +87,9 @@ class LayerwiseRun:
             elif isinstance(node, Reshape) and node.inputs[0] in self._trains:
                 sent = self._trains[node.inputs[0]]
                 self._trains[name] = sent.reshape(*sent.shape[:2], *node.shape)
+            elif isinstance(node, Concat):
+                parts = in_step([self._trains[source] for source in node.inputs])
+                self._trains[name] = np.concatenate(parts, axis=2)
             elif isinstance(node, MaxPool):
                 self._trains[name] = max_pool(node, self._trains[node.inputs[0]])
             elif isinstance(node, (IF, Integrator)):
@@ -188,7 +192,7 @@ class LayerwiseRun:
         order = list(self.graph.nodes)
         later = {name for n in order[order.index(done) + 1 :] for name in self.graph[n].inputs}
         for name in order[: order.index(done) + 1]:
-            if isinstance(self.graph[name], (Conv, Linear)) and name in later:
+            if isinstance(self.graph[name], (Concat, Conv, Linear)) and name in later:
                 later |= set(self.graph[name].inputs)
         for name in [name for name in self._trains if name not in later]:
             del self._trains[name]

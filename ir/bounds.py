@@ -11,7 +11,8 @@ import numpy as np
 from .graph import Graph
 from .neurons import IF, Encoder, Integrator, Population
 from .node import Node
-from .ops import Conv, Linear
+from .ops import Concat, Conv, Linear, MaxPool, Reshape
+from .quantized import Previous, TrackingIF
 from .types import Array
 
 
@@ -31,10 +32,57 @@ def current_bounds(graph: Graph, name: str) -> tuple[Array, Array]:
     Returns:
         Two int64 arrays, broadcastable to the edge's shape, one value an output channel.
     """
+    node = _synapse(graph, name)
+    return weighted_bounds(node, *payload_bounds(graph, node.inputs[0]))
+
+
+def value_bounds(graph: Graph, name: str) -> tuple[int, int]:
+    """Return between which values the sum of all payloads on an edge stays, at every step.
+
+    There are such bounds where a sample is injected once and neurons send what is missing to
+    a bounded value: the sums of such neurons never leave the bounds of that value. Where a
+    sum is a maximum, or nothing was sent so far, it is one of those values or 0.
+    """
+    node = graph[name]
+    if isinstance(node, TrackingIF):
+        return node.low, node.high
+    if isinstance(node, (MaxPool, Reshape, Concat)):
+        bounds = [value_bounds(graph, source) for source in node.inputs]
+        return min(low for low, _ in bounds), max(high for _, high in bounds)
+    if isinstance(node, Previous) or (isinstance(node, Encoder) and node.once):
+        low, high = payload_bounds(graph, name)
+        return min(low, 0), max(high, 0)
+    raise ValueError(f"{name!r} may send any sum of payloads")
+
+
+def accumulated_bounds(graph: Graph, name: str) -> tuple[Array, Array]:
+    """Return the least and the greatest sum of all currents of an integer synapse.
+
+    See ``value_bounds`` for where there are such bounds, and ``current_bounds`` for borders
+    and the shapes of what is returned.
+    """
+    node = _synapse(graph, name)
+    return weighted_bounds(node, *value_bounds(graph, node.inputs[0]))
+
+
+def drive_bounds(graph: Graph, node: TrackingIF) -> tuple[Array, Array]:
+    """Return the least and the greatest drive of a tracking neuron at any step, int64."""
+    low = high = node.bias.astype(np.int64)
+    for multiplier, source in zip(node.multiplier.astype(np.int64), node.inputs, strict=True):
+        ends = [multiplier * bound for bound in accumulated_bounds(graph, source)]
+        low, high = low + np.minimum(*ends), high + np.maximum(*ends)
+    return low, high
+
+
+def _synapse(graph: Graph, name: str) -> Conv | Linear:
     node = graph[name]
     if not isinstance(node, (Conv, Linear)):
         raise TypeError(f"{name}: a {type(node).__name__} is not a synapse")
-    least, most = payload_bounds(graph, node.inputs[0])
+    return node
+
+
+def weighted_bounds(node: Conv | Linear, least: int, most: int) -> tuple[Array, Array]:
+    """Return the least and the greatest sum of integer inputs within bounds; see above."""
     weight = node.weight.astype(np.int64)
     axes = tuple(range(1, weight.ndim))
     positive = np.maximum(weight, 0).sum(axis=axes) * node.copies

@@ -20,6 +20,7 @@ import numpy as np
 from ...ir import (
     IF,
     Array,
+    Concat,
     Conv,
     DifferentialIF,
     Encoder,
@@ -33,17 +34,20 @@ from ...ir import (
     RadixIF,
     Reshape,
     Signal,
+    TrackingIF,
     TwoPhaseIF,
     latency,
 )
 from ...ir.bounds import is_quantized, largest_current, membrane_bound
 from ...ir.reference import step
+from ...ir.settling import is_exact
 from ..base import Activity, Progress, Result
 from ..rules import check
 from ..target import Target
 from .convolution import Precision, Product
 from .events import activity, fan_out
-from .kernels import max_pool, population, product, stepwise, synapse
+from .exact import ExactRun
+from .kernels import in_step, max_pool, population, product, stepwise, synapse
 
 BLOCK_BYTES = 1 << 23
 """Size of the largest edge of one block of samples, in float32. Small blocks stay in the cache,
@@ -54,8 +58,8 @@ TARGET = Target(
     summary="event simulator in NumPy; runs everywhere, equal to the reference spike for spike",
     supports=frozenset(
         [
-            *(Input, Encoder, Conv, Linear, MaxPool, Reshape, IF, Integrator),
-            *(DifferentialIF, RadixIF, TwoPhaseIF),
+            *(Input, Encoder, Concat, Conv, Linear, MaxPool, Reshape, IF, Integrator),
+            *(DifferentialIF, RadixIF, TrackingIF, TwoPhaseIF),
         ]
     ),
 )
@@ -106,7 +110,7 @@ class NumpyProgram:
 
     def _prepare(self) -> None:
         """Make what is made once, before threads share it."""
-        _ = self._products, self._reach, self._states
+        _ = self._products, self._reach, self._states, self._comes_to_rest
 
     @cached_property
     def _reach(self) -> dict[str, Array]:
@@ -164,11 +168,20 @@ class NumpyProgram:
         return node
 
     @cached_property
+    def _comes_to_rest(self) -> bool:
+        return is_exact(self.graph)
+
+    @cached_property
     def _block_size(self) -> int:
         largest = max(type.size for type in self.graph.types.values())
+        if self._comes_to_rest:  # advanced step by step
+            return int(max(1, BLOCK_BYTES // (4 * largest)))
         return int(max(1, BLOCK_BYTES // (4 * self.steps * largest)))
 
     def _run_block(self, inputs: Mapping[str, Array], record: bool) -> Result:
+        if self._comes_to_rest:
+            run = ExactRun(self.graph, self._products, self._exact, self._reach, self.steps)
+            return run.run(inputs, record=record)
         values: dict[str, Array] = {}
         counted: dict[str, Activity] = {}
         spikes: dict[str, Array] = {}
@@ -202,6 +215,8 @@ class NumpyProgram:
             return np.concatenate([payload, silence])
         if isinstance(node, Reshape):
             return arguments[0].reshape(*arguments[0].shape[:2], *node.shape)
+        if isinstance(node, Concat):
+            return np.concatenate(in_step(arguments), axis=2)
         if isinstance(node, (Conv, Linear)):
             name = node.name
             return synapse(node, arguments[0], self._exact[name], self._products[name])
@@ -279,4 +294,7 @@ def _joined(parts: list[Result]) -> Result:
             for name in first.activity
         },
         {name: join([part.spikes[name] for part in parts]) for name in first.spikes},
+        join([settled for part in parts if (settled := part.settled) is not None])
+        if first.settled is not None
+        else None,
     )

@@ -64,6 +64,12 @@ def synapse(
     return currents.reshape(*payloads.shape[:2], *currents.shape[1:])
 
 
+def in_step(blocks: Sequence[Array]) -> list[Array]:
+    """Return blocks of payloads with one number of time steps, also those that do not change."""
+    steps = max(len(block) for block in blocks)
+    return [np.broadcast_to(block, (steps, *block.shape[1:])) for block in blocks]
+
+
 def population(
     node: IF, currents: Sequence[Array], timesteps: int, precision: Precision = np.float64
 ) -> Array:
@@ -160,9 +166,9 @@ def _payload_type(node: Population) -> type[np.generic]:
 def max_pool(node: MaxPool, payloads: Array) -> Array:
     """Return the telescoping maximum of a block of payloads; see ``ir.MaxPool``."""
     if len(payloads) == 1:  # constant input: the maximum grows by the same amount every step
-        return _window_maximum(node, payloads[0])[None]
+        return window_maximum(node, payloads[0])[None]
     received = np.cumsum(payloads, axis=0, dtype=_accumulator(payloads))
-    maxima = np.stack([_window_maximum(node, frame) for frame in received])
+    maxima = np.stack([window_maximum(node, frame) for frame in received])
     return np.diff(maxima, axis=0, prepend=np.zeros_like(maxima[:1])).astype(payloads.dtype)
 
 
@@ -170,7 +176,8 @@ def _accumulator(payloads: Array) -> type[np.generic]:
     return np.int32 if is_integer(payloads) else np.float64
 
 
-def _window_maximum(node: MaxPool, frames: Array) -> Array:
+def window_maximum(node: MaxPool, frames: Array) -> Array:
+    """Return the maximum of each window of frames ``(frames, *shape)``."""
     fill = np.iinfo(frames.dtype).min if is_integer(frames) else -np.inf
     taps = window_taps(padded(frames, node.padding, fill), node.kernel, node.stride, node.dilation)
     maximum = taps[0][1].copy()

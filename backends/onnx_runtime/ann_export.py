@@ -18,6 +18,7 @@ from ...ir import (
     Array,
     AveragePool,
     Clip,
+    Concat,
     Conv,
     Graph,
     Input,
@@ -214,6 +215,10 @@ def _add(to: _Writer, node: Add) -> None:
     to.add("Add" if len(node.inputs) == 2 else "Sum", list(node.inputs), node.name)
 
 
+def _concat(to: _Writer, node: Concat) -> None:
+    to.add("Concat", list(node.inputs), node.name, axis=1)
+
+
 def _clip(to: _Writer, node: Clip) -> None:
     if node.low == 0 and not isfinite(node.high):
         to.add("Relu", [node.inputs[0]], node.name)
@@ -227,7 +232,9 @@ def _staircase(to: _Writer, node: Staircase) -> None:
     low = "" if node.low is None else to.real(node, "low", node.low)
     high = "" if node.high is None else to.real(node, "high", node.high)
     step = to.real(node, "step", node.step) if np.any(node.step != 1) else ""
+    function = {"tanh": "Tanh", "sigmoid": "Sigmoid"}.get(node.function)
     stages: list[tuple[str, list[str]]] = [
+        *([(function, [])] if function else []),
         *([("Div", [step])] if step else []),
         *([("Add", [to.real(node, "offset", node.offset)])] if node.offset else []),
         ("Floor" if node.rounding == "floor" else "Round", []),
@@ -247,6 +254,7 @@ _RULES: dict[type[Node], Callable[[_Writer, Any], None]] = {
     Affine: _affine,
     AveragePool: _average_pool,
     Clip: _clip,
+    Concat: _concat,
     Conv: _conv,
     Linear: _linear,
     MaxPool: _max_pool,

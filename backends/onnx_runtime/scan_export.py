@@ -81,7 +81,8 @@ class SequenceWriter:
         inputs = [*(state.name for state in self.states), *self.running.values()]
 
         def info(name: str, node: str) -> ValueInfoProto:
-            shape = (BATCH, *self.graph.types[node].shape)
+            shape: list[str | int | None] = [BATCH]
+            shape += self.graph.types[node].shape
             return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
         return helper.make_graph(

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...backends.numpy_sim.convolution import Precision
 from ...backends.numpy_sim.kernels import synapse
-from ...ir import IF, Array, Conv, Encoder, Graph, Integrator, Linear, MaxPool, Reshape
+from ...ir import IF, Array, Concat, Conv, Encoder, Graph, Integrator, Linear, MaxPool, Reshape
 from ..codes import Code
 from ..passes.payload_units import rescale_readers
 from ..passes.to_spiking import ToSpiking
@@ -92,6 +92,8 @@ def payload_units(graph: Graph) -> dict[str, Array]:
             node, MaxPool
         ):  # one unit a channel: the pass balance_thresholds sees to it
             units[node.name] = np.broadcast_to(units[node.inputs[0]][:, :1, :1], shape)
+        elif isinstance(node, Concat) and node.inputs[0] in units:
+            units[node.name] = np.concatenate([units[source] for source in node.inputs])
         elif isinstance(node, Reshape) and node.inputs[0] in units:
             units[node.name] = units[node.inputs[0]].reshape(shape)
     return units

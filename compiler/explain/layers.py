@@ -11,6 +11,7 @@ import numpy as np
 from ...backends.base import Result
 from ...ir import (
     Array,
+    Concat,
     Encoder,
     Graph,
     Integrator,
@@ -79,6 +80,8 @@ def observe(
         elif node.name in result.spikes:
             sent = result.spikes[node.name][:, start - 1 :]
             sums[node.name] = sent.sum(axis=1, dtype=np.float64)
+        elif isinstance(node, Concat) and node.inputs[0] in sums:
+            sums[node.name] = np.concatenate([sums[source] for source in node.inputs], axis=1)
         elif isinstance(node, Reshape) and node.inputs[0] in sums:
             viewed = sums[node.inputs[0]]
             sums[node.name] = viewed.reshape(len(viewed), *node.shape)

@@ -15,18 +15,21 @@ import onnx
 from onnx import NodeProto, TypeProto, helper, numpy_helper, shape_inference
 
 from ...ir import Array
-from .values import Activation, Constant, Elements, RefusalError
+from .values import Activation, Constant, Elements, Multiple, RefusalError
 
 _FOLDABLE = """
-    Abs Add And Cast CastLike Ceil Clip Concat Constant ConstantOfShape DequantizeLinear Div
+    Abs Add And Cast CastLike Ceil Clip Concat Constant ConstantOfShape Div
     Dropout Equal Exp Expand Flatten Floor Gather GatherElements GatherND Greater
     GreaterOrEqual Identity Less LessOrEqual Log MatMul Max Min Mod Mul Neg Not Or Pad Pow
-    QuantizeLinear Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu
+    Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu
     Reshape Round Shape Sigmoid Sign Size Slice Split Sqrt Squeeze Sub Sum Tanh Tile Transpose
     Unsqueeze Where
 """
 FOLDABLE = frozenset(_FOLDABLE.split())
 """Deterministic operators without inner graphs."""
+
+_MOVES = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+"""Operators that move the elements of their first input."""
 
 LARGEST = 2**28
 """Elements all folded constants together may have: a few bytes can ask for a terabyte."""
@@ -80,6 +83,15 @@ class Folder:
             array = numpy_helper.to_array(node.attribute[0].t)  # weights: spare them the copies
             return {node.output[0]: Constant(array, array)}
         ones = self._run(node, {name: c.value for name, c in inputs.items()})
+        moved = inputs[node.input[0]].multiple if node.op_type in _MOVES else None
+        if moved is not None and all(c.fixed for c in inputs.values()):
+            (output,) = ones
+            whole, scale = (
+                self._run(node, {n: c.value for n, c in inputs.items()} | {node.input[0]: part})
+                for part in (moved.whole, moved.scale)
+            )
+            multiple = Multiple(whole[output], scale[output])
+            return {output: Constant(ones[output], ones[output], multiple)}
         if all(c.value is c.other for c in inputs.values()):
             return {name: Constant(one, one) for name, one in ones.items()}
         twos = self._run(node, {name: c.other for name, c in inputs.items()})

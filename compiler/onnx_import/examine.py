@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import isfinite
+from dataclasses import replace
+from math import inf, isfinite
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
 from onnx import GraphProto
 
-from ...ir import Clip, Graph
+from ...ir import Clip, Graph, Node, Staircase
 from ...ir.errors import ModelError, UnsupportedOperatorError
 from .file import read
+from .handlers.quantized import as_integers
 from .liveness import live_part
 from .result import Cut, Examination, ImportedModel
 from .scan import scanned_tensors
-from .signature import read_signature
-from .values import Activation, Elements
+from .signature import Signature, read_signature
+from .values import Activation, Elements, Grid
 from .walk import Walk, operator
 
 
@@ -54,7 +57,8 @@ def examine(path: str | PathLike[str]) -> Examination:
     file = read(path)
     live = live_part(file.proto.graph)
     scanned = scanned_tensors(live.nodes)
-    walk = Walk(file, live, read_signature(path, file.proto.graph, live.tensors, scanned))
+    signature = read_signature(path, file.proto.graph, live.tensors, scanned)
+    walk = Walk(file, live, signature)
     walk.run()
     outputs = [value.name for value in file.proto.graph.output]
     cut = tuple(Cut(name, *label) for name in outputs for label in walk.labels.get(name, ()))
@@ -62,7 +66,8 @@ def examine(path: str | PathLike[str]) -> Examination:
     model = None
     if not walk.unsupported:
         graph = _graph(path, file.proto.graph, walk)
-        model = ImportedModel(graph, cut, operators, file.opset, input_ranges(graph), file.sha256)
+        ranges = _ranges(graph, signature)
+        model = ImportedModel(graph, cut, operators, file.opset, ranges, file.sha256)
     return Examination(tuple(walk.supported), tuple(walk.unsupported), cut, operators, model)
 
 
@@ -80,16 +85,46 @@ def _graph(path: Path, proto: GraphProto, walk: Walk) -> Graph:
             f"{path}: output {constant[0]!r} does not depend on an input",
             hint="remove that output from the model",
         )
-    return Graph(walk.nodes.values(), nodes).without_dead_nodes()
+    graph = Graph(walk.nodes.values(), nodes).without_dead_nodes()
+    for name, value in outputs.items():
+        if isinstance(value, Activation) and value.grid is not None:
+            graph = _integer_output(graph, name, value.grid)
+    return graph
+
+
+def _integer_output(graph: Graph, output: str, grid: Grid) -> Graph:
+    """Let an output give integers, as in the file, where its node computes what they stand for."""
+    name = graph.outputs[output]
+    if name == output:
+        name = f"{output}.real"
+        while name in graph.nodes:
+            name += "'"
+        graph = graph.replace(output, replace(graph[output], name=name))
+    return Graph([*graph, as_integers(output, name, grid)], {**graph.outputs, output: output})
+
+
+def _ranges(graph: Graph, signature: Signature) -> dict[str, tuple[float, float]]:
+    given = {name: grid.bounds for name, grid in signature.grids.items() if grid.bounds}
+    return input_ranges(graph) | {n: (float(low), float(high)) for n, (low, high) in given.items()}
 
 
 def input_ranges(graph: Graph) -> dict[str, tuple[float, float]]:
-    """Return the range of each input that nothing reads but bounded Clips."""
+    """Return the range of each input that nothing reads but bounded Clips and quantisers."""
     ranges = {}
     for name in (node.name for node in graph if not node.inputs):
-        clips = [node for node in graph.users[name] if isinstance(node, Clip)]
-        low = min((clip.low for clip in clips), default=float("-inf"))
-        high = max((clip.high for clip in clips), default=float("inf"))
-        if len(clips) == len(graph.users[name]) and isfinite(low) and isfinite(high):
+        bounds = [_bounds(node) for node in graph.users[name]]
+        low = min((low for low, _ in bounds), default=float("-inf"))
+        high = max((high for _, high in bounds), default=float("inf"))
+        if isfinite(low) and isfinite(high):
             ranges[name] = (low, high)
     return ranges
+
+
+def _bounds(node: Node) -> tuple[float, float]:
+    """Return between which values a node keeps the one it reads."""
+    if isinstance(node, Clip):
+        return node.low, node.high
+    if isinstance(node, Staircase) and node.function == "identity":
+        low = -inf if node.low is None else float(np.min(node.step * node.low))
+        return low, inf if node.high is None else float(np.max(node.step * node.high))
+    return -inf, inf

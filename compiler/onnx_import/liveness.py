@@ -48,7 +48,12 @@ def live_part(graph: GraphProto) -> Live:
 
 def standard(node: NodeProto) -> bool:
     """Whether a node is a standard ONNX operator."""
-    return node.domain in ("", "ai.onnx")
+    return not domain(node)
+
+
+def domain(node: NodeProto) -> str:
+    """Return the domain of a node's operator, empty for the standard one."""
+    return "" if node.domain == "ai.onnx" else node.domain
 
 
 def _reads(node: NodeProto) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 
 import numpy as np
 from onnx import AttributeProto, NodeProto
 
-from ...ir import Array
+from ...ir import Array, Node
 from .values import Activation, Constant, Elements, RefusalError, Value
 
 
@@ -22,6 +23,8 @@ class Operation:
         inputs: What its inputs are.
         fresh: Returns a name that no node has, made from the one given.
         lookup: Returns the activation of a node's name.
+        emit: Adds nodes to the graph and returns the last one's activation.
+        readers: The operators that read the output; None among them for a graph output.
         batch: The batch size the file is fixed to; 1 where it is symbolic, because a constant
             shape that begins with 1 was then exported for one sample.
     """
@@ -34,6 +37,8 @@ class Operation:
         *,
         fresh: Callable[[str], str],
         lookup: Callable[[str], Activation],
+        emit: Callable[[tuple[Node, ...]], Activation],
+        readers: frozenset[str | None],
         batch: int,
     ) -> None:
         self.type: str = proto.op_type
@@ -41,6 +46,8 @@ class Operation:
         self.opset = opset
         self.inputs = tuple(inputs)
         self.lookup = lookup
+        self.emit = emit
+        self.readers = readers
         self.batch = batch
         self._fresh = fresh
         self._attributes: Mapping[str, AttributeProto] = {a.name: a for a in proto.attribute}
@@ -54,6 +61,12 @@ class Operation:
     def part(self, suffix: str) -> str:
         """Return the name of an extra node that computes a part of this one."""
         return self._fresh(f"{self.output}.{suffix}")
+
+    def reading(self, *inputs: Value, name: str | None = None) -> Operation:
+        """Return this node as it would be with other inputs, under a name of its own."""
+        other = copy(self)  # the attributes it reads count as read here too
+        other.inputs, other.output = inputs, name or self.part("real")
+        return other
 
     # attributes
 
@@ -98,8 +111,8 @@ class Operation:
         """Whether an input is known at compile time."""
         return self.given(index) and isinstance(self.inputs[index], Constant)
 
-    def activation(self, index: int = 0) -> Activation:
-        """Return an input that depends on the model's input."""
+    def tensor(self, index: int = 0) -> Activation:
+        """Return an input that depends on the model's input, of real numbers or of integers."""
         value = self.inputs[index] if self.given(index) else None
         if isinstance(value, Elements):
             raise RefusalError(
@@ -109,6 +122,16 @@ class Operation:
         if not isinstance(value, Activation):
             raise RefusalError(
                 f"its input {index} is not an activation", "swap or fold the constant input"
+            )
+        return value
+
+    def activation(self, index: int = 0) -> Activation:
+        """Return an input of real numbers that depends on the model's input."""
+        value = self.tensor(index)
+        if value.grid is not None:
+            raise RefusalError(
+                f"its input {index} holds quantised integers",
+                "put a DequantizeLinear before it, or leave it out",
             )
         return value
 
@@ -144,12 +167,32 @@ class Operation:
 
     def parameter(self, index: int) -> Array:
         """Return a constant input of real numbers, float64."""
-        value = self.constant(index)
+        value, multiple = self.constant(index), self.either(index).multiple
+        if multiple is not None:
+            return multiple.product
         if value.dtype.kind != "f":
             raise RefusalError(
                 f"its input {index} holds {value.dtype}, not float", "export the model in float32"
             )
         return value.astype(np.float64)
+
+    def unit(self, index: int, axis: int) -> Array | None:
+        """Return what a constant input is a whole multiple of, if it was quantised.
+
+        Args:
+            index: The input.
+            axis: The axis along which it may differ.
+
+        Returns:
+            ``(1,)`` or one number for each place along the axis, or None.
+        """
+        multiple = self.either(index).multiple
+        if multiple is None:
+            return None
+        rows = np.moveaxis(multiple.scale, axis, 0).reshape(multiple.scale.shape[axis], -1)
+        if not np.all(rows == rows[:, :1]):
+            return None
+        return rows[:1, 0].copy() if np.all(rows == rows[0, 0]) else rows[:, 0].copy()
 
     def axes(self, index: int, name: str) -> tuple[int, ...] | None:
         """Return integers that older opsets give as an attribute and newer ones as an input."""

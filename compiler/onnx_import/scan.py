@@ -15,7 +15,7 @@ import numpy as np
 from onnx import GraphProto, NodeProto
 
 from ...ir import Array, Input, Previous, TensorType
-from .liveness import live_part, standard
+from .liveness import standard
 from .operation import Operation
 from .values import Activation, Constant, Elements, RefusalError, Unknown, Value
 
@@ -96,7 +96,7 @@ def convert(walk: Walk, node: NodeProto, values: Sequence[Value], opset: int) ->
         for value, axis in zip(values[-scan.scanned :], scan.axes, strict=True)
     ]
     _same_count(walk)
-    body = walk.enter(scan.body)
+    body, inner = walk.enter(scan.body)
     states = [
         Previous(
             name=inside.name,
@@ -112,7 +112,6 @@ def convert(walk: Walk, node: NodeProto, values: Sequence[Value], opset: int) ->
         walk.values[state.name] = walk.emit((state,))
     for inside, sequence in zip(body.input[len(states) :], elements, strict=True):
         walk.values[inside.name] = sequence.element
-    inner = live_part(body)
     _refuse_other_sequences(walk, body, inner.tensors)
     for inside in inner.nodes:
         walk.visit(inside, tail=False)
@@ -184,6 +183,11 @@ def _refuse_other_sequences(walk: Walk, body: GraphProto, read: frozenset[str]) 
 
 def _close(walk: Walk, state: Previous, after: Activation) -> None:
     """Let a state carry the value that the body computes."""
+    if after.grid is not None or after.function != "identity":
+        raise RefusalError(
+            "its state leaves the body as integers or behind a function that is not rounded",
+            "end the body with QuantizeLinear and DequantizeLinear of the state",
+        )
     if after.type != state.type:
         raise RefusalError(
             f"its state begins as {state.type.shape} and goes on as {after.type.shape}",

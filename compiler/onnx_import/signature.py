@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from onnx import GraphProto, TensorProto, TensorShapeProto, ValueInfoProto
 
 from ...ir import Input, TensorType
 from ...ir.errors import ModelError, Problem
+from .values import Grid
 
 
 @dataclass(frozen=True)
@@ -19,10 +21,21 @@ class Signature:
     Attributes:
         inputs: One node for each input an output depends on; of a sequence, for its elements.
         batch: The batch size the file is fixed to, or None where it is symbolic.
+        grids: For each input of integers, their range; they stand for themselves.
     """
 
     inputs: tuple[Input, ...]
     batch: int | None
+    grids: Mapping[str, Grid] = field(default_factory=dict)
+
+
+INTEGERS = {
+    TensorProto.INT8: (-128, 127),
+    TensorProto.UINT8: (0, 255),
+    TensorProto.INT16: (-32768, 32767),
+    TensorProto.UINT16: (0, 65535),
+}
+"""Integers that an input may hold: samples that the caller quantised, or pixels."""
 
 
 def read_signature(
@@ -38,7 +51,8 @@ def read_signature(
             whose number may be symbolic.
 
     Raises:
-        ModelError: Inputs have no fixed size, no batch axis, or are not float32; all are listed.
+        ModelError: Inputs have no fixed size, no batch axis, or are neither float32 nor
+            integers of 8 or 16 bits; all are listed.
     """
     constants = {tensor.name for tensor in graph.initializer}
     live = set(used)
@@ -59,7 +73,13 @@ def read_signature(
         message = "\n".join(problem.message for problem in problems)
         raise ModelError(message, hint=problems[0].hint, problems=problems)
     nodes = tuple(_input(value, value.name in sequences) for value in inputs)
-    return Signature(nodes, sizes.pop())
+    elements = {value.name: value.type.tensor_type.elem_type for value in inputs}
+    grids = {
+        name: Grid(np.ones(1), 0, INTEGERS[element])
+        for name, element in elements.items()
+        if element in INTEGERS
+    }
+    return Signature(nodes, sizes.pop(), grids)
 
 
 def _input(value: ValueInfoProto, is_sequence: bool) -> Input:
@@ -73,7 +93,7 @@ def _problem(value: ValueInfoProto, is_sequence: bool) -> Problem | None:
     name, tensor = f"input {value.name!r}", value.type.tensor_type
     if not value.type.HasField("tensor_type"):
         return Problem(f"{name}: is not a tensor", "export a model whose inputs are tensors")
-    if tensor.elem_type != TensorProto.FLOAT:
+    if tensor.elem_type != TensorProto.FLOAT and tensor.elem_type not in INTEGERS:
         known = tensor.elem_type in TensorProto.DataType.values()
         found = TensorProto.DataType.Name(tensor.elem_type).lower() if known else "unknown numbers"
         return Problem(f"{name}: holds {found}, not float", "export the model with float32 inputs")

@@ -3,11 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from ...ir import Array, Node, TensorType
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """What the integers of a quantised tensor stand for: ``real = scale * (integer - zero)``.
+
+    Attributes:
+        scale: Float64, ``(1,)`` or broadcastable to the tensor without its batch axis.
+        zero: The integer that stands for 0.
+        bounds: Smallest and largest integer of the type, or None for integer sums, which are
+            not rounded.
+    """
+
+    scale: Array
+    zero: int
+    bounds: tuple[int, int] | None
+
+    def same(self, other: Grid) -> bool:
+        """Whether the same integers stand for the same numbers."""
+        return self.zero == other.zero and np.array_equal(self.scale, other.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Multiple:
+    """Real numbers as integers times scales, which a float32 would round.
+
+    Attributes:
+        whole: The integers, int64.
+        scale: Float64, of the same shape.
+    """
+
+    whole: Array
+    scale: Array
+
+    @property
+    def product(self) -> Array:
+        """The real numbers, float64."""
+        return np.asarray(self.whole * self.scale)
 
 
 @dataclass(frozen=True)
@@ -20,10 +58,12 @@ class Constant:
     Attributes:
         value: Its value for a batch of one sample.
         other: Its value for a batch of two samples; the same object where nothing depends on it.
+        multiple: Its value as whole multiples of a scale, where it was quantised.
     """
 
     value: Array
     other: Array
+    multiple: Multiple | None = None
 
     @property
     def fixed(self) -> bool:
@@ -38,10 +78,15 @@ class Activation:
     Attributes:
         node: The node.
         type: Its type, without the batch axis.
+        grid: Where the tensor holds integers, what they stand for: the node computes the real
+            numbers.
+        function: What is still to be applied to the node's value; a quantiser will.
     """
 
     node: Node
     type: TensorType
+    grid: Grid | None = None
+    function: Literal["identity", "tanh", "sigmoid"] = "identity"
 
     @property
     def name(self) -> str:
@@ -76,6 +121,22 @@ class Unknown:
 
 Value: TypeAlias = Constant | Activation | Elements | Unknown | None
 """A tensor; None is an optional input that was left out."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a handler made of an operator whose tensor is not simply its last node's value.
+
+    Attributes:
+        nodes: The nodes, the last one under the name of the tensor; none where the operator
+            hands its only activation on.
+        grid: As in ``Activation``.
+        function: As in ``Activation``.
+    """
+
+    nodes: tuple[Node, ...] = ()
+    grid: Grid | None = None
+    function: Literal["identity", "tanh", "sigmoid"] = "identity"
 
 
 class RefusalError(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 from onnx import GraphProto, NodeProto, numpy_helper
@@ -12,16 +12,16 @@ from ...ir import Input, Node, Previous, TensorType
 from ...ir.errors import ModelError, ShapeError
 from .constants import FOLDABLE, Folder
 from .file import ModelFile
-from .handlers import HANDLERS, HINT, HINTS
+from .handlers import CONSTANT_HANDLERS, HINT, HINTS, KEEP_INTEGERS, handler_of
 from .inference import inferred_types
-from .liveness import READOUT, Live, standard
+from .liveness import READOUT, Live, domain, live_part, standard
 from .operation import Operation
 from .readout import check_readout
 from .result import Unsupported
 from .scan import VIEWS, convert
 from .scope import defined_names, local
 from .signature import Signature
-from .values import Activation, Constant, Elements, RefusalError, Unknown, Value
+from .values import Activation, Constant, Elements, Grid, Made, RefusalError, Unknown, Value
 
 
 class Walk:
@@ -49,13 +49,15 @@ class Walk:
         self._taken = {name for node in file.proto.graph.node for name in node.output}
         self._taken |= live.tensors
         self._defined = defined_names(file.proto.graph)
+        self._readers = dict(readers(live, file.proto.graph))
         self._folder = Folder(file.opset, signature.batch)
         self._inferred: Mapping[str, TensorType] | None = None
 
     def run(self) -> None:
         """Convert all live nodes."""
         for node in self._signature.inputs:
-            value = self.emit((node,))
+            grid = self._signature.grids.get(node.name)
+            value = replace(self.emit((node,)), grid=grid)
             sequence = node.sequence is not None
             self.values[node.name] = Elements(value, node.sequence or 0) if sequence else value
         for proto, tail in zip(self._live.nodes, self._live.tail, strict=True):
@@ -72,18 +74,21 @@ class Walk:
             self.values[name] = Constant(array, array)
         return self.values.get(name, Unknown()) if name else None
 
-    def enter(self, body: GraphProto) -> GraphProto:
-        """Return the graph inside a node with names that no other tensor has."""
+    def enter(self, body: GraphProto) -> tuple[GraphProto, Live]:
+        """Return the graph inside a node with names that no other tensor has, and what it needs."""
         body = local(body, self._defined, self._fresh)
         self._defined |= defined_names(body)
         self._taken |= defined_names(body)
         self._initializers |= {tensor.name: tensor for tensor in body.initializer}
-        return body
+        inner = live_part(body)
+        self._readers |= readers(inner, body)
+        return body, inner
 
     def visit(self, proto: NodeProto, *, tail: bool) -> None:
         """Convert a node, or note why it cannot be."""
         inputs = {name: self.value(name) for name in proto.input}
-        known = standard(proto) and (proto.op_type in {*FOLDABLE, *HANDLERS, "Scan"} or tail)
+        foldable = standard(proto) and (proto.op_type in {*FOLDABLE, "Scan"} or tail)
+        known = foldable or handler_of(proto) is not None
         if known and any(isinstance(value, Unknown) for value in inputs.values()):
             self.values.update((name, Unknown()) for name in proto.output)
             return  # its source was refused: whatever is said here would be noise
@@ -108,15 +113,22 @@ class Walk:
             op = self._operation(proto, [inputs[name] for name in proto.input])
             self.values[op.output] = VIEWS[proto.op_type](op, source)
             return
-        handler = HANDLERS.get(proto.op_type) if standard(proto) else None
+        handler = handler_of(proto)
         if handler is None and not tail:
             raise RefusalError("is not supported", HINTS.get(proto.op_type, HINT))
+        inputs, grid = without_grid(proto, inputs)
         op = self._operation(proto, [inputs[name] for name in proto.input])
         if tail and self._label(proto, op):
             pass
         elif handler is not None:
-            nodes = handler(op)
-            self.values[op.output] = self.emit(nodes) if nodes else op.activation()
+            made = handler(op)
+            if not isinstance(made, Made):
+                made = Made(made, grid)
+            value = self.emit(made.nodes) if made.nodes else op.tensor()
+            self.values[op.output] = replace(value, grid=made.grid, function=made.function)
+        self._expect_all_read(op)
+
+    def _expect_all_read(self, op: Operation) -> None:
         if op.unread:
             raise RefusalError(
                 f"attribute {op.unread[0]} is not supported", "export without that attribute"
@@ -124,6 +136,13 @@ class Walk:
 
     def _fold(self, proto: NodeProto, inputs: Mapping[str, Value]) -> Mapping[str, Constant] | None:
         """Return the outputs of a node whose inputs are constant, or None."""
+        if all(value is None or isinstance(value, Constant) for value in inputs.values()):
+            rule = CONSTANT_HANDLERS.get((domain(proto), proto.op_type))
+            if rule is not None:
+                op = self._operation(proto, [inputs[name] for name in proto.input])
+                folded = {op.output: rule(op)}
+                self._expect_all_read(op)
+                return folded
         if not standard(proto) or proto.op_type not in FOLDABLE:
             return None
         if proto.op_type in ("Shape", "Size"):
@@ -147,6 +166,8 @@ class Walk:
             inputs,
             fresh=self._fresh,
             lookup=lambda name: Activation(self.nodes[name], self._types[name]),
+            emit=self.emit,
+            readers=self._readers.get(proto.output[0], frozenset()),
             batch=self._signature.batch or 1,
         )
 
@@ -198,6 +219,41 @@ class Walk:
             type = self._inferred.get(name)
             node = Input(name=name, type=type) if type else None
             self.values[name] = self.emit((node,)) if node else Unknown()
+
+
+def without_grid(
+    proto: NodeProto, inputs: Mapping[str, Value]
+) -> tuple[Mapping[str, Value], Grid | None]:
+    """Return the inputs as real numbers where a node only moves or compares integers.
+
+    Returns:
+        The inputs, and what the integers of the output stand for; None for real numbers.
+    """
+    grids = [v.grid for v in inputs.values() if isinstance(v, Activation) and v.grid]
+    if not grids or not standard(proto) or proto.op_type not in KEEP_INTEGERS:
+        return inputs, None
+    real = {n: replace(v, grid=None) if isinstance(v, Activation) else v for n, v in inputs.items()}
+    moved = [v for v in inputs.values() if isinstance(v, Activation)]
+    if len(grids) < len(moved) or not all(grid.same(grids[0]) for grid in grids):
+        raise RefusalError(
+            "joins integers of different scales or zero points",
+            "put a DequantizeLinear before each input",
+        )
+    if grids[0].scale.size > 1 and proto.op_type not in ("Identity", "MaxPool"):
+        raise RefusalError(
+            "moves integers whose scales differ between channels",
+            "put a DequantizeLinear before it",
+        )
+    return real, grids[0]
+
+
+def readers(live: Live, graph: GraphProto) -> Mapping[str, frozenset[str | None]]:
+    """Return the operators that read each tensor; None for an output of the graph."""
+    found: dict[str, set[str | None]] = {value.name: {None} for value in graph.output}
+    for node in live.nodes:
+        for name in node.input:
+            found.setdefault(name, set()).add(node.op_type)
+    return {name: frozenset(operators) for name, operators in found.items()}
 
 
 def operator(proto: NodeProto) -> str:

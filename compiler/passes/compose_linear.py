@@ -40,7 +40,13 @@ def _compose_one(graph: Graph) -> Graph | None:
         weight = np.tensordot(second.weight.reshape(second.weight.shape[:2]), first.weight, 1)
         if weight.size > max(first.weight.size, second.weight.size):
             continue
-        composed = replace(first, name=second.name, weight=weight, bias=_bias(first, second))
+        composed = replace(
+            first,
+            name=second.name,
+            weight=weight,
+            bias=_bias(first, second),
+            weight_scale=_unit(first, second),
+        )
         return graph.replace(second.name, composed).without_dead_nodes()
     return None
 
@@ -55,3 +61,9 @@ def _bias(first: Linear | Conv, second: Linear | Conv) -> Array | None:
         return second.bias
     passed: Array = second.weight.reshape(second.weight.shape[:2]) @ first.bias
     return passed if second.bias is None else passed + second.bias
+
+
+def _unit(first: Linear | Conv, second: Linear | Conv) -> Array | None:
+    """Return what the products of quantised weights are multiples of."""
+    one, two = first.weight_scale, second.weight_scale
+    return one * two if one is not None and two is not None and one.size == 1 else None

@@ -49,7 +49,7 @@ def _composed(graph: Graph, pool: AveragePool, flat: Reshape, second: Linear) ->
         shape=(int(np.prod(graph.types[pool.inputs[0]].shape)),),
     )
     weight = _spread(graph, pool, second.weight)
-    composed = replace(second, inputs=(view.name,), weight=weight)
+    composed = replace(second, inputs=(view.name,), weight=weight, weight_scale=None)
     nodes = [n for n in graph if n.name not in (pool.name, flat.name)]
     place = nodes.index(second)
     return Graph([*nodes[:place], view, composed, *nodes[place + 1 :]], graph.outputs)

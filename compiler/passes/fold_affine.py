@@ -92,11 +92,13 @@ def _into_source(graph: Graph, source: Node, affine: Affine) -> Graph | None:
             name=affine.name,
             weight=weight,
             bias=bias + channelwise(affine.shift, type),
+            weight_scale=_scaled(source.weight_scale, scale),
         )
         return graph.replace(affine.name, folded).without_dead_nodes()
     if np.all(affine.scale == 1):
         return None  # only a shift map is left: nothing to gain
-    scaled = replace(source, weight=weight, bias=bias)
+    unit = _scaled(source.weight_scale, scale)
+    scaled = replace(source, weight=weight, bias=bias, weight_scale=unit)
     shift = replace(affine, scale=np.ones(1))
     return graph.replace(source.name, scaled).replace(affine.name, shift)
 
@@ -109,6 +111,9 @@ def _into_reader(graph: Graph, affine: Affine, reader: Conv | Linear) -> Graph:
         reader,
         inputs=affine.inputs,
         weight=reader.weight * _input_scale(reader, channelwise(affine.scale, type)),
+        weight_scale=None
+        if np.any(affine.scale != affine.scale.flat[0])
+        else _scaled(reader.weight_scale, affine.scale.reshape(-1)[:1]),
     )
     if isinstance(reader, Linear) or np.all(shift == shift[:, :1, :1]):
         added = shift.reshape(len(shift), -1)[:, 0]
@@ -126,3 +131,8 @@ def _input_scale(reader: Conv | Linear, scale: Array) -> Array:
     out, per_group = reader.weight.shape[:2]
     grouped = scale.reshape(reader.groups, per_group)
     return np.repeat(grouped, out // reader.groups, axis=0)[:, :, None, None]
+
+
+def _scaled(unit: Array | None, scale: Array) -> Array | None:
+    """Return what weights are multiples of after a scale; 0 is a multiple of anything."""
+    return None if unit is None else np.asarray(unit * np.where(scale == 0, 1, scale))

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...ir import IF, Array, Conv, Graph, Linear, MaxPool, Node, Reshape
+from ...ir import IF, Array, Concat, Conv, Graph, Linear, MaxPool, Node, Reshape
 from ...ir.errors import GraphError
 
 
@@ -30,6 +30,8 @@ def rescale_readers(graph: Graph, factors: Mapping[str, Array]) -> Graph:
     for node in graph:
         if node.name in factors:
             on_edge[node.name] = np.broadcast_to(factors[node.name], graph.types[node.name].shape)
+        elif isinstance(node, Concat) and any(name in on_edge for name in node.inputs):
+            on_edge[node.name] = joined(graph, node, on_edge)
         elif node.inputs and node.inputs[0] in on_edge:
             factor = on_edge[node.inputs[0]]
             if isinstance(node, Reshape):
@@ -42,6 +44,12 @@ def rescale_readers(graph: Graph, factors: Mapping[str, Array]) -> Graph:
                 continue
         nodes.append(node)
     return Graph(nodes, graph.outputs)
+
+
+def joined(graph: Graph, node: Concat, on_edge: Mapping[str, Array]) -> Array:
+    """Return what its inputs have on their edges, 1 where nothing is noted, behind a join."""
+    parts = [on_edge.get(name, np.ones(graph.types[name].shape)) for name in node.inputs]
+    return np.concatenate(parts)
 
 
 def rescale_population(graph: Graph, name: str, scale: Array) -> Graph:

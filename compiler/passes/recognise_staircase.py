@@ -37,7 +37,8 @@ def recognise_staircase(graph: Graph) -> Graph:
     Others stay unbounded staircases, which no spike code can express.
     """
     for node in graph.of_type(Staircase):
-        graph = _gathered(graph, node)
+        if node.function == "identity":
+            graph = _gathered(graph, node)
     return graph
 
 
@@ -84,7 +85,7 @@ def _before(graph: Graph, node: Staircase) -> Iterator[_Before]:
     yield here
     while graph.only_user(here.x) is not None:
         source = graph[here.x]
-        if isinstance(source, Affine) and np.all(source.scale > 0):
+        if isinstance(source, Affine) and np.all(source.scale > 0) and not _quantises(node):
             scale, shift = here.scale * source.scale, here.scale * source.shift + here.shift
             here = replace(here, x=source.inputs[0], scale=scale, shift=shift)
         elif isinstance(source, Clip):
@@ -97,6 +98,11 @@ def _before(graph: Graph, node: Staircase) -> Iterator[_Before]:
         else:
             return
         yield here
+
+
+def _quantises(node: Staircase) -> bool:
+    """Whether a rounding came with its own bounds, so that no arithmetic belongs to it."""
+    return node.low is not None and node.high is not None
 
 
 def _behind(graph: Graph, node: Staircase) -> Iterator[_Behind]:

@@ -27,6 +27,7 @@ from ...ir import (
     Array,
     AveragePool,
     Clip,
+    Concat,
     Conv,
     Encoder,
     Graph,
@@ -145,16 +146,24 @@ class _Conversion:
         if isinstance(node, Reshape):
             return self.map_events(node, self.spikes(node.inputs[0]))
         if isinstance(node, MaxPool):
-            terms = self.spikes(node.inputs[0])
-            if len(terms) > 1:
-                self.problem(node, "takes the maximum of signed values", "--code ternary")
-                terms = terms[:1]
-            return self.map_events(node, terms)
+            return self.map_events(node, self.positive(node, node.inputs[0]))
+        if isinstance(node, Concat):
+            edges = [term.edge for name in node.inputs for term in self.positive(node, name)]
+            self.nodes.append(replace(node, inputs=tuple(edges)))
+            return (Term(node.name),)
         if isinstance(node, Clip):
             return self.make_bounded(node, node.low, node.high, self.code.v_init)
         if isinstance(node, Staircase):
             return self.make_staircase(node)
         return self.make_signed(node)
+
+    def positive(self, node: Node, source: str) -> tuple[Term, ...]:
+        """Return the events that carry a value for a node that reads no pairs of them."""
+        terms = self.spikes(source)
+        if len(terms) > 1:
+            what = "takes the maximum of" if isinstance(node, MaxPool) else "concatenates"
+            self.problem(node, f"{what} signed values", "--code ternary")
+        return terms[:1]
 
     def map_events(self, node: Node, terms: tuple[Term, ...]) -> tuple[Term, ...]:
         mapped = []
@@ -255,7 +264,7 @@ class _Conversion:
         else:
             source, synapse, bias = name, self.identity(node), ZERO
         factor = scale.reshape(-1, *(1,) * (synapse.weight.ndim - 1))
-        synapse = replace(synapse, weight=synapse.weight * factor)
+        synapse = replace(synapse, weight=synapse.weight * factor, weight_scale=None)
         return Current(
             self.synapses(synapse, self.spikes(source), reader),
             self.aligned(bias * scale, name),
@@ -348,6 +357,6 @@ def nonnegative(graph: Graph, name: str) -> bool:
     node = graph[name]
     if isinstance(node, (Clip, Staircase)):
         return node.low is not None and node.low >= 0
-    if isinstance(node, (AveragePool, MaxPool, Reshape, Add)):
+    if isinstance(node, (AveragePool, Concat, MaxPool, Reshape, Add)):
         return all(nonnegative(graph, source) for source in node.inputs)
     return False

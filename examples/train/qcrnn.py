@@ -122,7 +122,8 @@ class Quantised(nn.Module):
             x = torch.tanh(x)
         slope = (x.shape[-1] * self.high) ** -0.5  # of the step's gradient, as LSQ
         step = self.step.detach() + slope * (self.step - self.step.detach())
-        return nearest(torch.clamp(x / step, self.low, self.high)) * step
+        rounded: Tensor = nearest(torch.clamp(x / step, self.low, self.high)) * step
+        return rounded
 
 
 def weight_step(weight: Tensor) -> Tensor:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, isnan
+from typing import Literal
 
 import numpy as np
 
 from ....ir import Clip, Node, Staircase
 from ..operation import Operation
-from ..values import RefusalError
+from ..values import Made, RefusalError
+from .quantized import QUANTIZERS, integers, quantizer
 
 
 def relu(op: Operation) -> tuple[Node, ...]:
@@ -16,14 +19,38 @@ def relu(op: Operation) -> tuple[Node, ...]:
     return (Clip(name=op.output, inputs=(op.activation().name,)),)
 
 
-def clip(op: Operation) -> tuple[Node, ...]:
+def clip(op: Operation) -> tuple[Node, ...] | Made:
     """Convert ``Clip``; its bounds are attributes up to opset 10, then inputs."""
+    if op.tensor().grid is not None:
+        return clipped_integers(op)
     low, high = op.number("min", -inf), op.number("max", inf)
     if op.given(1):
         low = _scalar(op, 1)
     if op.given(2):
         high = _scalar(op, 2)
     return limited(op, low, high)
+
+
+def tanh(op: Operation) -> Made:
+    """Convert ``Tanh`` that is quantised."""
+    return _rounded_later(op, "tanh")
+
+
+def sigmoid(op: Operation) -> Made:
+    """Convert ``Sigmoid`` that is quantised."""
+    return _rounded_later(op, "sigmoid")
+
+
+def _rounded_later(op: Operation, function: Literal["tanh", "sigmoid"]) -> Made:
+    """Leave a function to the quantisers that read it: they have few levels."""
+    op.activation()
+    if not op.readers or not op.readers <= QUANTIZERS:
+        raise RefusalError(
+            "is not supported without a quantiser behind it",
+            "train the network with Relu, or with Clip for a bounded activation, or quantise "
+            "its output (QuantizeLinear, Quant); a Sigmoid at the very end can be left out",
+        )
+    return Made(function=function)
 
 
 def minimum(op: Operation) -> tuple[Node, ...]:
@@ -60,6 +87,20 @@ def limited(op: Operation, low: float, high: float) -> tuple[Node, ...]:
     if source == 0 and (low, high) == (-inf, inf):
         return ()
     return (Clip(name=op.output, inputs=(activation.name,), low=low, high=high),)
+
+
+def clipped_integers(op: Operation) -> Made:
+    """Convert ``Clip`` of integers, with which files narrow a type to fewer bits."""
+    source, grid = integers(op, 0)
+    if grid.bounds is None:
+        raise RefusalError("limits integer sums", "dequantise them first")
+    low, high = grid.bounds
+    low = max(low, int(op.constant(1).reshape(()))) if op.given(1) else low
+    high = min(high, int(op.constant(2).reshape(()))) if op.given(2) else high
+    if low >= high:
+        raise RefusalError(f"its lower bound {low} is not below {high}", "mend the bounds")
+    narrowed = replace(grid, bounds=(low, high))
+    return Made((quantizer(op.output, source, narrowed),), grid)
 
 
 def _bound(op: Operation) -> float:

@@ -35,6 +35,7 @@ def conv(op: Operation) -> tuple[Node, ...]:
         padding=total_padding(window.padding, zeros),
         dilation=window.dilation,
         groups=groups,
+        weight_scale=op.unit(1, axis=0),
     )
     return (node,)
 
@@ -47,10 +48,19 @@ def gemm(op: Operation) -> tuple[Node, ...]:
         raise RefusalError(
             "transA=1 exchanges batch and features", "export the layer as torch.nn.Linear"
         )
-    weight = op.number("alpha", 1.0) * (weight if op.integer("transB", 0) else weight.T)
+    turned, alpha = bool(op.integer("transB", 0)), op.number("alpha", 1.0)
+    weight = alpha * (weight if turned else weight.T)
+    unit = op.unit(1, axis=0 if turned else 1)
     beta = op.number("beta", 1.0)
     bias = beta * vector(op, 2, len(weight)) if op.given(2) else None
-    return (Linear(name=op.output, inputs=(source.name,), weight=weight, bias=bias),)
+    node = Linear(
+        name=op.output,
+        inputs=(source.name,),
+        weight=weight,
+        bias=bias,
+        weight_scale=None if unit is None else alpha * unit,
+    )
+    return (node,)
 
 
 def matmul(op: Operation) -> tuple[Node, ...]:
@@ -60,7 +70,13 @@ def matmul(op: Operation) -> tuple[Node, ...]:
             "multiplies two activations", "attention is not supported; use layers with weights"
         )
     source = flat(op)
-    return (Linear(name=op.output, inputs=(source.name,), weight=matrix(op).T),)
+    node = Linear(
+        name=op.output,
+        inputs=(source.name,),
+        weight=matrix(op).T,
+        weight_scale=op.unit(1, axis=1),
+    )
+    return (node,)
 
 
 def pad(op: Operation) -> tuple[Node, ...]:

@@ -9,6 +9,7 @@ from onnx import TensorProto
 from ....ir import Node, Reshape
 from ..operation import Operation
 from ..values import RefusalError
+from .quantized import as_integers
 
 _HINT = "keep the batch as the first axis and reshape the others only"
 
@@ -32,7 +33,10 @@ def cast(op: Operation) -> tuple[Node, ...]:
     op.ignore("saturate", "round_mode")  # matter for smaller types only
     if op.integer("to", 0) not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         raise RefusalError("casts to numbers other than float32", "export the model in float32")
-    return identity(op)
+    source = op.tensor()
+    if source.grid is None:
+        return identity(op)
+    return (as_integers(op.output, source.name, source.grid),)
 
 
 def flatten(op: Operation) -> tuple[Node, ...]:

@@ -84,7 +84,8 @@ INPUTS = {
     "no shape": ("float[] x", "no shape|'shape' of 'type'|has 0 axes"),
     "double": ("double[N,3] x", "holds double"),
     "half": ("float16[N,3] x", "holds float16"),
-    "bytes": ("uint8[N,3] x", "holds uint8"),
+    "truths": ("bool[N,3] x", "holds bool"),
+    "wide": ("int64[N,3] x", "holds int64"),
     "sequence": ("seq(float[N,3]) x", "not a tensor"),
 }
 

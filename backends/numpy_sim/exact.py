@@ -1,0 +1,292 @@
+"""Exact networks in the simulator: all layers of one time step, until nothing moves any more.
+
+A network of tracking neurons comes to rest, mostly long before its static bound of steps. So it
+is advanced step by step through all its nodes, and each sample leaves as soon as it is at rest;
+its outputs hold for the steps that are left. Nothing is computed where nothing happens: edges
+without events are None, samples without events on an edge are skipped, and of a population only
+those neurons are looked at that received something or have not sent all they are due.
+
+All sums are exact: a synapse's summed current is bounded by the values it reads, not by the number
+of steps (``ir.bounds.accumulated_bounds``), and is kept in a float type that holds every integer
+up to that bound. Drives are int64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...ir import (
+    Array,
+    Concat,
+    Conv,
+    Encoder,
+    Graph,
+    Input,
+    Integrator,
+    Linear,
+    MaxPool,
+    Population,
+    Reshape,
+    TrackingIF,
+)
+from ...ir.reference import step
+from ..base import Activity, Result
+from .convolution import Precision, Product
+from .events import activity
+from .kernels import synapse, window_maximum
+from .tracking import Tracking, payload_type
+
+Edge = Array | None
+"""What is on an edge in one step, ``(samples, *shape)``; None where no sample has an event."""
+
+
+@dataclass
+class Accumulated:
+    """Sums that a node keeps for each sample of a run."""
+
+    sums: list[Array] = field(default_factory=list)
+
+    def keep(self, chosen: Array) -> None:
+        """Forget the samples that are not chosen."""
+        self.sums = [total[chosen] for total in self.sums]
+
+
+class Pool(Accumulated):
+    """A max pool in its telescoping form."""
+
+    def __init__(
+        self, node: MaxPool, samples: int, before: tuple[int, ...], after: tuple[int, ...]
+    ):
+        self.node = node
+        super().__init__([np.zeros((samples, *shape), np.int32) for shape in (before, after)])
+
+    def advance(self, payloads: Array) -> Array:
+        """Return what the maximum rose by."""
+        received, maximum = self.sums
+        events = np.zeros_like(maximum)
+        moved = payloads.reshape(len(payloads), -1).any(axis=1)
+        received[moved] += payloads[moved]
+        now = window_maximum(self.node, received[moved])
+        events[moved] = now - maximum[moved]
+        maximum[moved] = now
+        return events
+
+
+class Readout(Accumulated):
+    """An integrator: a sum, decoded after every step."""
+
+    def __init__(self, node: Integrator, samples: int, shape: tuple[int, ...]) -> None:
+        self.node = node
+        super().__init__([np.broadcast_to(node.bias.astype(np.float64), (samples, *shape)).copy()])
+
+    def advance(self, currents: Sequence[Edge]) -> Array:
+        """Return the decoded output."""
+        for current in currents:
+            if current is not None:
+                self.sums[0] += current
+        return np.asarray(self.sums[0] * self.node.scale)
+
+
+State = Tracking | Pool | Readout
+"""What a node keeps from one step to the next."""
+
+
+@dataclass
+class Record:
+    """What a run leaves behind, for all its samples and steps.
+
+    Attributes:
+        decoded: Per output, ``(samples, steps, *shape)``.
+        counted: Per node that is counted, the four arrays of ``Activity``.
+        spikes: Per node that sends events, ``(samples, steps, *shape)``, if wanted.
+        settled: The step after which a sample was at rest, 0 if it never was.
+    """
+
+    decoded: dict[str, Array]
+    counted: dict[str, Activity]
+    spikes: dict[str, Array]
+    settled: Array
+
+
+class ExactRun:
+    """One run of a block of samples.
+
+    Args:
+        graph: An exact spiking graph (``ir.settling.is_exact``).
+        products: For each synapse, its weights times frames.
+        precisions: For each synapse, the float type of one step's currents.
+        reach: For each node that reads events, its fan-out (``events.fan_out``).
+        steps: All steps of a run.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        products: Mapping[str, Product],
+        precisions: Mapping[str, Precision],
+        reach: Mapping[str, Array],
+        steps: int,
+    ) -> None:
+        self.graph, self.products, self.precisions = graph, products, precisions
+        self.reach, self.steps = reach, steps
+        self.readers = {
+            node.name: [user.name for user in graph.users[node.name] if user.name in reach]
+            for node in graph
+        }
+
+    def run(self, inputs: Mapping[str, Array], *, record: bool) -> Result:
+        """Advance all samples until they are at rest."""
+        samples = len(next(iter(inputs.values())))
+        found = self.empty(samples, record)
+        states = self.states(samples)
+        values = {node.name: inputs[node.name] for node in self.graph.of_type(Input)}
+        active = np.arange(samples)  # the samples that still move
+        for t in range(1, self.steps + 1):
+            edges = self.advance(t, values, states)
+            self.note(t, active, edges, found)
+            rest = self.at_rest(t, len(active), states)
+            if rest.any():
+                found.settled[active[rest]] = t
+                for key, name in self.graph.outputs.items():
+                    held = edges[name]
+                    assert held is not None
+                    found.decoded[key][active[rest], t:] = held[rest, None]
+                active = active[~rest]
+                values = {name: x[~rest] for name, x in values.items()}
+                for state in states.values():
+                    state.keep(~rest)
+            if not len(active):
+                break
+        return Result(found.decoded, found.counted, found.spikes, found.settled)
+
+    def at_rest(self, t: int, samples: int, states: Mapping[str, State]) -> Array:
+        """Return which samples will send nothing more.
+
+        At rest a neuron has sent the quantised value of its drive. If all neurons of a sample are
+        at rest after step t, there is no event in step t + 1: encoders are silent from step 2 on,
+        so the drives of the first populations stay and so do their values; then nothing reaches
+        the next ones, and so on along the order of the graph. The state is then the same after
+        step t + 1, and by induction after every later one.
+        """
+        rest = np.ones(samples, bool)
+        for state in states.values():
+            if isinstance(state, Tracking):
+                rest &= state.at_rest(t)
+        return rest
+
+    def advance(
+        self, t: int, inputs: Mapping[str, Array], states: Mapping[str, State]
+    ) -> dict[str, Edge]:
+        """Return what is on every edge in step t."""
+        edges: dict[str, Edge] = {}
+        for node in self.graph:
+            arguments = [edges[name] for name in node.inputs]
+            state = states.get(node.name)
+            value: Edge = None
+            if isinstance(node, Input):
+                value = inputs[node.name]
+            elif isinstance(node, Encoder):
+                sample = inputs[node.inputs[0]]
+                value = step(node, [sample], {}, 1) if t == 1 else None
+            elif isinstance(state, Tracking):
+                value = state.advance(t, arguments)
+            elif isinstance(state, Readout):
+                value = state.advance(arguments)
+            elif isinstance(node, Concat):
+                value = self.concatenated(node, edges)
+            elif isinstance(node, Reshape) and arguments[0] is not None:
+                value = arguments[0].reshape(len(arguments[0]), *node.shape)
+            elif isinstance(state, Pool) and arguments[0] is not None:
+                value = state.advance(arguments[0])
+            elif isinstance(node, (Conv, Linear)) and arguments[0] is not None:
+                precision = self.precisions[node.name]
+                value = synapse(node, arguments[0][None], precision, self.products[node.name])[0]
+            edges[node.name] = value
+        return edges
+
+    def concatenated(self, node: Concat, edges: Mapping[str, Edge]) -> Edge:
+        parts = [(name, edges[name]) for name in node.inputs]
+        samples = next((len(part) for _, part in parts if part is not None), None)
+        if samples is None:
+            return None
+        shapes = {name: self.graph.types[name].shape for name in node.inputs}
+        return np.concatenate(
+            [np.zeros((samples, *shapes[n]), np.int32) if p is None else p for n, p in parts],
+            axis=1,
+        )
+
+    def note(self, t: int, active: Array, edges: Mapping[str, Edge], found: Record) -> None:
+        """Write down the outputs and the events of a step."""
+        for key, name in self.graph.outputs.items():
+            found.decoded[key][active, t - 1] = edges[name]
+        for node in self.graph:
+            value = edges[node.name]
+            readers, sends = self.readers[node.name], node.name in found.counted
+            sends = sends and isinstance(node, (Population, MaxPool))
+            if value is None or not (readers or sends):
+                continue
+            moved = value.reshape(len(value), -1).any(axis=1)
+            if not moved.any():
+                continue
+            who = active[moved]
+            if node.name in found.spikes:
+                found.spikes[node.name][who, t - 1] = value[moved]
+            sent, *felt = activity(value[moved][None], [self.reach[name] for name in readers])
+            for name, counts in zip(readers, felt, strict=True):
+                _enter(found.counted[name], counts, who, t, pool=name in self.pools)
+            if sends:
+                entry = found.counted[node.name]
+                entry.spikes[who, t - 1] = sent.spikes[:, 0]
+                entry.units[who, t - 1] = sent.units[:, 0]
+
+    @property
+    def pools(self) -> set[str]:
+        """The max pools: ``Activity`` counts the events they sent, not those they received."""
+        return {node.name for node in self.graph.of_type(MaxPool)}
+
+    def states(self, samples: int) -> dict[str, State]:
+        """Return what nodes keep, at rest."""
+        made: dict[str, State] = {}
+        for node in self.graph:
+            shape = self.graph.types[node.name].shape
+            if isinstance(node, TrackingIF):
+                made[node.name] = Tracking(self.graph, node, samples)
+            elif isinstance(node, Integrator):
+                made[node.name] = Readout(node, samples, shape)
+            elif isinstance(node, MaxPool):
+                made[node.name] = Pool(node, samples, self.graph.types[node.inputs[0]].shape, shape)
+        return made
+
+    def empty(self, samples: int, record: bool) -> Record:
+        """Return the record of a run in which nothing has happened yet."""
+        shape = (samples, self.steps)
+        sending = [n for n in self.graph if isinstance(n, (Population, MaxPool))]
+        names = [n.name for n in self.graph if n in sending or n.name in self.reach]
+        types = self.graph.types
+        return Record(
+            {
+                key: np.zeros((*shape, *types[name].shape), np.float32)
+                for key, name in self.graph.outputs.items()
+            },
+            {name: Activity(*(np.zeros(shape, np.int64) for _ in range(4))) for name in names},
+            {
+                node.name: np.zeros(
+                    (*shape, *types[node.name].shape), payload_type(types[node.name])
+                )
+                for node in sending
+                if record
+            },
+            np.zeros(samples, np.int64),
+        )
+
+
+def _enter(entry: Activity, counts: Activity, who: Array, t: int, *, pool: bool) -> None:
+    """Add what a reader felt in one step."""
+    entry.synops[who, t - 1] += counts.synops[:, 0]
+    entry.unit_synops[who, t - 1] += counts.unit_synops[:, 0]
+    if not pool:
+        entry.spikes[who, t - 1] += counts.spikes[:, 0]
+        entry.units[who, t - 1] += counts.units[:, 0]

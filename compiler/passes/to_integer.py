@@ -1,0 +1,219 @@
+r"""From a quantised ANN with real values to the same ANN in integers.
+
+A value behind a staircase is a whole multiple of its step, ``x = s q``, and the weights of a
+quantised layer are whole multiples of a scale, ``W = s_w V`` with V integer. So a layer computes
+integer sums, and a value that is rounded again is
+
+.. math::
+    q' = clip(round(\sum_i \frac{s_i s_{w,i}}{s' k_i} S_i + \frac{b}{s'} + o), low, high)
+
+with :math:`S_i` the sums of its branches, :math:`k_i` the windows of average pools and
+:math:`o` the offset of the rounding. In fixed point with F fractional bits and
+:math:`K = lcm(k_i)`,
+
+.. math::
+    M_i = rint(2^F s_i s_{w,i} / s') K / k_i, \quad
+    B = rint(2^F K (b / s' + o)), \quad \theta = 2^F K,
+
+which is ``Requantize``. F is as large as 62 bits of the drive's static range allow, some 45 for a
+usual layer: the factors are those of the model to more digits than float32 has. A mean is not
+rounded before its quantiser, so a tie of a mean stays a tie. Where the steps of all branches, the
+windows and the bias are exact in F bits, so is the layer; in any case this integer graph is what
+"the quantised ANN" means from here on, and nothing behind it rounds anything else.
+
+Jacob et al., *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference*, CVPR 2018, section 2.2 (fixed-point multipliers; there with 31 bits).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...ir import (
+    Array,
+    Concat,
+    Dequantize,
+    Graph,
+    Input,
+    MaxPool,
+    Node,
+    Quantize,
+    Reshape,
+    Staircase,
+)
+from ...ir.errors import ConversionError
+from .fixed_point import fixed_point
+from .integer_sums import IntegerSums, Levels, Sums, aligned
+
+HALF_UNIT = 1e-6
+"""How far a bias at an output may be from a whole number of units before it is said."""
+
+QUANTISE = "quantise the model, e.g. with --quantize 8"
+
+
+@dataclass(frozen=True)
+class ToInteger:
+    """The pass.
+
+    Attributes:
+        note: Receives one sentence for each place where the integer graph rounds and the real
+            one does not.
+    """
+
+    note: Callable[[str], None] = lambda sentence: None
+
+    def __call__(self, graph: Graph) -> Graph:
+        """Return the integer graph of a quantised ANN.
+
+        Raises:
+            ConversionError: Something is not quantised; all nodes at fault are listed.
+        """
+        return _Conversion(graph, self.note).result()
+
+
+class _Conversion(IntegerSums):
+    """One conversion under way: what each quantised value became."""
+
+    def __init__(self, ann: Graph, note: Callable[[str], None]) -> None:
+        super().__init__(ann)
+        self.note = note
+
+    def result(self) -> Graph:
+        self.nodes += self.ann.of_type(Input)
+        for node in self.ann:  # in order, so that no chain of values is deep in recursion
+            if self.is_quantised(node.name):
+                self.levels(node.name)
+        outputs = {key: self.output(name) for key, name in self.ann.outputs.items()}
+        if self.problems:
+            found = [p for name in self.ann.nodes for p in self.problems.get(name, {}).values()]
+            lines = "\n".join(f"  - {problem.message}" for problem in found)
+            raise ConversionError(
+                f"the model cannot be computed in integers:\n{lines}", problems=found
+            )
+        return Graph(self.nodes, outputs).without_dead_nodes()
+
+    def make_levels(self, node: Node) -> tuple[Levels, ...]:
+        """Make the nodes of a quantised value."""
+        if isinstance(node, Staircase):
+            return (self.staircase(node),)
+        if isinstance(node, Concat):
+            return tuple(part for name in node.inputs for part in self.levels(name))
+        parts = self.levels(node.inputs[0])
+        if isinstance(node, MaxPool):
+            return self.each(node, parts)
+        assert isinstance(node, Reshape)
+        if len(node.shape) > 1 and len(parts) > 1:
+            parts = (self.joined(parts, node.inputs[0]),)
+        return self.each(node, parts)
+
+    def each(self, node: MaxPool | Reshape, parts: tuple[Levels, ...]) -> tuple[Levels, ...]:
+        """Put a pool or a view behind every part of a value."""
+        made = []
+        for part in parts:
+            shape, step = self.types[part.edge].shape, part.step
+            own = replace(node, name=self.free(node.name), inputs=(part.edge,))
+            if isinstance(own, Reshape):
+                whole = len(parts) == 1
+                size = int(np.prod(shape))
+                own = replace(own, shape=own.shape if whole else (size,))
+                step = step if step.size == 1 else np.broadcast_to(step, shape).reshape(own.shape)
+                step = aligned(step, len(own.shape))
+            elif step.size > 1 and max(step.shape[1:]) > 1:
+                self.refuse(node, "takes the maximum of values with different steps", QUANTISE)
+            self.add(own)
+            made.append(replace(part, edge=own.name, step=step))
+        return tuple(made)
+
+    def staircase(self, node: Staircase) -> Levels:
+        low, high = node.low, node.high
+        if low is None or high is None:
+            self.refuse(node, "has no lowest or no highest level", "clip it, or " + QUANTISE)
+            return self.stand_in(node)
+        if low > 0 or high < 0:
+            self.refuse(
+                node,
+                f"has levels {low} to {high}, without 0 between them",
+                "quantise it so that 0 is one of its levels",
+            )
+            return self.stand_in(node)
+        if isinstance(self.ann[node.inputs[0]], Input):
+            return self.quantised_input(node, low, high)
+        sums = self.sums(node.inputs[0])
+        if node.function != "identity" and node.step.size > 1:
+            self.refuse(
+                node,
+                f"rounds {node.function} with a step for each channel",
+                "quantise it per tensor",
+            )
+            return self.stand_in(node)
+        requantised = fixed_point(node, self.free(node.name), sums, self.reach)
+        if requantised is None:
+            self.refuse(
+                node,
+                "adds up values that reach further than 62 bits, counted in its rounding",
+                "quantise it with larger steps",
+            )
+            return self.stand_in(node)
+        self.add(requantised)
+        step = aligned(node.step.astype(np.float64), len(self.ann.types[node.name].shape))
+        return Levels(requantised.name, step, low, high)
+
+    def quantised_input(self, node: Staircase, low: int, high: int) -> Levels:
+        plain = (node.rounding, node.offset, node.function) == ("half_even", 0.0, "identity")
+        if node.step.size > 1 or not plain:
+            self.refuse(
+                node,
+                "quantises an input in another way than QuantizeLinear does per tensor",
+                "quantise the input per tensor, rounding to nearest",
+            )
+        scale = float(node.step.flat[0])
+        made = Quantize(
+            name=self.free(node.name), inputs=node.inputs, scale=scale, low=low, high=high
+        )
+        self.add(made)
+        return Levels(
+            made.name, np.full((1,) * len(self.ann.types[node.name].shape), scale), low, high
+        )
+
+    # -- outputs ---------------------------------------------------------------------------
+
+    def output(self, name: str) -> str:
+        """Make the node of an output in ANN units; return its name."""
+        if name in self.outputs:
+            return self.outputs[name]
+        node = self.ann[name]
+        if isinstance(node, Reshape) and not self.is_quantised(name):
+            view = replace(node, name=self.free(name), inputs=(self.output(node.inputs[0]),))
+            self.add(view)
+            self.outputs[name] = view.name
+            return view.name
+        sums = self.sums(name)
+        scales = [term.scale / term.divisor for term in sums.terms]
+        if not all(np.all(scale == scales[0]) for scale in scales) or not np.all(scales[0]):
+            self.refuse(
+                node,
+                "is an output that adds up values with different steps",
+                "quantise the output, e.g. with --quantize 8",
+            )
+        made = Dequantize(
+            name=self.free(name),
+            inputs=tuple(term.edge for term in sums.terms),
+            bias=self.whole_bias(name, sums, scales[0]),
+            scale=scales[0],
+        )
+        self.add(made)
+        self.outputs[name] = made.name
+        return made.name
+
+    def whole_bias(self, name: str, sums: Sums, scale: Array) -> Array:
+        units = sums.bias / np.where(scale == 0, 1.0, scale)
+        whole = np.rint(units)
+        if np.any(np.abs(units - whole) > HALF_UNIT * np.maximum(1, np.abs(units))):
+            self.note(
+                f"{name}: the bias of the output was rounded to whole units of its sums, "
+                f"by {np.abs(units - whole).max():.2g} of a unit at most"
+            )
+        return np.asarray(whole, np.int64)
