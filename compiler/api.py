@@ -24,6 +24,7 @@ from ..ir.reference import spiking_nodes
 from .calibration import Moments, Statistics
 from .codes import Code
 from .data import Samples, Source, load_samples, synthetic_samples
+from .exact import convert_exactly
 from .full_scales import FullScales
 from .layerwise import pre_activation
 from .network import Network
@@ -45,12 +46,16 @@ from .pipeline import (
     signed_bounds,
     trained_full_scale,
 )
+from .post_training import quantized
 from .report import Report, describe_approximations, neuron_contract
 from .thresholds import ThresholdRule
 
 GOLDEN_SAMPLES = 4
 GOLDEN_PAYLOADS = 1 << 24
 """Most payloads the golden data hold; a large network gets fewer samples, at least one."""
+
+MOST_PAYLOADS = 1 << 28
+"""Most payloads of one sample; beyond it golden data hold outputs only."""
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a stage, what is done of it and in all."""
@@ -138,9 +143,17 @@ def compile(
     )
     if after:
         after("imported", imported.graph)
+    if chosen.quantize:
+        imported, note = quantized(imported, calibration, chosen.quantize)
+        report.approximations.append(note)
+        if after:
+            after("quantized", imported.graph)
     ann = run_passes(imported.graph, SIMPLIFY, after)
     samples = _calibration(ann, calibration, imported.input_ranges, chosen, report)
-    spiking = _convert(ann, samples, chosen, code, report, after, progress)
+    if chosen.exact:
+        spiking, chosen = convert_exactly(ann, chosen, code, report, after)
+    else:
+        spiking = _convert(ann, samples, chosen, code, report, after, progress)
     program = backend.lower(spiking, chosen.timesteps)
     manifest = {
         "model": {"file": Path(model).name, "sha256": imported.sha256},
@@ -319,12 +332,17 @@ def _scope(rule: ThresholdRule, full_scale: Mapping[str, Array]) -> str:
 
 
 def make_golden(graph: Graph, samples: Samples, timesteps: int) -> Golden:
-    """Return golden data from the first calibration samples, computed by the simulator."""
+    """Return golden data from the first calibration samples, computed by the simulator.
+
+    Where not even one sample's payloads can be held, there are outputs only.
+    """
     neurons = sum(graph.types[node.name].size for node in spiking_nodes(graph))
     steps = timesteps + latency(graph)
-    count = max(1, min(GOLDEN_SAMPLES, GOLDEN_PAYLOADS // (steps * max(1, neurons))))
+    payloads = steps * max(1, neurons)
+    count = max(1, min(GOLDEN_SAMPLES, GOLDEN_PAYLOADS // payloads))
     inputs = {name: x[:count] for name, x in samples.items()}
-    result = NumpyBackend().lower(graph, timesteps).run(inputs, record=True)
+    record = payloads <= MOST_PAYLOADS
+    result = NumpyBackend().lower(graph, timesteps).run(inputs, record=record)
     return Golden(inputs, result.decoded, result.spikes)
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from ..ir.errors import OptionError
 
-CODES = ("rate", "ternary", "augmented", "multithreshold", "radix")
+EXACT = "exact"
+CODES = ("rate", "ternary", "augmented", "multithreshold", "radix", EXACT)
 SELECTIONS = ("nearest", "greedy")
 
 MOST_LEVELS = 1 << 16
@@ -26,7 +27,7 @@ class Code:
         guard: Whether a neuron behind a ReLU may take back only what it has sent.
         v_init: Membrane at the start, in thresholds.
         select: Which payload a membrane asks for; see ``ir.IF``.
-        base: For ``radix``, the base of its digits; else 0.
+        base: For ``radix``, and for ``exact`` with digits, their base; else 0.
         differential: Whether an event at step t is worth 1/t; see ``ir.DifferentialIF``.
     """
 
@@ -62,16 +63,18 @@ def make_code(
     Args:
         name: ``rate`` (binary spikes), ``ternary`` (signed spikes), ``augmented`` (signed
             spikes that carry a coefficient), ``multithreshold`` (signed spikes that carry a
-            power of two) or ``radix`` (digits, layer after layer).
+            power of two), ``radix`` (digits, layer after layer) or ``exact`` (what is missing
+            to the value of a quantised ANN, in payloads or in digits).
         timesteps: T; for ``radix`` the number of digits.
         max_payload: Largest coefficient of an augmented spike, 4 by default, or of a
-            multi-threshold spike, 8 by default.
+            multi-threshold spike, 8 by default; of one event of ``exact``, 15 by default.
         deadband: 0 or 1, for ``ternary`` and ``augmented``.
         guard: For signed codes.
         v_init: Initial membrane in thresholds, 0.5 by default; 0 for ``multithreshold``, whose
             rules round by themselves.
         select: ``nearest`` (default) or ``greedy``, for ``multithreshold``.
-        radix: Base of the digits, 2 by default, for ``radix``.
+        radix: Base of the digits, 2 by default, for ``radix``; for ``exact``, where digits are
+            wanted.
         differential: For ``ternary`` and ``multithreshold``.
 
     Raises:
@@ -84,12 +87,15 @@ def make_code(
             f"--v-init {v_init} is out of range", hint="give a value from 0 to 1, in thresholds"
         )
     signed = ("ternary", "augmented", "multithreshold")
-    _only("--max-payload", max_payload, name, ("augmented", "multithreshold"))
+    _only("--max-payload", max_payload, name, ("augmented", "multithreshold", EXACT))
     _only("--deadband", deadband, name, ("ternary", "augmented"))
     _only("--guard", guard, name, signed)
     _only("--select", select, name, ("multithreshold",))
-    _only("--radix", radix, name, ("radix",))
+    _only("--radix", radix, name, ("radix", EXACT))
     _only("--differential", differential or None, name, ("ternary", "multithreshold"))
+    if name == EXACT:
+        _only("--v-init", v_init, name, CODES[:-1])
+        return _exact(15 if max_payload is None else max_payload, radix)
     start = 0.5 if v_init is None else v_init
     guarded = guard is not False
     if name == "rate":
@@ -132,6 +138,17 @@ def _radix(base: int, digits: int, start: float) -> Code:
             hint=f"give a base of 2 or more, and at most {MOST_LEVELS} levels",
         )
     return Code("radix", base**digits - 1, 0, v_init=start, base=base)
+
+
+def _exact(payload: int, radix: int | None) -> Code:
+    if not 1 <= payload < MOST_LEVELS:
+        raise OptionError(
+            f"--max-payload {payload} is out of range",
+            hint=f"give a value from 1 to {MOST_LEVELS - 1}",
+        )
+    if radix is not None and not 2 <= radix < MOST_LEVELS:
+        raise OptionError(f"--radix {radix} is out of range", hint="give a base of 2 or more")
+    return Code(EXACT, payload, payload, base=radix or 0)
 
 
 def _power_of_two(payload: int) -> int:

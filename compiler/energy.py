@@ -45,6 +45,7 @@ from ..ir import (
     Population,
     RadixIF,
     Staircase,
+    TrackingIF,
     latency,
 )
 from ..ir.bounds import is_quantized
@@ -263,13 +264,15 @@ def ann_operations(graph: Graph, node: Node) -> Operations | None:
 
 def _levels(graph: Graph, timesteps: int) -> int:
     """Return how many levels above 0 the most precise population can express."""
-    return max(
-        (
-            node.base**node.digits - 1 if isinstance(node, RadixIF) else timesteps * node.payload[1]
-            for node in graph.populations
-        ),
-        default=1,
-    )
+    return max((_levels_of(node, timesteps) for node in graph.populations), default=1)
+
+
+def _levels_of(node: Population, timesteps: int) -> int:
+    if isinstance(node, TrackingIF):
+        return node.high - node.low
+    if isinstance(node, RadixIF):
+        return int(node.base**node.digits) - 1
+    return timesteps * node.payload[1]
 
 
 def _taps(

@@ -16,6 +16,7 @@ import numpy as np
 from ..backends import Backend
 from ..ir import Graph, Input
 from ..ir.errors import Problem, SnncError
+from .exact import convert_exactly
 from .onnx_import import Cut, ImportedModel, Unsupported, examine
 from .onnx_import.file import read
 from .options import Options
@@ -27,7 +28,7 @@ from .pipeline import (
     signed_bounds,
     trained_full_scale,
 )
-from .report import describe_approximations
+from .report import Report, describe_approximations
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,12 @@ def _try_conversion(
     ann = reached = model.graph
     try:
         ann = reached = run_passes(ann, SIMPLIFY)
+        if options.exact:
+            report = Report()
+            reached, options = convert_exactly(ann, options, code, report)
+            backend.lower(reached, options.timesteps)
+            approximations += report.approximations
+            return []
         full_scale = {name: np.ones(1) for name in represented_values(ann, code)}
         full_scale |= trained_full_scale(ann)
         largest = {node.name: 1.0 for node in ann.of_type(Input)}

@@ -15,7 +15,7 @@ from ..backends.artifact import Artifact, Golden
 from ..backends.artifact import load as load_artifact
 from ..backends.artifact import save as save_artifact
 from ..backends.base import Progress
-from ..ir import Encoder, Graph, Integrator, RadixIF, latency
+from ..ir import Encoder, Graph, Integrator, RadixIF, TrackingIF, latency
 from .data import Source, load_samples
 
 
@@ -50,7 +50,8 @@ class Network:
     @property
     def layer_synchronous(self) -> bool:
         """Whether a layer waits for the last event of the one before."""
-        return bool(self.graph.of_type(RadixIF))
+        digits = any(node.digits for node in self.graph.of_type(TrackingIF))
+        return digits or bool(self.graph.of_type(RadixIF))
 
     @property
     def timesteps(self) -> int:
@@ -99,13 +100,14 @@ class Network:
     def cut_off_inputs(self, data: Source) -> dict[str, float]:
         """Return for each quantised input the share of its values that lie out of range.
 
-        Such values saturate: they lie beyond the largest magnitude of the calibration data.
+        Such values saturate: they lie beyond the largest magnitude of the calibration data. An
+        input that the model itself quantises is left out: it saturates there as well.
         """
         samples = load_samples(data, self.graph)
         return {
             node.inputs[0]: float(np.mean(np.abs(samples[node.inputs[0]]) > _range(node)))
             for node in self.graph.of_type(Encoder)
-            if node.scale is not None
+            if node.scale is not None and node.bounds is None
         }
 
     def save(self, folder: str | PathLike[str]) -> Path:

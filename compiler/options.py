@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from operator import index
 from typing import Any
 
 from ..ir.errors import OptionError
-from .codes import Code, make_code
+from .codes import EXACT, Code, make_code
+from .post_training import WIDTHS
 from .thresholds import ThresholdRule
 
 CORRECTIONS = ("none", "light", "advanced", "reconstruct")
@@ -25,9 +26,18 @@ DEFAULT_CODE = "augmented"
 """For targets that take graded payloads; a target without them gets the richest code it takes."""
 
 
+DEFAULT_TIMESTEPS = 8
+MOST_TIMESTEPS = 65536
+
+FITTED = (
+    *("thresholds", "percentile", "per_channel", "correction", "weight_bits", "input_bits"),
+    *("shift", "readout_delay", "two_phase"),
+)
+"""Options without meaning for code ``exact``: nothing is fitted, all steps count at the end."""
+
 WHOLE_NUMBERS = (
     *("timesteps", "weight_bits", "input_bits", "max_payload", "deadband"),
-    *("radix", "rehearsal", "seed"),
+    *("radix", "rehearsal", "quantize", "seed"),
 )
 
 
@@ -37,7 +47,8 @@ class Options:
 
     Attributes:
         code: Name of the spike code; None, or ``auto``, for the target's default.
-        timesteps: T: steps a sample is presented for.
+        timesteps: T: steps a sample is presented for. Not given it is 8, or for code ``exact``
+            as many as the network can need: None until they are known.
         thresholds: Threshold rule, or None for ``mmse`` (``max`` on synthetic calibration data).
         percentile: For the rule ``percentile``.
         per_channel: Whether each channel has a threshold of its own, or None for yes with real
@@ -47,12 +58,12 @@ class Options:
         weight_bits: Width of integer weights, 2 to 8, or None for real weights.
         input_bits: Width of the quantised input, 2 to 8; unused with real weights.
         max_payload: Largest coefficient of a spike, or ``auto`` for one chosen for each
-            population (code ``augmented``).
+            population (code ``augmented``); for ``exact`` of one event.
         deadband: 0 or 1; see ``codes.Code``.
         guard: See ``codes.Code``.
         v_init: Initial membrane in thresholds, or None for the code's own.
         select: Firing rule of a multi-threshold neuron; see ``codes.make_code``.
-        radix: Base of radix-encoded spikes.
+        radix: Base of radix-encoded spikes (code ``radix``), or of the digits of code ``exact``.
         differential: Whether an event at step t is worth 1/t; needs real weights.
         shift: ``initial``: the membrane starts at ``v_init``; ``step``: it starts at 0 and
             gets ``v_init / T`` at every step (Deng & Gu, ICLR 2021).
@@ -60,11 +71,13 @@ class Options:
         two_phase: Correction found in a rehearsal of each sample, ``offset`` or ``residual``,
             or None; for code ``rate``.
         rehearsal: Steps of a rehearsal.
+        quantize: Bits to which a float model is quantised first, 4 or 8 (``post_training``), or
+            None.
         seed: Of the synthetic calibration data, and of what a search draws.
     """
 
     code: str | None = None
-    timesteps: int = 8
+    timesteps: int = None  # type: ignore[assignment]  # a number from __post_init__ on
     thresholds: str | None = None
     percentile: float = 99.9
     per_channel: bool | None = None
@@ -82,26 +95,35 @@ class Options:
     readout_delay: int | str = 0
     two_phase: str | None = None
     rehearsal: int = 4
+    quantize: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.code == AUTO:
             object.__setattr__(self, "code", None)
+        if self.timesteps is None and not self.exact:
+            object.__setattr__(self, "timesteps", DEFAULT_TIMESTEPS)
         for name in WHOLE_NUMBERS:
             if not (name == "max_payload" and self.chooses_caps):
                 self._coerce(name, index, "a whole number")
         for name in ("percentile", "v_init"):
             self._coerce(name, float, "a number")
-        _in_range("--timesteps", self.timesteps, 1, 65536)
+        if self.timesteps is not None:
+            _in_range("--timesteps", self.timesteps, 1, MOST_TIMESTEPS)
         if self.weight_bits is not None:
             _in_range("--weight-bits", self.weight_bits, 2, 8)
         _in_range("--input-bits", self.input_bits, 2, 8)
+        if self.quantize not in (None, *WIDTHS):
+            raise OptionError(f"--quantize {self.quantize} is not offered", hint="give 4 or 8")
         _one_of("correction", self.correction, (None, *CORRECTIONS))
         _one_of("shift", self.shift, SHIFTS)
         _one_of("two-phase correction", self.two_phase, (None, *TWO_PHASE))
         _in_range("--rehearsal", self.rehearsal, 1, 1024)
-        self._check_delay()
-        self._check_schedule()
+        if self.exact:
+            self._check_exact()
+        else:
+            self._check_delay()
+            self._check_schedule()
         if self.seed < 0:
             raise OptionError(f"--seed {self.seed} is negative", hint="give 0 or more")
 
@@ -115,6 +137,23 @@ class Options:
         except (TypeError, ValueError):
             option = f"--{name.replace('_', '-')}"
             raise OptionError(f"{option} {value!r} is no number", hint=f"give {wanted}") from None
+
+    def _check_exact(self) -> None:
+        """Raise ``OptionError`` for what has no meaning where the model says everything itself."""
+        default = {field.name: field.default for field in fields(self)}
+        given = [name for name in FITTED if getattr(self, name) != default[name]]
+        if given == ["correction"] and self.correction == "none":
+            given = []
+        if given:
+            raise OptionError(
+                ", ".join(f"--{name.replace('_', '-')}" for name in given)
+                + " and --code exact do not go together: the model's own quantisers say all that",
+                hint="leave them out" if len(given) > 1 else "leave it out",
+            )
+        if self.radix is not None and self.max_payload is not None:
+            raise OptionError(
+                "--max-payload has no meaning for digits (--radix)", hint="choose one of them"
+            )
 
     def _check_delay(self) -> None:
         if self.readout_delay == "auto":
@@ -158,6 +197,11 @@ class Options:
             )
 
     @property
+    def exact(self) -> bool:
+        """Whether the network shall be equal to a quantised ANN."""
+        return self.code == EXACT
+
+    @property
     def chooses_caps(self) -> bool:
         """Whether each population gets a payload cap of its own."""
         return self.max_payload == AUTO
@@ -177,7 +221,7 @@ class Options:
             )
         return make_code(
             name,
-            timesteps=self.timesteps,
+            timesteps=self.timesteps or DEFAULT_TIMESTEPS,
             max_payload=CAPS[-1] if isinstance(self.max_payload, str) else self.max_payload,
             deadband=self.deadband,
             guard=self.guard,

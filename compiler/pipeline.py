@@ -24,6 +24,8 @@ from .passes.quantize_input import QuantizeInput
 from .passes.recognise_staircase import recognise_staircase
 from .passes.schedule import SpreadInitial
 from .passes.to_differential import to_differential
+from .passes.to_exact import ToExact
+from .passes.to_integer import ToInteger
 from .passes.to_radix import ToRadix
 from .passes.to_spiking import ToSpiking
 from .passes.to_two_phase import ToTwoPhase
@@ -78,6 +80,11 @@ def conversion(
         *((Quantize(bits, steps, note, saturating=not scheduled),) if bits else ()),
         *scheduled,
     )
+
+
+def exact_conversion(code: Code, note: Callable[[str], None]) -> tuple[Pass, ...]:
+    """Return the passes from a simplified quantised ANN to the spiking network equal to it."""
+    return ToInteger(note), ToExact(code.max_positive, code.base)
 
 
 def schedule(options: Options, code: Code) -> tuple[Pass, ...]:

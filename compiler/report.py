@@ -23,7 +23,9 @@ from ..ir import (
     RadixIF,
     Signal,
     Staircase,
+    TrackingIF,
 )
+from ..ir.settling import is_exact, settling_steps
 from ..ir.types import is_integer
 
 
@@ -41,6 +43,7 @@ class Report:
         cut: Read-out operators cut off behind the last layer, in words.
         approximations: One sentence for each thing that is not exact.
         warnings: What the user was warned of, with the way out.
+        settling_bound: Of code ``exact``: steps after which every sample is at rest.
         search: How code, T and cap were searched for; None where they were given.
     """
 
@@ -52,6 +55,7 @@ class Report:
     cut: list[str] = field(default_factory=list)
     approximations: list[str] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)
+    settling_bound: int | None = None
     search: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -83,6 +87,7 @@ def neuron_contract(graph: Graph) -> dict[str, Any]:
     populations = graph.populations
     integer = all(is_integer(node.bias) for node in populations)
     readouts = sorted({_readout(node) for node in graph.of_type(Integrator)})
+    settled = settling_steps(graph) if is_exact(graph) else {}
     return {
         "arithmetic": "integer" if integer else "float64",
         "reset": "subtraction",
@@ -93,10 +98,15 @@ def neuron_contract(graph: Graph) -> dict[str, Any]:
         "readout": "; ".join(readouts),
         "max_pool": "telescoping: max of the sums now, minus max of the sums one step before",
         "encoders": {
-            node.name: {"scale": node.scale, "bits": node.bits if node.scale else None}
+            node.name: {
+                "scale": node.scale,
+                "bits": node.bits if node.scale else None,
+                "bounds": node.bounds,
+            }
             for node in graph.of_type(Encoder)
         },
         "populations": {node.name: _population_contract(node) for node in populations},
+        "settled_after": {node.name: settled[node.name] for node in populations if settled},
     }
 
 
@@ -117,21 +127,36 @@ def _input_coding(node: Encoder) -> str:
 def _bias_schedule(node: Population) -> str:
     if isinstance(node, RadixIF):
         return "once, before the first step"
-    return "once, at the first step" if isinstance(node, DifferentialIF) else "every step"
+    once = isinstance(node, (DifferentialIF, TrackingIF))
+    return "once, at the first step" if once else "every step"
 
 
 def _population_contract(node: Population) -> dict[str, Any]:
-    found = {
+    found: dict[str, Any] = {
         "kind": type(node).__name__,
         "payload": list(node.payload),
-        "v_init": float(np.mean(node.initial / node.threshold)),
     }
+    if isinstance(node, TrackingIF):
+        return found | _tracking_contract(node)
+    found["v_init"] = float(np.mean(node.initial / node.threshold))
     if isinstance(node, IF):
         return found | _if_contract(node)
     schedule = ("base", "digits", "start", "levels", "guard", "select")
     rehearsal = ("rule", "rehearsal", "stage", "stages")
     own = {f.name for f in fields(node)} & {*schedule, *rehearsal}
     return found | {name: getattr(node, name) for name in sorted(own)}
+
+
+def _tracking_contract(node: TrackingIF) -> dict[str, Any]:
+    return {
+        "state": "the sum of the current of each synapse, and the units sent; all integers",
+        "value": "edges of the drive" if node.edges is not None else "fixed point",
+        "rounding": node.rounding,
+        "guard": [node.low, node.high],
+        "digits": node.digits or None,
+        "base": node.base if node.digits else None,
+        "start": node.start,
+    }
 
 
 def _if_contract(node: IF) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def verify(
         golden, source = reference_answers(network, few), "reference"
     else:
         golden, source = simulator_answers(network, samples), "simulator"
-    result = network.run(dict(golden.inputs), record=True, progress=progress)
+    result = network.run(dict(golden.inputs), record=bool(golden.spikes), progress=progress)
     found = Verification(
         equal=True,
         target=network.target,

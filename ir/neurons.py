@@ -43,12 +43,16 @@ class Encoder(Node):
         bits: Width of the signed integer payload.
         once: Whether the sample is injected at the first step only.
         bounds: Smallest and largest payload, or None for plus and minus ``limit``.
+        gain: The sample is multiplied by this before; broadcastable to the shape. None for 1.
+        shift: Likewise added after that; None for 0. Both normalise an input as the model does.
     """
 
     scale: float | None = None
     bits: int = 8
     once: bool = False
     bounds: tuple[int, int] | None = None
+    gain: Array | None = None
+    shift: Array | None = None
 
     @property
     def limit(self) -> int:
@@ -58,6 +62,7 @@ class Encoder(Node):
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 1)
         expect_signal(self.name, inputs[0], Signal.REAL)
+        expect_normalisation(self.name, inputs[0].shape, self.gain, self.shift)
         payload = None if self.scale is None else self.bounds or (-self.limit, self.limit)
         return TensorType(inputs[0].shape, Signal.SPIKES, payload)
 
@@ -221,6 +226,13 @@ def expect_currents(name: str, inputs: tuple[TensorType, ...]) -> tuple[int, ...
         if type.shape != inputs[0].shape:
             raise ShapeError(f"{name}: currents {inputs[0]} and {type} differ in shape")
     return inputs[0].shape
+
+
+def expect_normalisation(name: str, shape: tuple[int, ...], *parameters: Array | None) -> None:
+    """Raise ``ShapeError`` unless all that are there fit the shape of an input."""
+    for parameter in parameters:
+        if parameter is not None and not broadcasts_to(parameter.shape, shape):
+            raise ShapeError(f"{name}: a parameter of shape {parameter.shape} does not fit {shape}")
 
 
 def expect_parameters(name: str, shape: tuple[int, ...], *parameters: Array) -> None:

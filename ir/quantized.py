@@ -21,7 +21,7 @@ from typing import Literal, final
 import numpy as np
 
 from .errors import ShapeError
-from .neurons import Population, expect_currents
+from .neurons import Population, expect_currents, expect_normalisation
 from .node import Node
 from .ops import broadcasts_to
 from .shapes import expect_inputs, expect_signal
@@ -40,15 +40,20 @@ class Quantize(Node):
         scale: ANN units of one step, > 0.
         low: Smallest value: that of the type less the zero point.
         high: Largest value, likewise.
+        gain: The input is multiplied by this before; broadcastable to the shape. None for 1.
+        shift: Likewise added after that; None for 0.
     """
 
     scale: float
     low: int
     high: int
+    gain: Array | None = None
+    shift: Array | None = None
 
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 1)
         expect_signal(self.name, inputs[0], Signal.REAL)
+        expect_normalisation(self.name, inputs[0].shape, self.gain, self.shift)
         if not self.scale > 0 or self.low >= self.high:
             raise ShapeError(f"{self.name}: needs scale > 0 and low < high")
         return TensorType(inputs[0].shape, Signal.INTEGER, (self.low, self.high))

@@ -16,13 +16,19 @@ ROUNDING = 1e-9
 
 @step.register
 def _(node: Encoder, inputs: list[Array], state: State, t: int) -> Array:
-    x = inputs[0]
+    x = _normalised(node, inputs[0])
     if node.scale is not None and node.bounds:
         x = _in_steps(x, node.scale, *node.bounds)
     elif node.scale is not None:
         whole = np.clip(np.rint(x / node.scale), -node.limit, node.limit)
         x = np.asarray(whole, np.int64)
     return np.zeros_like(x) if node.once and t > 1 else x
+
+
+def _normalised(node: Encoder | Quantize, x: Array) -> Array:
+    """Return ``gain * x + shift``, float64 where there is either."""
+    scaled = x if node.gain is None else x * node.gain.astype(np.float64)
+    return scaled if node.shift is None else scaled + node.shift.astype(np.float64)
 
 
 def _in_steps(x: Array, scale: float, low: int, high: int) -> Array:
@@ -33,7 +39,7 @@ def _in_steps(x: Array, scale: float, low: int, high: int) -> Array:
 
 @step.register
 def _(node: Quantize, inputs: list[Array], state: State, t: int) -> Array:
-    return _in_steps(inputs[0], node.scale, node.low, node.high)
+    return _in_steps(_normalised(node, inputs[0]), node.scale, node.low, node.high)
 
 
 @step.register

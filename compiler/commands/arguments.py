@@ -109,21 +109,23 @@ def add_conversion(parser: ArgumentParser) -> None:
         "--code",
         help="rate: binary spikes; ternary: signed spikes; augmented: signed spikes with a "
         "coefficient; multithreshold: with a power of two; radix: digits, layer after layer; "
+        "exact: a quantised model, computed without any error; "
         "auto: augmented where the target takes it, else ternary, else rate (default: auto)",
     )
     group.add_argument(
         "--timesteps",
         type=int,
         metavar="T",
-        help="steps a sample (default: 8)",
+        help="steps a sample (default: 8; for exact as many as it can need)",
     )
     group.add_argument(
         "--max-payload",
         type=whole_or_auto,
         metavar="K|auto",
-        help="largest coefficient of an augmented spike (default: 4), or of a multithreshold "
-        "one (default: 8); auto: one for each population, so that an augmented network takes "
-        "less energy and its outputs are no further off than with the default",
+        help="largest coefficient of an augmented spike (default: 4), of a multithreshold "
+        "one (default: 8), or of an exact one (default: 15); auto: one for each population, so "
+        "that an augmented network takes less energy and its outputs are no further off than with "
+        "the default",
     )
     group.add_argument(
         "--deadband",
@@ -149,7 +151,10 @@ def add_conversion(parser: ArgumentParser) -> None:
         help="which power of two a multithreshold neuron sends (default: nearest)",
     )
     group.add_argument(
-        "--radix", type=int, metavar="R", help="base of radix-encoded spikes (default: 2)"
+        "--radix",
+        type=int,
+        metavar="R",
+        help="base of radix-encoded spikes (default: 2); with --code exact: send digits",
     )
     group.add_argument(
         "--differential",

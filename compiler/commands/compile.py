@@ -29,6 +29,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         "enough (default: synthetic ones, and a warning)",
     )
     parser.add_argument(
+        "--quantize",
+        type=int,
+        metavar="4|8",
+        help="first quantise the float model to so many bits, weights and activations (static, "
+        "by ONNX Runtime on the --calibration samples)",
+    )
+    parser.add_argument(
         "--max-drop",
         type=fraction,
         metavar="DROP",
@@ -72,6 +79,7 @@ def run(arguments: Namespace, console: Console) -> int:
             include_ann=not arguments.no_ann,
             after=after,
             progress=progress,
+            quantize=arguments.quantize,
             **conversion_options(arguments),
         )
         network.save(out)
@@ -118,6 +126,8 @@ def describe(network: Network) -> list[str]:
     bits = options["weight_bits"]
     weights = f"{bits}-bit weights" if bits else "real weights"
     numbers = f"{weights}, {options['input_bits']}-bit input" if bits else weights
+    if report["settling_bound"]:
+        numbers = "integers, as the model quantises them"
     rows = [
         ("target", network.target),
         ("code", f"{options['code']}, {payloads(network.graph)}"),
@@ -131,6 +141,8 @@ def describe(network: Network) -> list[str]:
             f"{sizes['weights']} weights",
         ),
     ]
+    if report["settling_bound"]:
+        rows.append(("at rest", f"after {report['settling_bound']} steps at most, then exact"))
     lines = [f"{title:12} {text}" for title, text in rows]
     lines += [f"cut off      {text}" for text in report["cut"]]
     if report["approximations"]:

@@ -11,7 +11,7 @@ from ...backends.artifact import require_ann
 from ...backends.base import Progress
 from ...backends.numpy_sim import NumpyBackend
 from ...backends.onnx_runtime import AnnSession
-from ...ir import IF, Array, Graph
+from ...ir import IF, Array, Graph, TrackingIF
 from ...ir.errors import DataError, OptionError
 from ..data import Samples
 from ..evaluate import class_scores, default_steps
@@ -58,6 +58,12 @@ def explain(
         ArtifactError: The artifact has no source model, or another one's.
         OptionError: The network's neurons weigh steps differently.
     """
+    if exact := network.graph.of_type(TrackingIF):
+        raise OptionError(
+            f"{exact[0].name}: an exact network equals the quantised ANN, so there is no error to "
+            "split",
+            hint="compile with another --code to explain that one",
+        )
     if special := [n.name for n in network.graph.populations if not isinstance(n, IF)]:
         raise OptionError(
             f"{special[0]}: its steps do not count alike, so its error cannot be split",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import onnx
 import onnx.inliner
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, helper
 from onnx.external_data_helper import load_external_data_for_model
 
 from ...ir.errors import ModelError
@@ -62,6 +62,7 @@ def read(path: Path) -> ModelFile:
     with _onnx_errors(path, "its external data cannot be loaded", "export the model again"):
         load_external_data_for_model(proto, str(path.parent))
     with _onnx_errors(path, "is not valid ONNX", "export the model again"):
+        _name_domains(proto)
         onnx.checker.check_model(proto)
         if proto.functions:
             proto = onnx.inliner.inline_local_functions(proto)
@@ -119,6 +120,13 @@ def _opset(path: Path, proto: ModelProto) -> int:
             hint=f"upgrade the package onnx, or export the model with opset {newest}",
         )
     return versions[0]
+
+
+def _name_domains(proto: ModelProto) -> None:
+    """Import the domains of all operators; exporters of quantised models forget their own."""
+    named = {entry.domain for entry in proto.opset_import}
+    used = {node.domain for node in proto.graph.node} - {"", "ai.onnx"}
+    proto.opset_import.extend(helper.make_opsetid(name, 1) for name in sorted(used - named))
 
 
 def _external_files(path: Path, proto: ModelProto) -> set[Path]:

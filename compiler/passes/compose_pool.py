@@ -49,7 +49,10 @@ def _composed(graph: Graph, pool: AveragePool, flat: Reshape, second: Linear) ->
         shape=(int(np.prod(graph.types[pool.inputs[0]].shape)),),
     )
     weight = _spread(graph, pool, second.weight)
-    composed = replace(second, inputs=(view.name,), weight=weight, weight_scale=None)
+    size = _window(graph, pool)
+    unit = second.weight_scale
+    unit = unit / size.flat[0] if unit is not None and np.all(size == size.flat[0]) else None
+    composed = replace(second, inputs=(view.name,), weight=weight, weight_scale=unit)
     nodes = [n for n in graph if n.name not in (pool.name, flat.name)]
     place = nodes.index(second)
     return Graph([*nodes[:place], view, composed, *nodes[place + 1 :]], graph.outputs)
@@ -60,18 +63,22 @@ def _spread(graph: Graph, pool: AveragePool, weight: Array) -> Array:
     outputs = weight.shape[0]
     averaged = weight.reshape(outputs, *graph.types[pool.name].shape)
     channels, height, width = graph.types[pool.inputs[0]].shape
-    inside = np.ones((1, 1, height, width))
-    if pool.count_include_pad:
-        size: Array = np.full((1, 1, *averaged.shape[2:]), float(pool.kernel[0] * pool.kernel[1]))
-    else:
-        taps = window_taps(padded(inside, pool.padding), pool.kernel, pool.stride, (1, 1))
-        size = np.asarray(sum(tap for _, tap in taps))
+    size = _window(graph, pool)
     grid = padded(np.zeros((outputs, channels, height, width)), pool.padding)
     for _, tap in window_taps(grid, pool.kernel, pool.stride, (1, 1)):
         tap += averaged / size  # a view: adds into the grid
     top, left = pool.padding[:2]
     kept = grid[:, :, top : top + height, left : left + width]
     return np.ascontiguousarray(kept).reshape(outputs, -1)
+
+
+def _window(graph: Graph, pool: AveragePool) -> Array:
+    """Return by what each window's sum is divided, broadcastable to ``(1, 1, *size)``."""
+    if pool.count_include_pad:
+        return np.full((1, 1, 1, 1), float(pool.kernel[0] * pool.kernel[1]))
+    inside = np.ones((1, 1, *graph.types[pool.inputs[0]].shape[1:]))
+    taps = window_taps(padded(inside, pool.padding), pool.kernel, pool.stride, (1, 1))
+    return np.asarray(sum(tap for _, tap in taps))
 
 
 def _free(graph: Graph, name: str) -> str:

@@ -30,7 +30,14 @@ def fold_affine(graph: Graph) -> Graph:
     return graph
 
 
-def _fold_one(graph: Graph) -> Graph | None:
+def fold_into_sources(graph: Graph) -> Graph:
+    """Return the graph with every ``Affine`` folded that the linear map before it can take."""
+    while (folded := _fold_one(graph, readers=False)) is not None:
+        graph = folded
+    return graph
+
+
+def _fold_one(graph: Graph, *, readers: bool = True) -> Graph | None:
     for node in graph.of_type(Affine):
         before = graph[node.inputs[0]]
         if graph.only_user(before.name) is not None:
@@ -38,7 +45,7 @@ def _fold_one(graph: Graph) -> Graph | None:
                 return _merge(graph, before, node)
             if (folded := _into_source(graph, before, node)) is not None:
                 return folded
-        after = graph.only_user(node.name)
+        after = graph.only_user(node.name) if readers else None
         if isinstance(after, (Conv, Linear)) and per_channel(node.scale, graph.types[node.name]):
             return _into_reader(graph, node, after)
     return None

@@ -115,7 +115,7 @@ class IntegerSums(ABC):
         if name not in self.found_levels:
             node = self.ann[name]
             if not self.is_quantised(name):
-                self.refuse(node, *_why_not(node))
+                self.refuse_source(node)
                 self.found_levels[name] = (self.stand_in(node),)
             else:
                 self.found_levels[name] = self.make_levels(node)
@@ -318,6 +318,15 @@ class IntegerSums(ABC):
         found = self.problems.setdefault(node.name, {})
         found[reason] = Problem(f"{node.name}: {reason}", hint)
 
+    def refuse_source(self, node: Node) -> None:
+        """Note which values are not quantised; what only moves values is not at fault."""
+        if not isinstance(node, (MaxPool, Reshape, Concat)):
+            self.refuse(node, *_why_not(node))
+            return
+        for name in node.inputs:
+            if not self.is_quantised(name):
+                self.levels(name)
+
     def stand_in(self, node: Node) -> Levels:
         """Return some quantised value in the place of one that is refused, to go on with."""
         shape = self.ann.types[node.name].shape
@@ -347,7 +356,4 @@ def _why_not(node: Node) -> tuple[str, str]:
             "is read by another linear map without being quantised between them",
             "quantise it, e.g. with --quantize 8",
         )
-    return (
-        f"{type(node).__name__} gives values that are not quantised",
-        "quantise them, e.g. with --quantize 8",
-    )
+    return "its values are not quantised", "quantise them, e.g. with --quantize 8"

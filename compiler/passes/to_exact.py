@@ -76,6 +76,8 @@ class ToExact:
                 bits=_bits(node.low, node.high),
                 once=True,
                 bounds=(node.low, node.high),
+                gain=node.gain,
+                shift=node.shift,
             )
         if isinstance(node, Requantize):
             return self.population(node, ready)

@@ -33,11 +33,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...ir import (
+    Affine,
     Array,
+    AveragePool,
+    Clip,
     Concat,
+    Conv,
     Dequantize,
     Graph,
     Input,
+    Linear,
     MaxPool,
     Node,
     Quantize,
@@ -84,8 +89,10 @@ class _Conversion(IntegerSums):
     def result(self) -> Graph:
         self.nodes += self.ann.of_type(Input)
         for node in self.ann:  # in order, so that no chain of values is deep in recursion
-            if self.is_quantised(node.name):
+            if self.is_quantised(node.name) or isinstance(node, Clip):
                 self.levels(node.name)
+            elif isinstance(node, (Conv, Linear, AveragePool)):
+                self.sums(node.name)
         outputs = {key: self.output(name) for key, name in self.ann.outputs.items()}
         if self.problems:
             found = [p for name in self.ann.nodes for p in self.problems.get(name, {}).values()]
@@ -139,8 +146,8 @@ class _Conversion(IntegerSums):
                 "quantise it so that 0 is one of its levels",
             )
             return self.stand_in(node)
-        if isinstance(self.ann[node.inputs[0]], Input):
-            return self.quantised_input(node, low, high)
+        if (normalised := self.normalised_input(node.inputs[0])) is not None:
+            return self.quantised_input(node, normalised, low, high)
         sums = self.sums(node.inputs[0])
         if node.function != "identity" and node.step.size > 1:
             self.refuse(
@@ -161,7 +168,21 @@ class _Conversion(IntegerSums):
         step = aligned(node.step.astype(np.float64), len(self.ann.types[node.name].shape))
         return Levels(requantised.name, step, low, high)
 
-    def quantised_input(self, node: Staircase, low: int, high: int) -> Levels:
+    def normalised_input(self, name: str) -> Affine | None:
+        """Return a value as an affine function of an input, if it is one."""
+        node = self.ann[name]
+        if isinstance(node, Input):
+            one, zero = np.ones(1), np.zeros(1)
+            return Affine(name=name, inputs=(name,), scale=one, shift=zero)
+        if not isinstance(node, Affine):
+            return None
+        inner = self.normalised_input(node.inputs[0])
+        if inner is None:
+            return None
+        shift = node.scale * inner.shift + node.shift
+        return replace(inner, scale=node.scale * inner.scale, shift=shift)
+
+    def quantised_input(self, node: Staircase, read: Affine, low: int, high: int) -> Levels:
         plain = (node.rounding, node.offset, node.function) == ("half_even", 0.0, "identity")
         if node.step.size > 1 or not plain:
             self.refuse(
@@ -171,7 +192,13 @@ class _Conversion(IntegerSums):
             )
         scale = float(node.step.flat[0])
         made = Quantize(
-            name=self.free(node.name), inputs=node.inputs, scale=scale, low=low, high=high
+            name=self.free(node.name),
+            inputs=read.inputs,
+            scale=scale,
+            low=low,
+            high=high,
+            gain=read.scale if np.any(read.scale != 1) else None,
+            shift=read.shift if np.any(read.shift) else None,
         )
         self.add(made)
         return Levels(

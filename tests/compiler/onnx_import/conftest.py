@@ -36,8 +36,9 @@ def build_model(
     **weights: Array,
 ) -> ModelProto:
     """Return a model given the nodes in ONNX's text form and the initializers as arrays."""
-    domains = f'"" : {opset}, "custom" : 1'
-    text = f"<ir_version: 8, opset_import: [{domains}]> g ({inputs}) => ({outputs}) {{ {nodes} }}"
+    domains = f'"" : {opset}, "custom" : 1, "com.microsoft" : 1, "qonnx.custom_op.general" : 1'
+    header = f"<ir_version: {8 if opset < 21 else 10}, opset_import: [{domains}]>"
+    text = f"{header} g ({inputs}) => ({outputs}) {{ {nodes} }}"
     model = onnx.parser.parse_model(text)
     for name, value in weights.items():
         array = np.asarray(value)

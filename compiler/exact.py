@@ -1,0 +1,55 @@
+"""Code ``exact``: the conversion of a quantised ANN, and how many steps it needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..ir import Graph, latency
+from ..ir.errors import ConversionError
+from ..ir.settling import settling_bound
+from .codes import Code
+from .options import MOST_TIMESTEPS, Options
+from .pipeline import After, exact_conversion, run_passes
+from .report import Report
+
+
+def convert_exactly(
+    ann: Graph, options: Options, code: Code, report: Report, after: After | None = None
+) -> tuple[Graph, Options]:
+    """Return the spiking network equal to a quantised ANN, and the options with their T.
+
+    T is the static bound (``ir.settling``): after so many steps every sample is at rest. Fewer
+    are taken if they were asked for, with a warning: a run says which of its samples came to rest.
+
+    Args:
+        ann: A simplified ANN.
+        options: The user's options.
+        code: The code ``exact``.
+        report: Receives the bound, warnings, and what is not exact.
+        after: Called with each pass's name and result.
+
+    Raises:
+        ConversionError: Something is not quantised, or it takes too many steps.
+    """
+    graph = run_passes(ann, exact_conversion(code, report.approximations.append), after)
+    report.thresholds, report.correction = "those of the model's quantisers", "none"
+    # Steps that a neuron of digits waits are its latency, and do not count for T.
+    enough = max(1, settling_bound(graph) - latency(graph))
+    report.settling_bound = enough + latency(graph)
+    if options.timesteps is None:
+        if enough > MOST_TIMESTEPS:
+            raise ConversionError(
+                f"the network may take {enough} steps until it is at rest, and {MOST_TIMESTEPS} "
+                "can be run",
+                hint="raise --max-payload, or send digits with --radix 2",
+            )
+        return graph, replace(options, timesteps=enough)
+    if options.timesteps < enough:
+        report.warnings.append(
+            (
+                f"some samples may not be at rest after {options.timesteps} steps, and are then "
+                f"not exact: all are after {enough}",
+                "leave --timesteps out, or look at `settled` of each run",
+            )
+        )
+    return graph, options
