@@ -18,7 +18,7 @@ import numpy as np
 from ..backends import Backend, get_backend
 from ..backends.artifact import Artifact, Golden
 from ..backends.numpy_sim import NumpyBackend
-from ..ir import Array, Graph, latency
+from ..ir import Array, Graph, Input, latency
 from ..ir.errors import OptionError
 from ..ir.reference import spiking_nodes
 from .calibration import Moments, Statistics
@@ -338,7 +338,8 @@ def make_golden(graph: Graph, samples: Samples, timesteps: int) -> Golden:
     """
     neurons = sum(graph.types[node.name].size for node in spiking_nodes(graph))
     steps = timesteps + latency(graph)
-    payloads = steps * max(1, neurons)
+    lengths = [samples[node.name].shape[1] for node in graph.of_type(Input) if node.is_sequence]
+    payloads = steps * max(1, neurons) * max(lengths, default=1)
     count = max(1, min(GOLDEN_SAMPLES, GOLDEN_PAYLOADS // payloads))
     inputs = {name: x[:count] for name, x in samples.items()}
     record = payloads <= MOST_PAYLOADS

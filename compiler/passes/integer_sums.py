@@ -31,6 +31,7 @@ from ...ir import (
     Linear,
     MaxPool,
     Node,
+    Previous,
     Quantize,
     Reshape,
     Staircase,
@@ -108,6 +109,8 @@ class IntegerSums(ABC):
         node = self.ann[name]
         if isinstance(node, (MaxPool, Reshape, Concat)):
             return all(self.is_quantised(source) for source in node.inputs)
+        if isinstance(node, Previous):
+            return isinstance(self.ann[node.source], Staircase)
         return isinstance(node, Staircase)
 
     def levels(self, name: str) -> tuple[Levels, ...]:
@@ -355,5 +358,10 @@ def _why_not(node: Node) -> tuple[str, str]:
         return (
             "is read by another linear map without being quantised between them",
             "quantise it, e.g. with --quantize 8",
+        )
+    if isinstance(node, Previous):
+        return (
+            f"carries {node.source!r}, which is not quantised",
+            "quantise the state before it is carried to the next element",
         )
     return "its values are not quantised", "quantise them, e.g. with --quantize 8"
