@@ -18,13 +18,13 @@ import numpy as np
 from ..backends import Backend, get_backend
 from ..backends.artifact import Artifact, Golden
 from ..backends.numpy_sim import NumpyBackend
-from ..ir import Array, Graph, Input, latency
+from ..ir import Array, Graph, latency
 from ..ir.errors import OptionError
 from ..ir.reference import spiking_nodes
 from .calibration import Moments, Statistics
 from .codes import Code
-from .data import Samples, Source, load_samples, synthetic_samples
-from .exact import convert_exactly
+from .data import Samples, Source, load_samples, sequence_length, synthetic_samples
+from .exact import approximated, convert_exactly
 from .full_scales import FullScales
 from .layerwise import pre_activation
 from .network import Network
@@ -150,6 +150,8 @@ def compile(
             after("quantized", imported.graph)
     ann = run_passes(imported.graph, SIMPLIFY, after)
     samples = _calibration(ann, calibration, imported.input_ranges, chosen, report)
+    if chosen.approximate:
+        ann = approximated(ann, samples, report)
     if chosen.exact:
         spiking, chosen = convert_exactly(ann, chosen, code, report, after)
     else:
@@ -338,8 +340,7 @@ def make_golden(graph: Graph, samples: Samples, timesteps: int) -> Golden:
     """
     neurons = sum(graph.types[node.name].size for node in spiking_nodes(graph))
     steps = timesteps + latency(graph)
-    lengths = [samples[node.name].shape[1] for node in graph.of_type(Input) if node.is_sequence]
-    payloads = steps * max(1, neurons) * max(lengths, default=1)
+    payloads = steps * max(1, neurons) * sequence_length(graph, samples)
     count = max(1, min(GOLDEN_SAMPLES, GOLDEN_PAYLOADS // payloads))
     inputs = {name: x[:count] for name, x in samples.items()}
     record = payloads <= MOST_PAYLOADS

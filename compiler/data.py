@@ -60,6 +60,12 @@ def load_samples(source: Source, graph: Graph, *, what: str = "data") -> Samples
     return samples
 
 
+def sequence_length(graph: Graph, samples: Mapping[str, Array]) -> int:
+    """Return the number of elements of the sequences that a graph reads; 1 where it reads none."""
+    running = [node.name for node in graph.of_type(Input) if node.is_sequence]
+    return max((samples[name].shape[1] for name in running), default=1)
+
+
 def load_labels(source: Source, samples: int, *, what: str = "data") -> Array:
     """Return the labels ``y`` of a data set, ``(samples,)``, int64.
 

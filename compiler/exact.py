@@ -8,9 +8,43 @@ from ..ir import Graph, latency
 from ..ir.errors import ConversionError
 from ..ir.settling import settling_bound
 from .codes import Code
+from .data import Samples
 from .options import MOST_TIMESTEPS, Options
-from .pipeline import After, exact_conversion, run_passes
+from .passes.quantize_rest import QuantizeRest, unquantised
+from .pipeline import SIMPLIFY, After, exact_conversion, run_passes
 from .report import Report
+
+NO_CALIBRATION = (
+    "no calibration data: ranges of values come from synthetic inputs and may be far off",
+    "give real training samples with --calibration X.npz",
+)
+
+MOST = 512
+"""Calibration samples that ranges are measured on."""
+
+
+def approximated(ann: Graph, samples: Samples, report: Report) -> Graph:
+    """Return an ANN that is quantised throughout, where it was not on calibration samples.
+
+    Args:
+        ann: A simplified ANN.
+        samples: Calibration samples, of which ``MOST`` are looked at.
+        report: Receives a sentence for each place.
+    """
+    from ..backends.onnx_runtime import AnnSession
+
+    few = {name: x[:MOST] for name, x in samples.items()}
+    wanted = unquantised(ann)
+    session = AnnSession(ann, extra=[name for name in wanted if name not in few])
+    ranges = dict.fromkeys(wanted, (0.0, 0.0))  # 0 is a level in any case
+    for part in (few, *session.stream(few)):
+        for name in ranges.keys() & part.keys():
+            low, high = ranges[name]
+            ranges[name] = min(low, float(part[name].min())), max(high, float(part[name].max()))
+    if report.calibration == "synthetic" and ranges:
+        report.warnings.append(NO_CALIBRATION)
+    quantise = QuantizeRest(ranges, report.approximations.append)
+    return run_passes(ann, (quantise, *SIMPLIFY))
 
 
 def convert_exactly(

@@ -73,6 +73,7 @@ class Options:
         rehearsal: Steps of a rehearsal.
         quantize: Bits to which a float model is quantised first, 4 or 8 (``post_training``), or
             None.
+        approximate: Whether code ``exact`` may quantise what a model leaves unquantised.
         seed: Of the synthetic calibration data, and of what a search draws.
     """
 
@@ -96,6 +97,7 @@ class Options:
     two_phase: str | None = None
     rehearsal: int = 4
     quantize: int | None = None
+    approximate: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -108,8 +110,6 @@ class Options:
                 self._coerce(name, index, "a whole number")
         for name in ("percentile", "v_init"):
             self._coerce(name, float, "a number")
-        if self.timesteps is not None:
-            _in_range("--timesteps", self.timesteps, 1, MOST_TIMESTEPS)
         if self.weight_bits is not None:
             _in_range("--weight-bits", self.weight_bits, 2, 8)
         _in_range("--input-bits", self.input_bits, 2, 8)
@@ -119,11 +119,7 @@ class Options:
         _one_of("shift", self.shift, SHIFTS)
         _one_of("two-phase correction", self.two_phase, (None, *TWO_PHASE))
         _in_range("--rehearsal", self.rehearsal, 1, 1024)
-        if self.exact:
-            self._check_exact()
-        else:
-            self._check_delay()
-            self._check_schedule()
+        self._check_steps()
         if self.seed < 0:
             raise OptionError(f"--seed {self.seed} is negative", hint="give 0 or more")
 
@@ -137,6 +133,19 @@ class Options:
         except (TypeError, ValueError):
             option = f"--{name.replace('_', '-')}"
             raise OptionError(f"{option} {value!r} is no number", hint=f"give {wanted}") from None
+
+    def _check_steps(self) -> None:
+        if self.approximate and not self.exact:
+            raise OptionError(
+                "--approximate has no meaning without --code exact", hint="leave it out"
+            )
+        if self.timesteps is not None:
+            _in_range("--timesteps", self.timesteps, 1, MOST_TIMESTEPS)
+        if self.exact:
+            self._check_exact()
+        else:
+            self._check_delay()
+            self._check_schedule()
 
     def _check_exact(self) -> None:
         """Raise ``OptionError`` for what has no meaning where the model says everything itself."""

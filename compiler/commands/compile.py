@@ -36,6 +36,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         "by ONNX Runtime on the --calibration samples)",
     )
     parser.add_argument(
+        "--approximate",
+        action="store_true",
+        help="with --code exact: round what the model leaves unquantised to 8 bits, on the "
+        "--calibration samples, and list every place; without it such a model is refused",
+    )
+    parser.add_argument(
         "--max-drop",
         type=fraction,
         metavar="DROP",
@@ -80,6 +86,7 @@ def run(arguments: Namespace, console: Console) -> int:
             after=after,
             progress=progress,
             quantize=arguments.quantize,
+            approximate=arguments.approximate,
             **conversion_options(arguments),
         )
         network.save(out)
@@ -128,10 +135,12 @@ def describe(network: Network) -> list[str]:
     numbers = f"{weights}, {options['input_bits']}-bit input" if bits else weights
     if report["settling_bound"]:
         numbers = "integers, as the model quantises them"
+    elements = network.elements
     rows = [
         ("target", network.target),
         ("code", f"{options['code']}, {payloads(network.graph)}"),
         ("time steps", f"T = {network.timesteps}, depth latency {network.program.depth_latency}"),
+        *([("sequence", f"{elements} elements, T steps for each")] if elements else []),
         ("numbers", numbers),
         ("calibration", f"{report['calibration']}, {report['calibration_samples']} samples"),
         ("thresholds", f"{report['thresholds']}, correction {report['correction']}"),
@@ -169,6 +178,7 @@ def to_json(network: Network) -> dict[str, Any]:
         "target": network.target,
         "code": manifest["options"]["code"],
         "timesteps": network.timesteps,
+        "elements": network.elements,
         "depth_latency": network.program.depth_latency,
         "layer_synchronous": network.layer_synchronous,
         "network": dict(summary(network.graph)),

@@ -104,20 +104,11 @@ class IntegerSums(ABC):
 
     # -- quantised values ------------------------------------------------------------------
 
-    def is_quantised(self, name: str) -> bool:
-        """Whether a value is quantised, seen from its operators."""
-        node = self.ann[name]
-        if isinstance(node, (MaxPool, Reshape, Concat)):
-            return all(self.is_quantised(source) for source in node.inputs)
-        if isinstance(node, Previous):
-            return isinstance(self.ann[node.source], Staircase)
-        return isinstance(node, Staircase)
-
     def levels(self, name: str) -> tuple[Levels, ...]:
         """Return a quantised value as integers, channels behind one another."""
         if name not in self.found_levels:
             node = self.ann[name]
-            if not self.is_quantised(name):
+            if not is_quantised(self.ann, name):
                 self.refuse_source(node)
                 self.found_levels[name] = (self.stand_in(node),)
             else:
@@ -327,7 +318,7 @@ class IntegerSums(ABC):
             self.refuse(node, *_why_not(node))
             return
         for name in node.inputs:
-            if not self.is_quantised(name):
+            if not is_quantised(self.ann, name):
                 self.levels(name)
 
     def stand_in(self, node: Node) -> Levels:
@@ -340,6 +331,16 @@ class IntegerSums(ABC):
         )
         self.add(made)
         return Levels(made.name, np.ones((1,) * len(shape)), -128, 127)
+
+
+def is_quantised(graph: Graph, name: str) -> bool:
+    """Whether a value of an ANN is quantised, seen from its operators."""
+    node = graph[name]
+    if isinstance(node, (MaxPool, Reshape, Concat)):
+        return all(is_quantised(graph, source) for source in node.inputs)
+    if isinstance(node, Previous):
+        return isinstance(graph[node.source], Staircase)
+    return isinstance(node, Staircase)
 
 
 def aligned(parameter: Array, rank: int) -> Array:

@@ -54,7 +54,7 @@ from ...ir import (
 )
 from ...ir.errors import ConversionError
 from .fixed_point import fixed_point
-from .integer_sums import IntegerSums, Levels, Sums, aligned
+from .integer_sums import IntegerSums, Levels, Sums, aligned, is_quantised
 
 HALF_UNIT = 1e-6
 """How far a bias at an output may be from a whole number of units before it is said."""
@@ -92,7 +92,7 @@ class _Conversion(IntegerSums):
     def result(self) -> Graph:
         self.nodes += self.ann.of_type(Input)
         for node in self.ann:  # in order, so that no chain of values is deep in recursion
-            if self.is_quantised(node.name) or isinstance(node, Clip):
+            if is_quantised(self.ann, node.name) or isinstance(node, Clip):
                 self.levels(node.name)
             elif isinstance(node, (Conv, Linear, AveragePool)):
                 self.sums(node.name)
@@ -252,7 +252,7 @@ class _Conversion(IntegerSums):
         if name in self.outputs:
             return self.outputs[name]
         node = self.ann[name]
-        if isinstance(node, Reshape) and not self.is_quantised(name):
+        if isinstance(node, Reshape) and not is_quantised(self.ann, name):
             view = replace(node, name=self.free(name), inputs=(self.output(node.inputs[0]),))
             self.add(view)
             self.outputs[name] = view.name
