@@ -257,7 +257,7 @@ def main() -> None:
     """Trains, exports and reports."""
     parser = argparse.ArgumentParser(description="Train a quantised CRNN on sequential MNIST.")
     parser.add_argument("--task", choices=list(TASKS), default="smnist")
-    parser.add_argument("--state", choices=["relu", "tanh"], default="relu")
+    parser.add_argument("--state", choices=["relu", "tanh"], default="tanh")
     parser.add_argument("--bits", type=int, default=4, help="of activations and state")
     parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--hidden", type=int, default=160)

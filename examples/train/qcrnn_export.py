@@ -13,6 +13,8 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 OPSET = 21
 """The first opset whose QuantizeLinear knows 4-bit integers."""
 IR_VERSION = 10
+PIXEL = 1 / 255
+"""Step of the input."""
 
 Weights = Mapping[str, tuple[np.ndarray[Any, Any], float]]
 """For each layer its int8 weight and the step of that weight."""
@@ -65,6 +67,12 @@ class _Writer:
         scale = self.constant(f"{name}.step", step)
         return self.add("DequantizeLinear", [integers, scale], f"{name}.weight")
 
+    def bias(self, name: str, values: np.ndarray[Any, Any], unit: float) -> str:
+        """Write a bias as whole units of the sums it is added to."""
+        integers = self.constant(f"{name}.bias.integers", np.rint(values / unit), np.int32)
+        scale = self.constant(f"{name}.bias.unit", unit)
+        return self.add("DequantizeLinear", [integers, scale], f"{name}.bias")
+
     def quantised(self, source: str, output: str, step: float, type: int) -> str:
         scale, zero = self.constant(f"{output}.step", step), self.zero(f"{output}.zero", type)
         integers = self.add("QuantizeLinear", [source, scale, zero], f"{output}.integers")
@@ -94,8 +102,11 @@ def to_onnx(
     """
     hidden = len(weights["recurrent"][0])
     outer = _Writer()
+    inputs = {"convolution": PIXEL, "inner": seen.size, "recurrent": state.size, "head": state.size}
     for name, (values, step) in weights.items():
         outer.weight(name, values, step)
+        if name in biases:
+            outer.bias(name, biases[name], step * inputs[name])
     batch = outer.add("Shape", ["x"], "batch", start=0, end=1)
     size = outer.add(
         "Concat", [batch, outer.constant("hidden", [hidden], np.int64)], "size", axis=0
@@ -106,13 +117,13 @@ def to_onnx(
         "Scan",
         ["rest", "x"],
         "last",
-        body=_cell(width, stride, hidden, weights["convolution"][0], biases, seen, state),
+        body=_cell(width, stride, hidden, weights["convolution"][0], seen, state),
         num_scan_inputs=1,
         scan_input_axes=[1],
     )
     outer.add(
         "Gemm",
-        ["last", "head.weight", outer.constant("head.bias", biases["head"])],
+        ["last", "head.weight", "head.bias"],
         "logits",
         transB=1,
     )
@@ -134,16 +145,15 @@ def _cell(
     stride: int,
     hidden: int,
     kernel: np.ndarray[Any, Any],
-    biases: Mapping[str, np.ndarray[Any, Any]],
     seen: Step,
     state: Step,
 ) -> onnx.GraphProto:
     """Return the body: state before and one element in, state after out."""
     to = _Writer()
-    to.quantised("element", "pixels", 1 / 255, TensorProto.UINT8)
+    to.quantised("element", "pixels", PIXEL, TensorProto.UINT8)
     to.add(
         "Conv",
-        ["pixels", "convolution.weight", to.constant("convolution.bias", biases["convolution"])],
+        ["pixels", "convolution.weight", "convolution.bias"],
         "convolution",
         strides=[1, stride],
         pads=[0, kernel.shape[3] // 2] * 2,
@@ -152,7 +162,7 @@ def _cell(
     to.add("Flatten", ["seen"], "flat")
     to.add(
         "Gemm",
-        ["flat", "inner.weight", to.constant("inner.bias", biases["inner"])],
+        ["flat", "inner.weight", "inner.bias"],
         "inner",
         transB=1,
     )
