@@ -23,7 +23,7 @@ from ..ir.errors import OptionError
 from ..ir.reference import spiking_nodes
 from .calibration import Moments, Statistics
 from .codes import Code
-from .data import Samples, Source, load_samples, synthetic_samples
+from .data import Samples, Source, load_samples, sequence_length, synthetic_samples
 from .exact import approximated, convert_exactly
 from .full_scales import FullScales
 from .layerwise import pre_activation
@@ -346,7 +346,7 @@ def make_golden(graph: Graph, samples: Samples, timesteps: int) -> Golden:
     """
     neurons = sum(graph.types[node.name].size for node in spiking_nodes(graph))
     steps = timesteps + latency(graph)
-    payloads = steps * max(1, neurons)
+    payloads = steps * max(1, neurons) * sequence_length(graph, samples)
     count = max(1, min(GOLDEN_SAMPLES, GOLDEN_PAYLOADS // payloads))
     inputs = {name: x[:count] for name, x in samples.items()}
     record = payloads <= MOST_PAYLOADS

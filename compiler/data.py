@@ -14,7 +14,11 @@ from ..ir import Array, Graph, Input
 from ..ir.errors import DataError
 
 Samples = dict[str, Array]
-"""For each model input, ``(samples, *shape)``, float32."""
+"""For each model input, ``(samples, *shape)``, of a sequence ``(samples, elements, *shape)``;
+float32."""
+
+UNKNOWN_LENGTH = 8
+"""Elements of synthetic samples for a sequence of any length."""
 
 Source = str | PathLike[str] | Array | Mapping[str, Array]
 
@@ -42,12 +46,24 @@ def load_samples(source: Source, graph: Graph, *, what: str = "data") -> Samples
                 hint=f"name the array {node.name!r}" + (" or 'x'" if len(inputs) == 1 else ""),
             )
         samples[node.name] = _fitting(arrays[name], node, f"{what}: array {name!r}")
+    running = [node.name for node in inputs if node.sequence is not None]
+    if len(lengths := {samples[name].shape[1] for name in running}) > 1:
+        raise DataError(
+            f"{what}: the sequences have different lengths: {sorted(lengths)}",
+            hint="give every sequence the same number of elements along axis 1",
+        )
     if len(counts := {len(x) for x in samples.values()}) > 1:
         raise DataError(
             f"{what}: the inputs have different numbers of samples: {sorted(counts)}",
             hint="give every input the same number of samples along axis 0",
         )
     return samples
+
+
+def sequence_length(graph: Graph, samples: Mapping[str, Array]) -> int:
+    """Return the number of elements of the sequences that a graph reads; 1 where it reads none."""
+    running = [node.name for node in graph.of_type(Input) if node.is_sequence]
+    return max((samples[name].shape[1] for name in running), default=1)
 
 
 def load_labels(source: Source, samples: int, *, what: str = "data") -> Array:
@@ -113,11 +129,13 @@ def read_arrays(source: Source, what: str = "data") -> dict[str, Array]:
 
 
 def _fitting(array: Array, node: Input, what: str) -> Array:
-    if array.shape[1:] != node.type.shape or array.ndim == 0:
-        wanted = ", ".join(map(str, ("samples", *node.type.shape)))
+    if not _fits(array.shape, node):
+        elements = [] if node.sequence is None else [node.sequence or "elements"]
+        wanted = ", ".join(map(str, ("samples", *elements, *node.type.shape)))
+        order = "channels, height, width"
         raise DataError(
             f"{what} has shape {array.shape}, but input {node.name!r} needs ({wanted})",
-            hint="put the batch axis first, then channels, height, width",
+            hint=f"put the batch axis first, then {'elements, ' if elements else ''}{order}",
         )
     if not len(array):
         raise DataError(f"{what} has no samples", hint="give at least one sample")
@@ -137,6 +155,15 @@ def _fitting(array: Array, node: Input, what: str) -> Array:
             hint="round them yourself: array.astype(numpy.float32)",
         )
     return cast
+
+
+def _fits(shape: tuple[int, ...], node: Input) -> bool:
+    """Whether an array has the shape of a batch for an input; a sequence has an element or more."""
+    if node.sequence is None:
+        return len(shape) > 0 and shape[1:] == node.type.shape
+    if len(shape) < 2 or shape[2:] != node.type.shape:
+        return False
+    return shape[1] == node.sequence if node.sequence else shape[1] > 0
 
 
 def _first_bad_sample(array: Array) -> int:
@@ -160,7 +187,8 @@ def synthetic_samples(
     rng = np.random.default_rng(seed)
     samples = {}
     for node in graph.of_type(Input):
-        shape = (count, *node.type.shape)
+        elements = [] if node.sequence is None else [node.sequence or UNKNOWN_LENGTH]
+        shape = (count, *elements, *node.type.shape)
         if node.name in ranges:
             samples[node.name] = rng.uniform(*ranges[node.name], shape).astype(np.float32)
         else:

@@ -21,7 +21,7 @@ ANN whose activations have as many levels as the payloads of a neuron can sum up
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import ceil, log2, prod
 from typing import Any
 
@@ -50,7 +50,7 @@ from ..ir import (
 )
 from ..ir.bounds import is_quantized
 from ..ir.reference import padded, window_taps
-from .data import Samples
+from .data import Samples, sequence_length
 from .event_counts import carries_input, multiplies, sends_spikes
 from .hardware import Hardware
 from .network import Network
@@ -80,6 +80,10 @@ class Operations:
     events: float = 0.0
     synops: float = 0.0
     unit_synops: float = 0.0
+
+    def times(self, elements: int) -> Operations:
+        """Return what a node of an ANN does for so many elements of a sequence."""
+        return replace(self, macs=elements * self.macs, acs=elements * self.acs)
 
     def joules(self, hardware: Hardware, mac: str, add: str) -> float | None:
         """Return the energy, or None where the hardware's costs are not published."""
@@ -179,6 +183,7 @@ def estimate(
     graph = network.graph
     program = NumpyBackend().lower(graph, network.timesteps)
     activity = program.run(samples, progress=progress).activity
+    elements = sequence_length(graph, samples)
     ann = recognise_staircase(ann)  # an exported staircase is five operators
     integer = is_quantized(graph)
     bits = ceil(log2(_levels(graph, network.timesteps) + 1))
@@ -186,10 +191,12 @@ def estimate(
     return Estimate(
         hardware=hardware,
         samples=len(next(iter(samples.values()))),
-        latency_steps=network.timesteps + network.program.depth_latency,
-        snn=graph_operations(graph, network.timesteps, activity),
+        latency_steps=elements * (network.timesteps + network.program.depth_latency),
+        snn=graph_operations(graph, network.timesteps, activity, elements),
         ann=tuple(
-            operations for node in ann if (operations := ann_operations(ann, node)) is not None
+            operations.times(elements)
+            for node in ann
+            if (operations := ann_operations(ann, node)) is not None
         ),
         arithmetic={
             "snn": spiking_arithmetic(graph),
@@ -201,10 +208,10 @@ def estimate(
 
 
 def graph_operations(
-    graph: Graph, timesteps: int, activity: Mapping[str, Activity]
+    graph: Graph, timesteps: int, activity: Mapping[str, Activity], elements: int = 1
 ) -> tuple[Operations, ...]:
-    """Return what all nodes of a spiking network did in a run of T steps."""
-    steps = timesteps + latency(graph)
+    """Return what all nodes of a spiking network did in a run of T steps for each element."""
+    steps = elements * (timesteps + latency(graph))
     found = (spiking_operations(graph, node, activity, steps) for node in graph)
     return tuple(operations for operations in found if operations is not None)
 

@@ -15,7 +15,7 @@ from ..backends.artifact import Artifact, Golden
 from ..backends.artifact import load as load_artifact
 from ..backends.artifact import save as save_artifact
 from ..backends.base import Progress
-from ..ir import Encoder, Graph, Integrator, RadixIF, TrackingIF, latency
+from ..ir import Encoder, Graph, Input, Integrator, RadixIF, TrackingIF, latency
 from .data import Source, load_samples
 
 
@@ -62,6 +62,12 @@ class Network:
     def steps(self) -> int:
         """Steps of a run on the simulator: T, and those that neurons wait or rehearse."""
         return self.timesteps + latency(self.graph)
+
+    @property
+    def elements(self) -> int | str | None:
+        """Elements of the sequences it reads, ``any number`` included; None where it reads none."""
+        lengths = [node.sequence for node in self.graph.of_type(Input) if node.is_sequence]
+        return (max(length or 0 for length in lengths) or "any number") if lengths else None
 
     @property
     def first_answer(self) -> int:

@@ -16,10 +16,12 @@ from ..ir import (
     DifferentialIF,
     Encoder,
     Graph,
+    Input,
     Integrator,
     Linear,
     MaxPool,
     Population,
+    Previous,
     RadixIF,
     Signal,
     Staircase,
@@ -108,6 +110,7 @@ def neuron_contract(graph: Graph) -> dict[str, Any]:
         },
         "populations": {node.name: _population_contract(node) for node in populations},
         "accumulated": _accumulated(graph),
+        "sequence": _sequence_contract(graph),
         "settled_after": {node.name: settled[node.name] for node in populations if settled},
     }
 
@@ -117,6 +120,23 @@ def _accumulated(graph: Graph) -> dict[str, list[int]]:
     synapses = dict.fromkeys(name for node in graph.of_type(TrackingIF) for name in node.inputs)
     bounds = {name: accumulated_bounds(graph, name) for name in synapses}
     return {name: [int(low.min()), int(high.max())] for name, (low, high) in bounds.items()}
+
+
+def _sequence_contract(graph: Graph) -> dict[str, Any] | None:
+    """Return what holds along the axis of elements; the other axis is that of time steps."""
+    running = [node for node in graph.of_type(Input) if node.is_sequence]
+    if not running:
+        return None
+    return {
+        "elements": max(node.sequence or 0 for node in running) or "any number",
+        "steps": "T for each element, one element after the other",
+        "state_reset": "before every element, to rest",
+        "carried": {
+            node.name: f"all that {node.source} sent in the element before, at the first step"
+            for node in graph.of_type(Previous)
+        },
+        "outputs": "those of the last element",
+    }
 
 
 def _readout(node: Integrator) -> str:

@@ -22,7 +22,7 @@ from ..ir import reference as ir_reference
 from ..ir.bounds import is_quantized
 from ..ir.errors import ArtifactError, ExecutionError
 from ..ir.types import is_integer
-from .data import Samples
+from .data import Samples, sequence_length
 from .network import Network
 
 REAL_TOLERANCE = 1e-6
@@ -41,7 +41,7 @@ class Difference:
         sample: Its number, counted from 0.
         node: The node: a population, a max pool, or the integrator of an output.
         index: Place within the node, counted from 0, channels first.
-        step: The time step, counted from 1.
+        step: The time step, counted from 1, in a sequence through all its elements.
         expected: The right payload or decoded output.
         actual: What the target computed.
     """
@@ -125,9 +125,11 @@ def verify(
         spike_counts_compared=sum(sent.size for sent in golden.spikes.values()),
         first_difference=None,
     )
+    before = (sequence_length(network.graph, golden.inputs) - 1) * network.steps
+    read_out = _differences(network, golden.decoded, result.decoded, network.graph.outputs)
     differences = [
         *_differences(network, golden.spikes, result.spikes, {}),
-        *_differences(network, golden.decoded, result.decoded, network.graph.outputs),
+        *(replace(difference, step=before + difference.step) for difference in read_out),
     ]
     if not differences:
         return found

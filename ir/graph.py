@@ -92,9 +92,12 @@ class Graph:
         return MappingProxyType({name: tuple(users) for name, users in found.items()})
 
     def only_user(self, name: str) -> Node | None:
-        """Return the single reader of a node that does not leave the graph, else None."""
-        users = self.users[name]
-        return users[0] if len(users) == 1 and name not in self.outputs.values() else None
+        """Return the single reader of a node that does not leave the graph, else None.
+
+        A value that is carried to the next element of a sequence leaves it too.
+        """
+        users, leaving = self.users[name], {*self.outputs.values(), *self.feedback.values()}
+        return users[0] if len(users) == 1 and name not in leaving else None
 
     def digraph(self) -> networkx.DiGraph[Any]:
         """Return the graph as a networkx ``DiGraph`` of node names."""

@@ -43,6 +43,11 @@ class Input(Node):
     type: TensorType
     sequence: int | None = None
 
+    @property
+    def is_sequence(self) -> bool:
+        """Whether it is an element of a sequence, beside the time steps of a spiking network."""
+        return self.sequence is not None
+
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 0)
         return self.type

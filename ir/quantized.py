@@ -150,8 +150,10 @@ class Previous(Node):
 
     Attributes:
         source: Name of the node whose value is carried; it may come later in the graph.
-        type: The type of that value: ``INTEGER``, or ``SPIKES`` in a spiking network.
-        initial: Its value at the first element; broadcastable to the shape, int64.
+        type: The type of that value: ``REAL`` in an ANN, ``INTEGER`` in a quantised one,
+            ``SPIKES`` in a spiking network.
+        initial: Its value at the first element; broadcastable to the shape, int64 but for a
+            real value.
     """
 
     source: str
@@ -160,9 +162,11 @@ class Previous(Node):
 
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 0)
-        if self.type.signal not in (Signal.INTEGER, Signal.SPIKES) or self.type.payload is None:
-            raise ShapeError(f"{self.name}: only quantised values are carried, not {self.type}")
-        if not is_integer(self.initial) or not broadcasts_to(self.initial.shape, self.type.shape):
+        real = self.type.signal is Signal.REAL
+        if self.type.signal is Signal.CURRENT or (self.type.payload is None and not real):
+            raise ShapeError(f"{self.name}: only values are carried, not {self.type}")
+        fits = broadcasts_to(self.initial.shape, self.type.shape)
+        if not fits or not (real or is_integer(self.initial)):
             raise ShapeError(f"{self.name}: its initial value does not fit {self.type}")
         return self.type
 

@@ -150,10 +150,11 @@ def elements(graph: Graph, inputs: Mapping[str, Array]) -> list[dict[str, Array]
 
 
 def carried(node: Previous, before: Array | None, batch: int) -> Array:
-    """Return the value that a node carries into an element, ``(batch, *shape)``, int64."""
+    """Return the value that a node carries into an element, ``(batch, *shape)``."""
     if before is not None:
         return before
-    return np.broadcast_to(node.initial.astype(np.int64), (batch, *node.type.shape))
+    number = np.float64 if node.type.signal is Signal.REAL else np.int64
+    return np.broadcast_to(node.initial.astype(number), (batch, *node.type.shape))
 
 
 def batch_size(inputs: Mapping[str, Array]) -> int:

@@ -31,6 +31,7 @@ from ...ir import (
     MaxPool,
     Node,
     Population,
+    Previous,
     RadixIF,
     Reshape,
     Signal,
@@ -59,7 +60,7 @@ TARGET = Target(
     supports=frozenset(
         [
             *(Input, Encoder, Concat, Conv, Linear, MaxPool, Reshape, IF, Integrator),
-            *(DifferentialIF, RadixIF, TrackingIF, TwoPhaseIF),
+            *(DifferentialIF, Previous, RadixIF, TrackingIF, TwoPhaseIF),
         ]
     ),
 )

@@ -29,10 +29,11 @@ from ...ir import (
     Linear,
     MaxPool,
     Population,
+    Previous,
     Reshape,
     TrackingIF,
 )
-from ...ir.reference import step
+from ...ir.reference import carried, elements, step
 from ..base import Activity, Result
 from .convolution import Precision, Product
 from .events import activity
@@ -103,12 +104,14 @@ class Record:
         counted: Per node that is counted, the four arrays of ``Activity``.
         spikes: Per node that sends events, ``(samples, steps, *shape)``, if wanted.
         settled: The step after which a sample was at rest, 0 if it never was.
+        sent: Per node whose value is carried on, what it sent in all, ``(samples, *shape)``.
     """
 
     decoded: dict[str, Array]
     counted: dict[str, Activity]
     spikes: dict[str, Array]
     settled: Array
+    sent: dict[str, Array]
 
 
 class ExactRun:
@@ -138,11 +141,35 @@ class ExactRun:
         }
 
     def run(self, inputs: Mapping[str, Array], *, record: bool) -> Result:
-        """Advance all samples until they are at rest."""
+        """Advance all samples until they are at rest; of sequences, element after element.
+
+        Every element begins at rest. What is carried to the next one is what was sent in all.
+        Of a sequence outputs are those of the last element; counts of a step are summed over the
+        elements, and recorded payloads are those of all elements, one behind the other.
+        """
         samples = len(next(iter(inputs.values())))
-        found = self.empty(samples, record)
+        before = {node.name: carried(node, None, samples) for node in self.graph.of_type(Previous)}
+        records = []
+        for element in elements(self.graph, inputs):
+            found = self.empty(samples, record)
+            self.run_element(element, before, found)
+            before = {name: found.sent[source] for name, source in self.graph.feedback.items()}
+            records.append(found)
+        return _of_sequence(records)
+
+    def run_element(
+        self, values: Mapping[str, Array], before: Mapping[str, Array], found: Record
+    ) -> None:
+        """Advance all samples, from rest, until they are at rest again.
+
+        Args:
+            values: For each input, ``(samples, *shape)``.
+            before: What is carried into the element.
+            found: Where it is written down.
+        """
+        samples = len(found.settled)
         states = self.states(samples)
-        values = {node.name: inputs[node.name] for node in self.graph.of_type(Input)}
+        values = {**values, **before}
         active = np.arange(samples)  # the samples that still move
         for t in range(1, self.steps + 1):
             edges = self.advance(t, values, states)
@@ -160,7 +187,6 @@ class ExactRun:
                     state.keep(~rest)
             if not len(active):
                 break
-        return Result(found.decoded, found.counted, found.spikes, found.settled)
 
     def at_rest(self, t: int, samples: int, states: Mapping[str, State]) -> Array:
         """Return which samples will send nothing more.
@@ -186,7 +212,7 @@ class ExactRun:
             arguments = [edges[name] for name in node.inputs]
             state = states.get(node.name)
             value: Edge = None
-            if isinstance(node, Input):
+            if isinstance(node, Input) or (isinstance(node, Previous) and t == 1):
                 value = inputs[node.name]
             elif isinstance(node, Encoder):
                 sample = inputs[node.inputs[0]]
@@ -222,6 +248,9 @@ class ExactRun:
         """Write down the outputs and the events of a step."""
         for key, name in self.graph.outputs.items():
             found.decoded[key][active, t - 1] = edges[name]
+        for name, total in found.sent.items():
+            if (events := edges[name]) is not None:
+                total[active] += events
         for node in self.graph:
             value = edges[node.name]
             readers, sends = self.readers[node.name], node.name in found.counted
@@ -280,7 +309,34 @@ class ExactRun:
                 if record
             },
             np.zeros(samples, np.int64),
+            {
+                name: np.zeros((samples, *types[name].shape), np.int64)
+                for name in self.graph.feedback.values()
+            },
         )
+
+
+def _of_sequence(records: Sequence[Record]) -> Result:
+    """Return what the records of all elements give together."""
+    last = records[-1]
+    if len(records) == 1:
+        return Result(last.decoded, last.counted, last.spikes, last.settled)
+    counted = {
+        name: Activity(
+            *(
+                np.sum([getattr(record.counted[name], part) for record in records], axis=0)
+                for part in ("spikes", "units", "synops", "unit_synops")
+            )
+        )
+        for name in last.counted
+    }
+    spikes = {
+        name: np.concatenate([record.spikes[name] for record in records], axis=1)
+        for name in last.spikes
+    }
+    settled = np.stack([record.settled for record in records])
+    slowest = np.where((settled == 0).any(axis=0), 0, settled.max(axis=0))
+    return Result(last.decoded, counted, spikes, slowest)
 
 
 def _enter(entry: Activity, counts: Activity, who: Array, t: int, *, pool: bool) -> None:

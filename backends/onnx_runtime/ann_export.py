@@ -5,7 +5,7 @@ Every parameter is rounded once, from float64 to the model's float32.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from typing import Any
 
@@ -25,11 +25,13 @@ from ...ir import (
     Linear,
     MaxPool,
     Node,
+    Previous,
     Reshape,
     Staircase,
     TensorType,
 )
 from ...ir.errors import ConversionError
+from .scan_export import SequenceWriter, inside
 
 OPSET = 17
 IR_VERSION = 8
@@ -48,20 +50,14 @@ def to_onnx(graph: Graph, *, extra: Iterable[str] = ()) -> ModelProto:
         ConversionError: A node has no counterpart among the standard operators, or an output
             has the name of another node.
     """
-    writer = _Writer(graph)
-    for node in graph:
-        if not isinstance(node, Input):
-            writer.write(node)
-    for name, source in graph.outputs.items():
-        if name != source:
-            writer.alias(name, source)
     outputs = {**graph.outputs, **{name: name for name in extra}}
+    nodes, initializers = _sequence(graph, outputs) if _reads_sequence(graph) else _plain(graph)
     proto = helper.make_graph(
-        writer.nodes,
+        nodes,
         "snnc",
-        [_info(node.name, node.type) for node in graph.of_type(Input)],
+        [_info(node.name, node.type, node.sequence) for node in graph.of_type(Input)],
         [_info(name, graph.types[source]) for name, source in outputs.items()],
-        writer.initializers,
+        initializers,
     )
     opset = helper.make_opsetid("", OPSET)
     model = helper.make_model(proto, opset_imports=[opset], producer_name="snnc")
@@ -69,8 +65,41 @@ def to_onnx(graph: Graph, *, extra: Iterable[str] = ()) -> ModelProto:
     return model
 
 
-def _info(name: str, type: TensorType) -> ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [BATCH, *type.shape])
+Written = tuple[list[NodeProto], list[TensorProto]]
+"""Nodes and initializers of a model."""
+
+
+def _reads_sequence(graph: Graph) -> bool:
+    return any(node.sequence is not None for node in graph.of_type(Input))
+
+
+def _plain(graph: Graph) -> Written:
+    writer = _Writer(graph)
+    for node in graph:
+        if not isinstance(node, Input):
+            writer.write(node)
+    for name, source in graph.outputs.items():
+        if name != source:
+            writer.alias(name, source)
+    return writer.nodes, writer.initializers
+
+
+def _sequence(graph: Graph, outputs: Mapping[str, str]) -> Written:
+    """Return the graph as the body of a Scan, with the last element of each output."""
+    element, rename = inside(graph)
+    writer = _Writer(element)
+    for node in element:
+        if not isinstance(node, (Input, Previous)):
+            writer.write(node)
+    around = SequenceWriter(element, rename)
+    wanted = {name: rename[source] for name, source in outputs.items()}
+    around.write(writer.nodes, writer.initializers, wanted)
+    return around.nodes, around.initializers
+
+
+def _info(name: str, type: TensorType, sequence: int | None = None) -> ValueInfoProto:
+    elements = [] if sequence is None else [sequence or "elements"]
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [BATCH, *elements, *type.shape])
 
 
 class _Writer:

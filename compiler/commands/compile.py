@@ -135,10 +135,12 @@ def describe(network: Network) -> list[str]:
     numbers = f"{weights}, {options['input_bits']}-bit input" if bits else weights
     if report["settling_bound"]:
         numbers = "integers, as the model quantises them"
+    elements = network.elements
     rows = [
         ("target", network.target),
         ("code", f"{options['code']}, {payloads(network.graph)}"),
         ("time steps", f"T = {network.timesteps}, depth latency {network.program.depth_latency}"),
+        *([("sequence", f"{elements} elements, T steps for each")] if elements else []),
         ("numbers", numbers),
         ("calibration", f"{report['calibration']}, {report['calibration_samples']} samples"),
         ("thresholds", f"{report['thresholds']}, correction {report['correction']}"),
@@ -176,6 +178,7 @@ def to_json(network: Network) -> dict[str, Any]:
         "target": network.target,
         "code": manifest["options"]["code"],
         "timesteps": network.timesteps,
+        "elements": network.elements,
         "depth_latency": network.program.depth_latency,
         "layer_synchronous": network.layer_synchronous,
         "network": dict(summary(network.graph)),

@@ -81,6 +81,7 @@ def to_json(network: Network, result: Result, executed_on: str) -> dict[str, Any
         "executed_on": executed_on,
         "samples": len(next(iter(result.decoded.values()))),
         "timesteps": network.timesteps,
+        "elements": network.elements,
         "depth_latency": network.program.depth_latency,
         "layer_synchronous": network.layer_synchronous,
         "outputs": {name: list(trace[:, -1].shape) for name, trace in result.decoded.items()},

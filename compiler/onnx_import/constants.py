@@ -15,7 +15,7 @@ import onnx
 from onnx import NodeProto, TypeProto, helper, numpy_helper, shape_inference
 
 from ...ir import Array
-from .values import Activation, Constant, Multiple, RefusalError
+from .values import Activation, Constant, Elements, Multiple, RefusalError
 
 _FOLDABLE = """
     Abs Add And Cast CastLike Ceil Clip Concat Constant ConstantOfShape Div
@@ -50,9 +50,17 @@ class Folder:
         self._batches = (1, 2) if batch is None else (batch, batch)
         self._left = LARGEST
 
-    def shape(self, node: NodeProto, source: Activation) -> Constant:
-        """Return what ``Shape`` or ``Size`` gives for an activation."""
-        one, two = (self._shape(node, (n, *source.type.shape)) for n in self._batches)
+    def shape(self, node: NodeProto, source: Activation | Elements) -> Constant:
+        """Return what ``Shape`` or ``Size`` gives for an activation or a sequence of them."""
+        shapes: list[tuple[int, ...]]
+        if isinstance(source, Activation):
+            shapes = [(batch, *source.type.shape) for batch in self._batches]
+        else:  # a number of elements that is not known is treated as the batch size is
+            shapes = [
+                source.shape(batch, source.count or unknown)
+                for batch, unknown in zip(self._batches, (1, 2), strict=True)
+            ]
+        one, two = (self._shape(node, shape) for shape in shapes)
         return Constant(one, one if np.array_equal(one, two) else two)
 
     def _shape(self, node: NodeProto, shape: tuple[int, ...]) -> Array:

@@ -17,8 +17,9 @@ from .file import read
 from .handlers.quantized import as_integers
 from .liveness import live_part
 from .result import Cut, Examination, ImportedModel
+from .scan import scanned_tensors
 from .signature import Signature, read_signature
-from .values import Activation, Grid
+from .values import Activation, Elements, Grid
 from .walk import Walk, operator
 
 
@@ -55,7 +56,8 @@ def examine(path: str | PathLike[str]) -> Examination:
     path = Path(path)
     file = read(path)
     live = live_part(file.proto.graph)
-    signature = read_signature(path, file.proto.graph, live.tensors)
+    scanned = scanned_tensors(live.nodes)
+    signature = read_signature(path, file.proto.graph, live.tensors, scanned)
     walk = Walk(file, live, signature)
     walk.run()
     outputs = [value.name for value in file.proto.graph.output]
@@ -73,6 +75,11 @@ def _graph(path: Path, proto: GraphProto, walk: Walk) -> Graph:
     outputs = {value.name: walk.value(value.name) for value in proto.output}
     nodes = {name: v.name for name, v in outputs.items() if isinstance(v, Activation)}
     constant = [name for name in outputs if name not in nodes]
+    if whole := [name for name, value in outputs.items() if isinstance(value, Elements)]:
+        raise ModelError(
+            f"{path}: output {whole[0]!r} is a whole sequence",
+            hint="end the model with what follows from the last element",
+        )
     if constant:
         raise ModelError(
             f"{path}: output {constant[0]!r} does not depend on an input",

@@ -9,7 +9,7 @@ import numpy as np
 from onnx import AttributeProto, NodeProto
 
 from ...ir import Array, Node
-from .values import Activation, Constant, RefusalError, Value
+from .values import Activation, Constant, Elements, RefusalError, Value
 
 
 class Operation:
@@ -114,6 +114,11 @@ class Operation:
     def tensor(self, index: int = 0) -> Activation:
         """Return an input that depends on the model's input, of real numbers or of integers."""
         value = self.inputs[index] if self.given(index) else None
+        if isinstance(value, Elements):
+            raise RefusalError(
+                "reads all elements of a sequence at once",
+                "put the operator into the body of the Scan, which sees one after the other",
+            )
         if not isinstance(value, Activation):
             raise RefusalError(
                 f"its input {index} is not an activation", "swap or fold the constant input"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ class Signature:
     """The inputs of a model.
 
     Attributes:
-        inputs: One node for each input an output depends on.
+        inputs: One node for each input an output depends on; of a sequence, for its elements.
         batch: The batch size the file is fixed to, or None where it is symbolic.
         grids: For each input of integers, their range; they stand for themselves.
     """
@@ -38,13 +38,17 @@ INTEGERS = {
 """Integers that an input may hold: samples that the caller quantised, or pixels."""
 
 
-def read_signature(path: Path, graph: GraphProto, used: Iterable[str]) -> Signature:
+def read_signature(
+    path: Path, graph: GraphProto, used: Iterable[str], sequences: Collection[str] = ()
+) -> Signature:
     """Read the types of the used inputs.
 
     Args:
         path: The file, for messages.
         graph: The ONNX graph.
         used: Names of the tensors that the outputs depend on.
+        sequences: Names of the inputs that are sequences: their second axis is the elements,
+            whose number may be symbolic.
 
     Raises:
         ModelError: Inputs have no fixed size, no batch axis, or are neither float32 nor
@@ -53,7 +57,7 @@ def read_signature(path: Path, graph: GraphProto, used: Iterable[str]) -> Signat
     constants = {tensor.name for tensor in graph.initializer}
     live = set(used)
     inputs = [i for i in graph.input if i.name in live and i.name not in constants]
-    problems = [problem for value in inputs if (problem := _problem(value))]
+    problems = [p for value in inputs if (p := _problem(value, value.name in sequences))]
     sizes = {_batch(value) for value in inputs} if not problems else set()
     if not inputs:
         problems = [Problem(f"{path}: no output depends on an input", "export the whole model")]
@@ -68,13 +72,7 @@ def read_signature(path: Path, graph: GraphProto, used: Iterable[str]) -> Signat
     if problems:
         message = "\n".join(problem.message for problem in problems)
         raise ModelError(message, hint=problems[0].hint, problems=problems)
-    nodes = tuple(
-        Input(
-            name=value.name,
-            type=TensorType(tuple(d.dim_value for d in value.type.tensor_type.shape.dim[1:])),
-        )
-        for value in inputs
-    )
+    nodes = tuple(_input(value, value.name in sequences) for value in inputs)
     elements = {value.name: value.type.tensor_type.elem_type for value in inputs}
     grids = {
         name: Grid(np.ones(1), 0, INTEGERS[element])
@@ -84,7 +82,14 @@ def read_signature(path: Path, graph: GraphProto, used: Iterable[str]) -> Signat
     return Signature(nodes, sizes.pop(), grids)
 
 
-def _problem(value: ValueInfoProto) -> Problem | None:
+def _input(value: ValueInfoProto, is_sequence: bool) -> Input:
+    shape = tuple(int(dim.dim_value) for dim in value.type.tensor_type.shape.dim[1:])
+    if is_sequence:
+        return Input(name=value.name, type=TensorType(shape[1:]), sequence=max(shape[0], 0))
+    return Input(name=value.name, type=TensorType(shape))
+
+
+def _problem(value: ValueInfoProto, is_sequence: bool) -> Problem | None:
     name, tensor = f"input {value.name!r}", value.type.tensor_type
     if not value.type.HasField("tensor_type"):
         return Problem(f"{name}: is not a tensor", "export a model whose inputs are tensors")
@@ -95,20 +100,27 @@ def _problem(value: ValueInfoProto) -> Problem | None:
     if not tensor.HasField("shape"):
         return Problem(f"{name}: has no shape", "export the model with a fixed input shape")
     dims = tensor.shape.dim
+    if is_sequence and len(dims) < 3:
+        return Problem(
+            f"{name}: has {len(dims)} axes, but a sequence needs batch, elements and one more",
+            "export the model with a batch of sequences, the batch axis first",
+        )
     if len(dims) < 2:
         return Problem(
             f"{name}: has {len(dims)} axes, but needs a batch axis and at least one more",
             "export the model with a batch of inputs, the batch axis first",
         )
-    return _size_problem(name, dims)
+    return _size_problem(name, dims, fixed=2 if is_sequence else 1)
 
 
-def _size_problem(name: str, dims: Iterable[TensorShapeProto.Dimension]) -> Problem | None:
+def _size_problem(
+    name: str, dims: Iterable[TensorShapeProto.Dimension], fixed: int
+) -> Problem | None:
     for axis, dim in enumerate(dims):
         size = dim.dim_value if dim.HasField("dim_value") else -1
         if size == 0:
             return Problem(f"{name}: axis {axis} has size 0", "export the model with real data")
-        if size < 0 and axis > 0:
+        if size < 0 and axis >= fixed:
             label = repr(dim.dim_param) if dim.dim_param else "without a name"
             return Problem(
                 f"{name}: the size of axis {axis} is symbolic ({label})",

@@ -95,11 +95,31 @@ class Activation:
 
 
 @dataclass(frozen=True)
+class Elements:
+    """A tensor that holds a value for each element of a sequence.
+
+    Attributes:
+        element: The value at one element: a node that is computed for each of them.
+        count: Number of elements, 0 where it is symbolic.
+        axis: Where the elements are: 1 behind the batch, 0 before it.
+    """
+
+    element: Activation
+    count: int
+    axis: int = 1
+
+    def shape(self, batch: int, count: int) -> tuple[int, ...]:
+        """Return the shape of the tensor for a batch of some sequences of ``count`` elements."""
+        leading = (batch, count) if self.axis == 1 else (count, batch)
+        return (*leading, *self.element.type.shape)
+
+
+@dataclass(frozen=True)
 class Unknown:
     """A tensor that an unsupported node computes and about which too little is known."""
 
 
-Value: TypeAlias = Constant | Activation | Unknown | None
+Value: TypeAlias = Constant | Activation | Elements | Unknown | None
 """A tensor; None is an optional input that was left out."""
 
 

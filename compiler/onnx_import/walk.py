@@ -8,18 +8,20 @@ from dataclasses import fields, replace
 import numpy as np
 from onnx import GraphProto, NodeProto, numpy_helper
 
-from ...ir import Input, Node, TensorType
+from ...ir import Input, Node, Previous, TensorType
 from ...ir.errors import ModelError, ShapeError
 from .constants import FOLDABLE, Folder
 from .file import ModelFile
 from .handlers import CONSTANT_HANDLERS, HINT, HINTS, KEEP_INTEGERS, handler_of
 from .inference import inferred_types
-from .liveness import READOUT, Live, domain, standard
+from .liveness import READOUT, Live, domain, live_part, standard
 from .operation import Operation
 from .readout import check_readout
 from .result import Unsupported
+from .scan import VIEWS, convert
+from .scope import defined_names, local
 from .signature import Signature
-from .values import Activation, Constant, Grid, Made, RefusalError, Unknown, Value
+from .values import Activation, Constant, Elements, Grid, Made, RefusalError, Unknown, Value
 
 
 class Walk:
@@ -31,6 +33,7 @@ class Walk:
         labels: For each tensor after a read-out, the operators and nodes it went through.
         supported: Operator and node name of the ONNX nodes that were converted or folded.
         unsupported: The nodes that were not.
+        running: The nodes whose value differs from element to element of a sequence.
     """
 
     def __init__(self, file: ModelFile, live: Live, signature: Signature) -> None:
@@ -39,12 +42,14 @@ class Walk:
         self.labels: dict[str, tuple[tuple[str, str], ...]] = {}
         self.supported: list[tuple[str, str]] = []
         self.unsupported: list[Unsupported] = []
+        self.running: set[str] = set()
         self._file, self._live, self._signature = file, live, signature
         self._types: dict[str, TensorType] = {}
         self._initializers = {tensor.name: tensor for tensor in file.proto.graph.initializer}
         self._taken = {name for node in file.proto.graph.node for name in node.output}
         self._taken |= live.tensors
-        self._readers = readers(live, file.proto.graph)
+        self._defined = defined_names(file.proto.graph)
+        self._readers = dict(readers(live, file.proto.graph))
         self._folder = Folder(file.opset, signature.batch)
         self._inferred: Mapping[str, TensorType] | None = None
 
@@ -52,9 +57,11 @@ class Walk:
         """Convert all live nodes."""
         for node in self._signature.inputs:
             grid = self._signature.grids.get(node.name)
-            self.values[node.name] = replace(self._emit((node,)), grid=grid)
+            value = replace(self.emit((node,)), grid=grid)
+            sequence = node.sequence is not None
+            self.values[node.name] = Elements(value, node.sequence or 0) if sequence else value
         for proto, tail in zip(self._live.nodes, self._live.tail, strict=True):
-            self._visit(proto, tail=tail)
+            self.visit(proto, tail=tail)
 
     def value(self, name: str) -> Value:
         """Return what a tensor is."""
@@ -67,9 +74,20 @@ class Walk:
             self.values[name] = Constant(array, array)
         return self.values.get(name, Unknown()) if name else None
 
-    def _visit(self, proto: NodeProto, *, tail: bool) -> None:
+    def enter(self, body: GraphProto) -> tuple[GraphProto, Live]:
+        """Return the graph inside a node with names that no other tensor has, and what it needs."""
+        body = local(body, self._defined, self._fresh)
+        self._defined |= defined_names(body)
+        self._taken |= defined_names(body)
+        self._initializers |= {tensor.name: tensor for tensor in body.initializer}
+        inner = live_part(body)
+        self._readers |= readers(inner, body)
+        return body, inner
+
+    def visit(self, proto: NodeProto, *, tail: bool) -> None:
+        """Convert a node, or note why it cannot be."""
         inputs = {name: self.value(name) for name in proto.input}
-        foldable = standard(proto) and (proto.op_type in FOLDABLE or tail)
+        foldable = standard(proto) and (proto.op_type in {*FOLDABLE, "Scan"} or tail)
         known = foldable or handler_of(proto) is not None
         if known and any(isinstance(value, Unknown) for value in inputs.values()):
             self.values.update((name, Unknown()) for name in proto.output)
@@ -87,6 +105,14 @@ class Walk:
         if folded is not None:
             self.values.update(folded)
             return
+        if proto.op_type == "Scan" and standard(proto):
+            convert(self, proto, [inputs[name] for name in proto.input], self._file.opset)
+            return
+        source = inputs[proto.input[0]] if proto.input else None
+        if isinstance(source, Elements) and standard(proto) and proto.op_type in VIEWS:
+            op = self._operation(proto, [inputs[name] for name in proto.input])
+            self.values[op.output] = VIEWS[proto.op_type](op, source)
+            return
         handler = handler_of(proto)
         if handler is None and not tail:
             raise RefusalError("is not supported", HINTS.get(proto.op_type, HINT))
@@ -98,7 +124,7 @@ class Walk:
             made = handler(op)
             if not isinstance(made, Made):
                 made = Made(made, grid)
-            value = self._emit(made.nodes) if made.nodes else op.tensor()
+            value = self.emit(made.nodes) if made.nodes else op.tensor()
             self.values[op.output] = replace(value, grid=made.grid, function=made.function)
         self._expect_all_read(op)
 
@@ -121,7 +147,7 @@ class Walk:
             return None
         if proto.op_type in ("Shape", "Size"):
             source = inputs[proto.input[0]]
-            if isinstance(source, Activation):
+            if isinstance(source, (Activation, Elements)):
                 return {proto.output[0]: self._folder.shape(proto, source)}
         constants = {n: value for n, value in inputs.items() if isinstance(value, Constant)}
         if any(value is not None and name not in constants for name, value in inputs.items()):
@@ -140,7 +166,7 @@ class Walk:
             inputs,
             fresh=self._fresh,
             lookup=lambda name: Activation(self.nodes[name], self._types[name]),
-            emit=self._emit,
+            emit=self.emit,
             readers=self._readers.get(proto.output[0], frozenset()),
             batch=self._signature.batch or 1,
         )
@@ -158,7 +184,8 @@ class Walk:
         self.labels[op.output], self.values[op.output] = labels, op.activation()
         return True
 
-    def _emit(self, nodes: tuple[Node, ...]) -> Activation:
+    def emit(self, nodes: tuple[Node, ...]) -> Activation:
+        """Add nodes to the graph, and return what the last of them computes."""
         for node in nodes:
             try:
                 type = node.infer(*(self._types[name] for name in node.inputs))
@@ -170,6 +197,9 @@ class Walk:
             if any(isinstance(a, np.ndarray) and not np.isfinite(a).all() for a in arrays):
                 raise RefusalError("its parameters have NaN or infinity", "mend the trained model")
             self.nodes[node.name], self._types[node.name] = node, type
+            sequence = isinstance(node, Input) and node.sequence is not None
+            if sequence or isinstance(node, Previous) or self.running.intersection(node.inputs):
+                self.running.add(node.name)
         return Activation(node, type)
 
     def _fresh(self, name: str) -> str:
@@ -188,7 +218,7 @@ class Walk:
         for name in proto.output:
             type = self._inferred.get(name)
             node = Input(name=name, type=type) if type else None
-            self.values[name] = self._emit((node,)) if node else Unknown()
+            self.values[name] = self.emit((node,)) if node else Unknown()
 
 
 def without_grid(

@@ -31,6 +31,7 @@ from ...ir import (
     Linear,
     MaxPool,
     Node,
+    Previous,
     Quantize,
     Reshape,
     Staircase,
@@ -337,6 +338,8 @@ def is_quantised(graph: Graph, name: str) -> bool:
     node = graph[name]
     if isinstance(node, (MaxPool, Reshape, Concat)):
         return all(is_quantised(graph, source) for source in node.inputs)
+    if isinstance(node, Previous):
+        return isinstance(graph[node.source], Staircase)
     return isinstance(node, Staircase)
 
 
@@ -356,5 +359,10 @@ def _why_not(node: Node) -> tuple[str, str]:
         return (
             "is read by another linear map without being quantised between them",
             "quantise it, e.g. with --quantize 8",
+        )
+    if isinstance(node, Previous):
+        return (
+            f"carries {node.source!r}, which is not quantised",
+            "quantise the state before it is carried to the next element",
         )
     return "its values are not quantised", "quantise them, e.g. with --quantize 8"

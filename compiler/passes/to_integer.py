@@ -45,9 +45,12 @@ from ...ir import (
     Linear,
     MaxPool,
     Node,
+    Previous,
     Quantize,
     Reshape,
+    Signal,
     Staircase,
+    TensorType,
 )
 from ...ir.errors import ConversionError
 from .fixed_point import fixed_point
@@ -100,12 +103,14 @@ class _Conversion(IntegerSums):
             raise ConversionError(
                 f"the model cannot be computed in integers:\n{lines}", problems=found
             )
-        return Graph(self.nodes, outputs).without_dead_nodes()
+        return Graph(map(self.closed, self.nodes), outputs).without_dead_nodes()
 
     def make_levels(self, node: Node) -> tuple[Levels, ...]:
         """Make the nodes of a quantised value."""
         if isinstance(node, Staircase):
             return (self.staircase(node),)
+        if isinstance(node, Previous):
+            return (self.carried(node),)
         if isinstance(node, Concat):
             return tuple(part for name in node.inputs for part in self.levels(name))
         parts = self.levels(node.inputs[0])
@@ -133,6 +138,41 @@ class _Conversion(IntegerSums):
             self.add(own)
             made.append(replace(part, edge=own.name, step=step))
         return tuple(made)
+
+    def carried(self, node: Previous) -> Levels:
+        """Make the node of a value that is carried through a sequence, before it is computed."""
+        source = self.ann[node.source]
+        assert isinstance(source, Staircase)
+        if source.low is None or source.high is None:
+            self.refuse(source, "has no lowest or no highest level", "clip it, or " + QUANTISE)
+            return self.stand_in(node)
+        step = aligned(source.step.astype(np.float64), len(node.type.shape))
+        units = node.initial / step
+        initial = np.rint(units)
+        if np.any(np.abs(units - initial) > HALF_UNIT) or not (
+            source.low <= initial.min() and initial.max() <= source.high
+        ):
+            self.refuse(
+                node,
+                f"its initial value is none of the levels of {node.source!r}",
+                "begin the sequence with a state that the quantiser can give, such as 0",
+            )
+        bounds = source.low, source.high
+        made = replace(
+            node,
+            name=self.free(node.name),
+            type=TensorType(node.type.shape, Signal.INTEGER, bounds),
+            initial=initial.astype(np.int64).reshape(initial.shape[-len(node.type.shape) :]),
+        )
+        self.add(made)
+        return Levels(made.name, step, *bounds)
+
+    def closed(self, node: Node) -> Node:
+        """Return a node; one that carries a value with the name of what that value became."""
+        if not isinstance(node, Previous):
+            return node
+        (source,) = self.levels(node.source)
+        return replace(node, source=source.edge)
 
     def staircase(self, node: Staircase) -> Levels:
         low, high = node.low, node.high

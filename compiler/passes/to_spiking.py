@@ -36,6 +36,7 @@ from ...ir import (
     Linear,
     MaxPool,
     Node,
+    Previous,
     Reshape,
     Staircase,
 )
@@ -95,6 +96,18 @@ class _Conversion:
         self.problems: dict[tuple[str, str], Problem] = {}
 
     def result(self) -> Graph:
+        if carrying := self.ann.of_type(Previous):
+            raise ConversionError(
+                f"code {self.code.name!r} cannot carry a value to the next element of a sequence",
+                problems=[
+                    Problem(
+                        f"{node.name}: carries {node.source!r} to the next element of a sequence, "
+                        f"which code {self.code.name!r} cannot",
+                        "compile with --code exact",
+                    )
+                    for node in carrying
+                ],
+            )
         for node in self.ann:  # in order: no chain of populations is then deep in recursion
             if isinstance(node, (Clip, Staircase)) and self.ann.users[node.name]:
                 self.spikes(node.name)

@@ -117,6 +117,9 @@ _FUNCTIONS = """
 """
 _RELU = "train the network with Relu, or with Clip for a bounded activation"
 _READOUT = "softmax and argmax are left out at the end of a network only; remove it here"
+_CELL = (
+    "export the recurrent layer as a Scan over the elements, with the quantised cell in its body"
+)
 _NORM = "train the network with BatchNormalization"
 
 HINTS: dict[str, str] = {
@@ -133,10 +136,9 @@ HINTS: dict[str, str] = {
     "QLinearLeakyRelu": _RELU,
     "Trunc": "round with Quant instead",
     "ConvTranspose": "use a convolution; upsampling is not supported",
-    **dict.fromkeys(("GRU", "LSTM", "RNN"), "use a network without recurrence"),
-    **dict.fromkeys(
-        ("If", "Loop", "Scan"), "export the model without control flow that depends on its data"
-    ),
+    **dict.fromkeys(("GRU", "LSTM", "RNN"), _CELL),
+    "Loop": f"{_CELL}, if it goes through a sequence",
+    "If": "export the model without control flow that depends on its data",
 }
 """The way round for operators that users meet often."""
 
