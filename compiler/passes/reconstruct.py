@@ -219,12 +219,13 @@ class _Reconstruction:
         scale = self._best_scale(node, wanted, currents).reshape(by_channel)
         tuned = scaled(node, scale)
         axes = (0, *range(2, wanted.ndim))
+        half, start = tuned.threshold / 2, tuned.initial
         for _ in range(3):
             error = wanted - self._mean_output(tuned, currents)
             shift = run.timesteps * error.mean(axis=axes).reshape(scale.shape)
             # Damped, because a shift of the membrane moves the mean by less than it says.
-            shift = 0.7 * np.clip(shift, -tuned.threshold / 2, tuned.threshold / 2)
-            tuned = replace(tuned, initial=np.clip(tuned.initial + shift, 0, tuned.threshold))
+            moved = tuned.initial + 0.7 * np.clip(shift, -half, half)
+            tuned = replace(tuned, initial=np.clip(moved, start - half, start + half))
         run.replace({name: tuned})
         run.graph = rescale_readers(run.graph, {name: scale})
 
