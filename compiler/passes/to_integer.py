@@ -71,7 +71,7 @@ class ToInteger:
     note: Callable[[str], None] = lambda sentence: None
 
     def __call__(self, graph: Graph) -> Graph:
-        """Return the integer graph of a quantised ANN.
+        """Return the integer graph of a quantised ANN, in which ``hoist_clip`` was run.
 
         Raises:
             ConversionError: Something is not quantised; all nodes at fault are listed.

@@ -181,7 +181,10 @@ def test_everything_that_is_not_quantised_is_named_at_once() -> None:
 @pytest.mark.parametrize(
     ("nodes", "reason"),
     [
-        ([conv("c", "q"), conv("d", "c", weight=np.ones((1, 3, 1, 1)))], "c: is read by another"),
+        (
+            [conv("c", "q"), conv("d", "c", weight=np.ones((1, 3, 1, 1)))],
+            "c: is read by what needs",
+        ),
         ([stairs("s", "q", low=1)], "s: has levels 1 to 7, without 0"),
         ([conv("c", "q"), stairs("s", "c", 1e-16)], "s: adds up values that reach further"),
         (
