@@ -21,6 +21,7 @@ from snnc.ir import (
     Linear,
     Node,
     Requantize,
+    Reshape,
     Staircase,
     TensorType,
 )
@@ -216,3 +217,11 @@ def test_a_bias_at_the_output_is_reported_where_it_is_rounded() -> None:
     assert notes(0.125 * 0.25 * 7) == []
     assert len(notes(0.1)) == 1
     assert "c: the bias of the output was rounded" in notes(0.1)[0]
+
+
+def test_a_quantised_view_is_an_output() -> None:
+    graph = image(conv("c", "q"), stairs("s", "c"), Reshape(name="y", inputs=("s",), shape=(12,)))
+    x = samples(graph)
+    integer = ToInteger()(graph)
+    found = evaluate(integer, x)[integer.outputs["y"]]
+    np.testing.assert_allclose(found, evaluate(graph, x)["y"])
