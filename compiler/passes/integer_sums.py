@@ -354,7 +354,7 @@ def _why_not(node: Node) -> tuple[str, str]:
         )
     if isinstance(node, (Add, Affine, AveragePool, Conv, Linear)):
         return (
-            "is read by another linear map without being quantised between them",
+            "is read by what needs levels, and no quantiser stands between",
             "quantise it, e.g. with --quantize 8",
         )
     return "its values are not quantised", "quantise them, e.g. with --quantize 8"

@@ -71,7 +71,7 @@ class ToInteger:
     note: Callable[[str], None] = lambda sentence: None
 
     def __call__(self, graph: Graph) -> Graph:
-        """Return the integer graph of a quantised ANN.
+        """Return the integer graph of a quantised ANN, in which ``hoist_clip`` was run.
 
         Raises:
             ConversionError: Something is not quantised; all nodes at fault are listed.
@@ -119,15 +119,18 @@ class _Conversion(IntegerSums):
     def each(self, node: MaxPool | Reshape, parts: tuple[Levels, ...]) -> tuple[Levels, ...]:
         """Put a pool or a view behind every part of a value."""
         made = []
-        for part in parts:
+        whole = len(parts) == 1
+        for index, part in enumerate(parts):
             shape, step = self.types[part.edge].shape, part.step
-            own = replace(node, name=self.free(node.name), inputs=(part.edge,))
+            name = self.free(node.name if whole else f"{node.name}.part{index}")
+            own = replace(node, name=name, inputs=(part.edge,))
             if isinstance(own, Reshape):
-                whole = len(parts) == 1
                 size = int(np.prod(shape))
                 own = replace(own, shape=own.shape if whole else (size,))
-                step = step if step.size == 1 else np.broadcast_to(step, shape).reshape(own.shape)
-                step = aligned(step, len(own.shape))
+                if step.size == 1:
+                    step = step.reshape((1,) * len(own.shape))
+                else:
+                    step = np.broadcast_to(step, shape).reshape(own.shape)
             elif step.size > 1 and max(step.shape[1:]) > 1:
                 self.refuse(node, "takes the maximum of values with different steps", QUANTISE)
             self.add(own)

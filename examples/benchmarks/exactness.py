@@ -20,6 +20,7 @@ import numpy as np
 
 from examples.benchmarks.quantized_graphs import quantized_graph, quantized_inputs
 from snnc.backends.numpy_sim import NumpyBackend
+from snnc.compiler.passes.hoist_clip import hoist_clip
 from snnc.compiler.passes.to_exact import ToExact
 from snnc.compiler.passes.to_integer import ToInteger
 from snnc.compiler.pipeline import SIMPLIFY, run_passes
@@ -66,7 +67,7 @@ def compare(seed: int, samples: int, tallies: dict[str, Tally]) -> None:
     """Convert one graph in every way and compare."""
     graph = quantized_graph(seed)
     inputs = quantized_inputs(graph, seed, samples)
-    quantised = ToInteger()(run_passes(graph, SIMPLIFY) if seed % 2 else graph)
+    quantised = ToInteger()(run_passes(graph, SIMPLIFY if seed % 2 else (hoist_clip,)))
     expected = evaluate(quantised, inputs)
     _compare_real(graph, quantised, inputs, expected, tallies["real ANN"])
     for name, setting in SETTINGS.items():

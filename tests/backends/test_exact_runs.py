@@ -9,6 +9,7 @@ import pytest
 
 from snnc.backends import Activity
 from snnc.backends.numpy_sim import NumpyBackend, backend
+from snnc.compiler.passes.hoist_clip import hoist_clip
 from snnc.compiler.passes.to_exact import ToExact
 from snnc.compiler.passes.to_integer import ToInteger
 from snnc.ir import Graph
@@ -24,7 +25,7 @@ SETTINGS = [{"cap": 1}, {"cap": 6}, {"base": 3}]
 
 
 def spiking(seed: int, setting: dict[str, int]) -> Graph:
-    return ToExact(**setting)(ToInteger()(quantized_graph(seed)))
+    return ToExact(**setting)(ToInteger()(hoist_clip(quantized_graph(seed))))
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)

@@ -10,6 +10,7 @@ import pytest
 
 from snnc.backends.numpy_sim import NumpyBackend
 from snnc.compiler.codes import make_code
+from snnc.compiler.passes.hoist_clip import hoist_clip
 from snnc.compiler.passes.to_exact import ToExact, digits
 from snnc.compiler.passes.to_integer import ToInteger
 from snnc.compiler.pipeline import SIMPLIFY, exact_conversion, run_passes
@@ -39,9 +40,8 @@ SETTINGS = ({"cap": 1}, {"cap": 15}, {"cap": 255}, {"base": 2}, {"base": 3})
 
 
 def integer(seed: int) -> Graph:
-    """Return a random quantised ANN in integers; every other one is simplified before."""
-    graph = quantized_graph(seed)
-    return ToInteger()(run_passes(graph, SIMPLIFY) if seed % 2 else graph)
+    """Return a random quantised ANN in integers; of every other one all is simplified before."""
+    return ToInteger()(run_passes(quantized_graph(seed), SIMPLIFY if seed % 2 else (hoist_clip,)))
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -21,6 +21,7 @@ from snnc.ir import (
     Linear,
     Node,
     Requantize,
+    Reshape,
     Staircase,
     TensorType,
 )
@@ -181,7 +182,10 @@ def test_everything_that_is_not_quantised_is_named_at_once() -> None:
 @pytest.mark.parametrize(
     ("nodes", "reason"),
     [
-        ([conv("c", "q"), conv("d", "c", weight=np.ones((1, 3, 1, 1)))], "c: is read by another"),
+        (
+            [conv("c", "q"), conv("d", "c", weight=np.ones((1, 3, 1, 1)))],
+            "c: is read by what needs",
+        ),
         ([stairs("s", "q", low=1)], "s: has levels 1 to 7, without 0"),
         ([conv("c", "q"), stairs("s", "c", 1e-16)], "s: adds up values that reach further"),
         (
@@ -213,3 +217,11 @@ def test_a_bias_at_the_output_is_reported_where_it_is_rounded() -> None:
     assert notes(0.125 * 0.25 * 7) == []
     assert len(notes(0.1)) == 1
     assert "c: the bias of the output was rounded" in notes(0.1)[0]
+
+
+def test_a_quantised_view_is_an_output() -> None:
+    graph = image(conv("c", "q"), stairs("s", "c"), Reshape(name="y", inputs=("s",), shape=(12,)))
+    x = samples(graph)
+    integer = ToInteger()(graph)
+    found = evaluate(integer, x)[integer.outputs["y"]]
+    np.testing.assert_allclose(found, evaluate(graph, x)["y"])
