@@ -36,6 +36,12 @@ UNIT = 2.0**-24
 FURTHER = 16
 """Roundings of a value beside those of its sum: scales, bias, additions of branches, division."""
 
+NUMPY_TYPES = {
+    f"tensor({name})": np.dtype("float32" if name == "float" else name)
+    for name in ("float", "float16", "int8", "uint8", "int16", "uint16")
+}
+"""The types that a model may take its input in."""
+
 ZERO_POINTS = {
     "QuantizeLinear": 2,
     "QLinearConv": 7,
@@ -174,12 +180,7 @@ class Runtime:
         """
         if self.summary.skipped:
             return
-        names = list(self.tensors)
-        arrays = self.session.run(
-            [self.tensors[name] for name in names],
-            {name: np.asarray(x, np.float32) for name, x in samples.items()},
-        )
-        given = dict(zip(names, arrays, strict=True))
+        given = self._run(samples)
         values: dict[str, Array] = {}
         for node in self.ann.graph:
             if isinstance(node, Input):
@@ -194,6 +195,25 @@ class Runtime:
                 self._layer(node, values, value, actual, exact[node.name])
                 value = actual
             values[node.name] = value
+
+    def _run(self, samples: Mapping[str, Array]) -> dict[str, Array]:
+        """Return what ONNX Runtime has at every tensor that is read."""
+        sides = self.session.get_inputs()
+        count = len(next(iter(samples.values())))
+        # A file may fix the batch size: samples are then run in portions, the last one filled up.
+        batch = next((side.shape[0] for side in sides if isinstance(side.shape[0], int)), count)
+        fed = {
+            side.name: samples[side.name].astype(NUMPY_TYPES[side.type])
+            for side in sides
+            if side.name in samples
+        }
+        parts = []
+        for begin in range(0, count, batch):
+            chosen = np.minimum(np.arange(begin, begin + batch), count - 1)
+            part = {name: x[chosen] for name, x in fed.items()}
+            parts.append(self.session.run(list(self.tensors.values()), part))
+        arrays = (np.concatenate(found)[:count] for found in zip(*parts, strict=True))
+        return dict(zip(self.tensors, arrays, strict=True))
 
     def result(self) -> Comparison:
         """Return what all comparisons so far found."""

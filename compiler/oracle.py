@@ -232,9 +232,11 @@ def differences(
             arguments = [np.asarray(samples[name], np.float64) for name in node.inputs]
             actual = step(node, arguments, {}, 1)
         elif node.name in result.spikes:
+            sent = result.spikes[node.name]
             # Of a sequence, the payloads of the last element are the last ones.
-            sent = result.spikes[node.name][:, -network.steps :]
-            actual = sent[:, :moved].sum(axis=1, dtype=np.int64)
+            single = sent.shape[1] == network.steps
+            sent = sent[:, :moved] if single else sent[:, -network.steps :]
+            actual = sent.sum(axis=1, dtype=np.int64)
         elif node.name in outputs:
             actual = result.decoded[outputs[node.name]][:, -1]
         else:
@@ -253,7 +255,7 @@ def differences(
             moving = last is not None and bool(last[tuple(index)] != 0)
             values = wanted[place].item(), actual[place].item()
             yield ModelDifference(
-                sample, node.name, index[0], tuple(index), *values,
+                sample, node.name, index[0] if index else 0, tuple(index), *values,
                 _reason(node, ann[node.name], *values, moving=moving),
             )  # fmt: skip
 

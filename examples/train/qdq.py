@@ -161,14 +161,19 @@ def smallest_type(low: int, high: int) -> int:
 def folded(
     layer: QuantizedConv | QuantizedLinear, norm: nn.BatchNorm2d | None
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """The weights in steps, the scale of each output channel, and what is added to it."""
+    """The weights in steps, the scale of each output channel, and what is added to it.
+
+    A channel that the normalisation multiplies by 0 has weights of 0.
+    """
     with torch.no_grad():
+        levels = layer.weights.levels(layer.weight).double()
         scale: Tensor = layer.weights.step.double()
         bias = torch.zeros_like(scale) if layer.bias is None else layer.bias.double()
         if norm is not None:
             assert norm.running_mean is not None
             assert norm.running_var is not None
             factor = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
-            scale = scale * factor
+            levels = levels * (factor != 0).double().reshape(-1, 1, 1, 1)
+            scale = scale * torch.where(factor == 0, 1, factor)
             bias = norm.bias.double() + factor * (bias - norm.running_mean.double())
-        return layer.weights.levels(layer.weight).double().numpy(), scale.numpy(), bias.numpy()
+        return levels.numpy(), scale.numpy(), bias.numpy()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from snnc.backends.numpy_sim import NumpyBackend
@@ -227,3 +228,14 @@ def test_the_command_refuses_other_codes_on_data(command: Command, model: Path) 
     found = command("verify", "out", "--model", model, "--data", "samples.npz")
     assert found.status == 2
     assert "ternary" in found.err
+
+
+def test_a_file_with_a_fixed_batch_is_run_in_portions(model: Path, tmp_path: Path) -> None:
+    proto = onnx.load(model)
+    for value in (*proto.graph.input, *proto.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 5
+    fixed = tmp_path / "fixed.onnx"
+    onnx.save(proto, fixed)
+    said = verify_model(exact_network(fixed), fixed, samples(COUNT)).to_json()["onnxruntime"]
+    assert said["equal"]
+    assert said["outputs"]["compared"] == COUNT * 4
