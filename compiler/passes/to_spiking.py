@@ -97,17 +97,16 @@ class _Conversion:
 
     def result(self) -> Graph:
         if carrying := self.ann.of_type(Previous):
-            raise ConversionError(
-                f"code {self.code.name!r} cannot carry a value to the next element of a sequence",
-                problems=[
-                    Problem(
-                        f"{node.name}: carries {node.source!r} to the next element of a sequence, "
-                        f"which code {self.code.name!r} cannot",
-                        "compile with --code exact",
-                    )
-                    for node in carrying
-                ],
-            )
+            carried = [
+                Problem(
+                    f"{node.name}: carries {node.source!r} to the next element of a sequence, "
+                    f"which code {self.code.name!r} cannot",
+                    "compile with --code exact",
+                )
+                for node in carrying
+            ]
+            message = "\n".join(problem.message for problem in carried)
+            raise ConversionError(message, problems=carried)
         for node in self.ann:  # in order: no chain of populations is then deep in recursion
             if isinstance(node, (Clip, Staircase)) and self.ann.users[node.name]:
                 self.spikes(node.name)

@@ -3,10 +3,11 @@
     python -m examples.benchmarks.recurrent_exactness --sequences 1000
 
 Row-wise and pixel-wise sequential MNIST (28 and 784 elements), with states behind a ReLU and behind
-a tanh: the trained network of ``examples/models``, and networks with random weights. For each, the ANN in integers (``ir.reference.evaluate``) is compared with the
-spiking network in the simulator: every logit of every sequence. Beside it stands ONNX Runtime on
-the file itself, its graph optimisation disabled: how many logits differ by more than float32
-rounding, and by how many steps of the logits at most. The trained network's accuracies follow.
+a tanh: the trained network of ``examples/models``, and networks with random weights. For each, the
+ANN in integers (``ir.reference.evaluate``) is compared with the spiking network in the simulator:
+every logit of every sequence. Beside it stands ONNX Runtime on the file itself, its graph
+optimisation disabled: how many logits differ by more than float32 rounding, and by how many steps
+of the logits at most. The trained network's accuracies follow.
 """
 
 from __future__ import annotations
