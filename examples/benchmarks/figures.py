@@ -20,14 +20,17 @@ STYLE: Any = {
 def draw(results: Sequence[Result], folder: Path, name: str) -> list[str]:
     """Draw both figures and return the names of the files.
 
-    Shown are the default recipes of snnc, solid, and all other systems, dashed.
+    Shown are the default recipes of snnc, solid, and all other systems, dashed; where none of
+    these were measured nothing is drawn.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     shown = [
         result
         for result in results
         if not result.system.startswith("snnc") or result.method.startswith("default")
     ]
+    if not shown:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
     files = [f"{name}-timesteps.svg", f"{name}-synops.svg"]
     _draw(shown, folder / files[0], "timesteps", "T, time steps")
     _draw(shown, folder / files[1], "synops", "SynOps a sample")

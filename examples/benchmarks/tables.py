@@ -2,7 +2,8 @@
 
     uv run --group peers python -m examples.benchmarks.tables docs/results/cifar10-resnet20.jsonl
 
-Writes ``docs/results/NAME.md`` and ``docs/figures/NAME-timesteps.svg`` and ``NAME-synops.svg``.
+Writes ``docs/results/NAME.md`` and ``docs/figures/NAME-timesteps.svg`` and ``NAME-synops.svg``;
+with ``--count N`` ``NAME-N``.
 Only results of one network and one number of test samples go together: the last network of the
 file, and the number on which most systems, then most results, were measured, unless ``--count``
 says another.
@@ -163,8 +164,9 @@ def main() -> int:
     arguments = parser.parse_args()
     for path in arguments.results:
         results = select(tuple(read(path).values()), arguments.count)
-        figures = draw(results, FIGURES, path.stem)
-        output = path.with_suffix(".md")
+        stem = f"{path.stem}-{arguments.count}" if arguments.count else path.stem
+        figures = draw(results, FIGURES, stem)
+        output = path.with_name(f"{stem}.md")
         output.write_text(as_markdown(results, figures).rstrip() + "\n", encoding="utf-8")
         print(f"{output}: {len(results)} results; {', '.join(figures)}")
     return 0
