@@ -44,7 +44,8 @@ def fixed_point(
     offset = sums.bias / step + (node.offset if plain else 0.0)
     furthest = np.abs(offset) * common
     for term, factor, part in zip(sums.terms, factors, parts, strict=True):
-        furthest = furthest + np.abs(factor) * part * _largest(reach[term.edge])
+        reached = _largest(reach[term.edge]) + np.abs(term.added)
+        furthest = furthest + np.abs(factor) * part * reached
     # A bit to spare: a rounded multiplier is larger than its factor by half a unit at most.
     bits = floor(BITS - 1 - log2(max(float(furthest.max()), common))) - 1
     if bits < LEAST_BITS:
@@ -54,6 +55,8 @@ def fixed_point(
         for factor, part in zip(factors, parts, strict=True)
     ]
     bias = np.rint(offset * common * 2.0**bits).astype(np.int64)
+    for term, times in zip(sums.terms, multiplier, strict=True):
+        bias = bias + times * term.added
     low, high = bounds(node)
     made = Requantize(
         name=name,

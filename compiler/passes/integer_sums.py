@@ -44,6 +44,9 @@ from .integer_weights import integer_weights
 MOST_STEPS = 8
 """Most different steps among the inputs of a synapse: it is split into as many."""
 
+WHOLE = 1e-9
+"""How far a bias may be from a whole number of units: it is their product in float64."""
+
 MOST_MULTIPLE = 256
 """Largest whole ratio of two steps that goes into the weights instead."""
 
@@ -67,16 +70,25 @@ class Levels:
 
 @dataclass(frozen=True)
 class Term:
-    """An integer sum and what it counts for: ``scale / divisor`` ANN units a unit."""
+    """An integer sum and what it counts for.
+
+    Attributes:
+        edge: Name of the integer node.
+        scale: ANN units of one unit, but for the divisor; of the rank of the value.
+        divisor: By what the sum is divided besides: the window of a mean, int64.
+        added: What is added to the sum, in its units, int64: a bias that is a whole number of
+            them. The sum may then be exactly 0, or a tie, and stays so in fixed point.
+    """
 
     edge: str
     scale: Array
     divisor: Array
+    added: Array
 
 
 @dataclass(frozen=True)
 class Sums:
-    """A linear value: its terms, and a bias in ANN units; all of the rank of the value."""
+    """A linear value: its terms, and what is left of biases, in ANN units."""
 
     terms: tuple[Term, ...]
     bias: Array
@@ -176,7 +188,7 @@ class IntegerSums(ABC):
         else:
             terms = self.mixed(plain, parts, factor)
         bias: Array = np.zeros(1) if node.bias is None else node.bias
-        return Sums(tuple(terms), bias.astype(np.float64).reshape(-1, *(1,) * (rank - 1)))
+        return _with_bias(terms, bias.astype(np.float64).reshape(-1, *(1,) * (rank - 1)))
 
     def mixed(self, node: Conv | Linear, parts: tuple[Levels, ...], factor: Array) -> list[Term]:
         """Return one term for each step among the inputs of a synapse that mixes them all."""
@@ -276,15 +288,16 @@ class IntegerSums(ABC):
                 "reshape it to channels x height x width",
             )
             self.reach[part.edge] = np.full(1, part.low), np.full(1, part.high)
-            term = Term(part.edge, part.step, np.ones_like(part.step, np.int64))
-            return Sums((term,), np.zeros((1,) * len(shape)))
+            one, zero = np.ones_like(part.step, np.int64), np.zeros_like(part.step, np.int64)
+            return Sums((Term(part.edge, part.step, one, zero),), np.zeros((1,) * len(shape)))
         return Sums((self.term(synapse, part, part.step),), np.zeros((1,) * len(shape)))
 
     def term(self, synapse: Conv | Linear, part: Levels, scale: Array) -> Term:
         """Add a synapse and return what it counts for."""
         self.add(synapse)
         self.reach[synapse.name] = weighted_bounds(synapse, part.low, part.high)
-        return Term(synapse.name, np.asarray(scale, np.float64), np.ones_like(scale, np.int64))
+        one, zero = np.ones_like(scale, np.int64), np.zeros_like(scale, np.int64)
+        return Term(synapse.name, np.asarray(scale, np.float64), one, zero)
 
     # -- names, nodes and problems ---------------------------------------------------------
 
@@ -343,6 +356,15 @@ def is_quantised(graph: Graph, name: str) -> bool:
 def aligned(parameter: Array, rank: int) -> Array:
     """Return a parameter with leading axes of size 1, so that it has the rank of its value."""
     return parameter.reshape((1,) * (rank - parameter.ndim) + parameter.shape)
+
+
+def _with_bias(terms: list[Term], bias: Array) -> Sums:
+    """Return terms with a bias, as far as it goes in units of the first of them."""
+    first = terms[0]
+    units = bias / first.scale
+    whole = np.abs(units - np.rint(units)) <= WHOLE * np.maximum(1, np.abs(units))
+    added = np.where(whole, np.rint(units), 0).astype(np.int64)
+    return Sums((replace(first, added=added), *terms[1:]), np.where(whole, 0.0, bias))
 
 
 def _why_not(node: Node) -> tuple[str, str]:

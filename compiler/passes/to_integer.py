@@ -13,13 +13,15 @@ with :math:`S_i` the sums of its branches, :math:`k_i` the windows of average po
 
 .. math::
     M_i = rint(2^F s_i s_{w,i} / s') K / k_i, \quad
-    B = rint(2^F K (b / s' + o)), \quad \theta = 2^F K,
+    B = rint(2^F K (b / s' + o)) + \sum_i M_i a_i, \quad \theta = 2^F K,
 
-which is ``Requantize``. F is as large as 62 bits of the drive's static range allow, some 45 for a
-usual layer: the factors are those of the model to more digits than float32 has. A mean is not
-rounded before its quantiser, so a tie of a mean stays a tie. Where the steps of all branches, the
-windows and the bias are exact in F bits, so is the layer; in any case this integer graph is what
-"the quantised ANN" means from here on, and nothing behind it rounds anything else.
+which is ``Requantize``; :math:`a_i` is the bias of a layer where that is a whole number of units of
+its sum, as quantised models have it, and b what is left. F is as large as 62 bits of the drive's
+static range allow, some 45 for a usual layer: the factors are those of the model to more digits
+than float32 has. A mean is not rounded before its quantiser, so a tie of a mean stays a tie. Where
+the steps of all branches, the windows and the bias are exact in F bits, so is the layer; in any
+case this integer graph is what "the quantised ANN" means from here on, and nothing behind it
+rounds anything else.
 
 Jacob et al., *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference*, CVPR 2018, section 2.2 (fixed-point multipliers; there with 31 bits).
@@ -239,6 +241,7 @@ class _Conversion(IntegerSums):
         return made.name
 
     def whole_bias(self, name: str, sums: Sums, scale: Array) -> Array:
+        added = np.asarray(sum(term.added for term in sums.terms))
         units = sums.bias / np.where(scale == 0, 1.0, scale)
         whole = np.rint(units)
         if np.any(np.abs(units - whole) > HALF_UNIT * np.maximum(1, np.abs(units))):
@@ -246,4 +249,4 @@ class _Conversion(IntegerSums):
                 f"{name}: the bias of the output was rounded to whole units of its sums, "
                 f"by {np.abs(units - whole).max():.2g} of a unit at most"
             )
-        return np.asarray(whole, np.int64)
+        return np.asarray(whole.astype(np.int64) + added)

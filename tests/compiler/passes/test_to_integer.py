@@ -225,3 +225,19 @@ def test_a_quantised_view_is_an_output() -> None:
     integer = ToInteger()(graph)
     found = evaluate(integer, x)[integer.outputs["y"]]
     np.testing.assert_allclose(found, evaluate(graph, x)["y"])
+
+
+def test_a_sum_that_its_bias_cancels_is_zero() -> None:
+    """Rounded down, a drive of one unit below 0 would be -1: the bias has the sum's multiplier."""
+    scale = np.full(1, 0.0123)
+    layer = Conv(
+        name="c",
+        inputs=("q",),
+        weight=np.ones((1, 2, 1, 1)) * scale,
+        bias=-14 * 0.25 * scale,
+        weight_scale=scale,
+    )
+    for step in (0.1, 0.37, 0.011):
+        graph = image(layer, stairs("y", "c", step, rounding="floor"))
+        found = evaluate(ToInteger()(graph), {"x": np.full((1, 2, 4, 4), 1.75)})["y"]
+        assert np.all(found == 0)
