@@ -212,6 +212,37 @@ class Reshape(Node):
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Rearrange(Node):
+    """The same values in another order; ONNX ``Transpose`` and ``DepthToSpace``.
+
+    Attributes:
+        split: The shape the input is viewed under first, without the batch axis.
+        order: The axes of ``split`` in their new order.
+        shape: The shape the result is viewed under.
+    """
+
+    split: tuple[int, ...]
+    order: tuple[int, ...]
+    shape: tuple[int, ...]
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        expect_inputs(self.name, inputs, 1)
+        expect_signal(self.name, inputs[0], Signal.REAL, Signal.INTEGER, Signal.SPIKES)
+        if sorted(self.order) != list(range(len(self.split))):
+            raise ShapeError(f"{self.name}: {self.order} is no order of {len(self.split)} axes")
+        if not prod(self.split) == inputs[0].size == prod(self.shape):
+            raise ShapeError(f"{self.name}: cannot view {inputs[0]} as {self.split}")
+        return TensorType(self.shape, inputs[0].signal, inputs[0].payload)
+
+    def moved(self, x: Array, leading: int = 1) -> Array:
+        """Return values, ``(..., *input shape)`` with so many leading axes, in the new order."""
+        first = x.shape[:leading]
+        order = (*range(leading), *(leading + axis for axis in self.order))
+        return x.reshape(*first, *self.split).transpose(order).reshape(*first, *self.shape)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Concat(Node):
     """Its inputs one behind the other along the first axis, the channels; ONNX ``Concat``."""
 

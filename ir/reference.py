@@ -29,6 +29,7 @@ from .ops import (
     Input,
     Linear,
     MaxPool,
+    Rearrange,
     Reshape,
     Staircase,
 )
@@ -247,6 +248,11 @@ def _(node: MaxPool, inputs: list[Array], state: State, t: int) -> Array:
 @step.register
 def _(node: Reshape, inputs: list[Array], state: State, t: int) -> Array:
     return inputs[0].reshape(len(inputs[0]), *node.shape)
+
+
+@step.register
+def _(node: Rearrange, inputs: list[Array], state: State, t: int) -> Array:
+    return node.moved(inputs[0])
 
 
 @step.register

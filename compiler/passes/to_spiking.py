@@ -37,6 +37,7 @@ from ...ir import (
     MaxPool,
     Node,
     Previous,
+    Rearrange,
     Reshape,
     Staircase,
 )
@@ -126,7 +127,7 @@ class _Conversion:
         if name in self.readouts:
             return self.readouts[name]
         node = self.ann[name]
-        if isinstance(node, Reshape):
+        if isinstance(node, (Rearrange, Reshape)):
             view = replace(
                 node, name=self.free(f"{name}.view"), inputs=(self.readout(node.inputs[0]),)
             )
@@ -155,7 +156,7 @@ class _Conversion:
             encoder = Encoder(name=self.free(f"{node.name}.encoder"), inputs=(node.name,))
             self.nodes += [node, encoder]
             return (Term(encoder.name),)
-        if isinstance(node, Reshape):
+        if isinstance(node, (Rearrange, Reshape)):
             return self.map_events(node, self.spikes(node.inputs[0]))
         if isinstance(node, MaxPool):
             return self.map_events(node, self.positive(node, node.inputs[0]))
@@ -369,6 +370,6 @@ def nonnegative(graph: Graph, name: str) -> bool:
     node = graph[name]
     if isinstance(node, (Clip, Staircase)):
         return node.low is not None and node.low >= 0
-    if isinstance(node, (AveragePool, Concat, MaxPool, Reshape, Add)):
+    if isinstance(node, (AveragePool, Concat, MaxPool, Rearrange, Reshape, Add)):
         return all(nonnegative(graph, source) for source in node.inputs)
     return False

@@ -15,7 +15,18 @@ from .. import quantized_constants
 from ..liveness import domain
 from ..operation import Operation
 from ..values import Constant, Made
-from . import activation, arithmetic, join, linear, pooling, qlinear, qonnx, quantized, shape
+from . import (
+    activation,
+    arithmetic,
+    join,
+    linear,
+    pooling,
+    qlinear,
+    qonnx,
+    quantized,
+    resize,
+    shape,
+)
 
 Handler = Callable[[Operation], tuple[Node, ...] | Made]
 
@@ -29,6 +40,7 @@ HANDLERS: dict[str, Handler] = {
     "Conv": linear.conv,
     "ConvInteger": qlinear.conv_integer,
     "DequantizeLinear": quantized.dequantize_linear,
+    "DepthToSpace": shape.depth_to_space,
     "Div": arithmetic.divide,
     "Dropout": shape.dropout,
     "Flatten": shape.flatten,
@@ -51,6 +63,7 @@ HANDLERS: dict[str, Handler] = {
     "ReduceMean": pooling.reduce_mean,
     "Relu": activation.relu,
     "Reshape": shape.reshape,
+    "Resize": resize.resize,
     "Round": activation.nearest,
     "Sigmoid": activation.sigmoid,
     "Squeeze": shape.squeeze,
@@ -100,7 +113,10 @@ CONSTANT_HANDLERS: dict[tuple[str, str], Callable[[Operation], Constant]] = {
 }
 """What computes quantisers of constants, which the standard's own evaluation would round."""
 
-_KEEP = "Concat Dropout Flatten GlobalMaxPool Identity MaxPool Reshape Squeeze Transpose Unsqueeze"
+_KEEP = """
+    Concat DepthToSpace Dropout Flatten GlobalMaxPool Identity MaxPool Reshape Squeeze Transpose
+    Unsqueeze
+"""
 KEEP_INTEGERS = frozenset(_KEEP.split())
 """Operators that move integers or take the largest: those stand for what they stood for."""
 
