@@ -184,7 +184,7 @@ class LayerwiseRun:
     def _ann_values(self) -> dict[str, Array]:
         from ..backends.onnx_runtime import AnnSession
 
-        wanted: set[str] = set(self.ann.outputs.values())
+        wanted: set[str] = set(self._readout_values().values())
         for node in self.graph.of_type(IF):
             wanted |= {node.represents, pre_activation(self.ann, node.represents)}
         session = AnnSession(self.ann, extra=sorted(wanted))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import prod
-from typing import Literal, final
+from typing import Literal, final, get_args
 
 import numpy as np
 
@@ -26,7 +26,8 @@ from .shapes import (
 )
 from .types import Array, Signal, TensorType
 
-FUNCTIONS = ("identity", "tanh", "sigmoid")
+Function = Literal["identity", "tanh", "sigmoid", "leaky_relu"]
+FUNCTIONS: tuple[Function, ...] = get_args(Function)
 """Increasing functions that a staircase may round: every level is then one interval."""
 
 
@@ -340,6 +341,7 @@ class Staircase(Node):
         offset: Added before rounding, in steps.
         rounding: ``floor`` rounds down, ``half_even`` to nearest with ties to even.
         function: What is computed before rounding, one of ``FUNCTIONS``.
+        slope: That of a leaky ReLU below 0, > 0.
     """
 
     step: Array = field(default_factory=lambda: np.ones(1))
@@ -347,7 +349,8 @@ class Staircase(Node):
     high: int | None = None
     offset: float = 0.0
     rounding: Literal["floor", "half_even"] = "floor"
-    function: Literal["identity", "tanh", "sigmoid"] = "identity"
+    function: Function = "identity"
+    slope: float = 1.0
 
     @property
     def start(self) -> float:
@@ -367,6 +370,8 @@ class Staircase(Node):
             raise ShapeError(f"{self.name}: rounding {self.rounding!r} is not floor or half_even")
         if self.function not in FUNCTIONS:
             raise ShapeError(f"{self.name}: no function {self.function!r} before rounding")
+        if not self.slope > 0:
+            raise ShapeError(f"{self.name}: does not increase with slope {self.slope}")
         return inputs[0]
 
 

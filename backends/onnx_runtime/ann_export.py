@@ -252,6 +252,9 @@ def _staircase(to: _Writer, node: Staircase) -> None:
         *([("Mul", [step])] if step else []),
     ]
     source = node.inputs[0]
+    if node.function == "leaky_relu":
+        source = to.fresh(f"{node.name}.leaked")
+        to.add("LeakyRelu", [node.inputs[0]], source, alpha=node.slope)
     for index, (operator, parameters) in enumerate(stages):
         last = index == len(stages) - 1
         output = node.name if last else to.fresh(f"{node.name}.{operator.lower()}")

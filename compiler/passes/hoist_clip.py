@@ -62,6 +62,8 @@ def _has_channels(graph: Graph, clip: Clip | Staircase) -> bool:
 def _into_branches(graph: Graph, join: Concat, clip: Clip | Staircase) -> Graph:
     """Put a clip into each branch of a join, a staircase with the steps of its channels."""
     early: list[Clip | Staircase] = []
+    made: dict[str, Clip | Staircase] = {}  # of a source that is joined several times
+    same = isinstance(clip, Clip) or clip.step.size == 1
     first = 0
     for index, source in enumerate(join.inputs):
         shape = graph.types[source].shape
@@ -69,7 +71,7 @@ def _into_branches(graph: Graph, join: Concat, clip: Clip | Staircase) -> Graph:
         if isinstance(part, Staircase) and part.step.size > 1:
             steps = channelwise(part.step, graph.types[clip.name])[first : first + shape[0]]
             part = replace(part, step=np.reshape(steps, (-1, *(1,) * (len(shape) - 1))))
-        early.append(part)
+        early.append(made.setdefault(source, part) if same else part)
         first += shape[0]
     late = replace(join, name=clip.name, inputs=tuple(part.name for part in early))
-    return graph.replace(clip.name, *early, late).without_dead_nodes()
+    return graph.replace(clip.name, *dict.fromkeys(early), late).without_dead_nodes()

@@ -196,6 +196,8 @@ class _Conversion:
             return (self.population(node.name, node.inputs[0], guard=self.code.guard),)
         if not per_channel(node.step, self.ann.types[node.name]):
             self.problem(node, "has steps that vary within a channel", "one step for each channel")
+        if node.function != "identity":
+            self.problem(node, f"rounds {node.function}", "--code exact")
         if not 0 <= node.start <= 1:
             self.problem(node, f"has the offset {node.offset}", "an offset between 0 and 1")
         rounds_itself = self.code.select != "count"  # to nearest: what is left to add starts it

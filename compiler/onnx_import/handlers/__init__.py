@@ -18,7 +18,7 @@ from ..values import Constant, Made
 from . import (
     activation,
     arithmetic,
-    join,
+    channels_last,
     linear,
     pooling,
     qlinear,
@@ -36,7 +36,7 @@ HANDLERS: dict[str, Handler] = {
     "BatchNormalization": arithmetic.batch_normalization,
     "Cast": shape.cast,
     "Clip": activation.clip,
-    "Concat": join.concat,
+    "Concat": channels_last.concat,
     "Conv": linear.conv,
     "ConvInteger": qlinear.conv_integer,
     "DequantizeLinear": quantized.dequantize_linear,
@@ -49,6 +49,7 @@ HANDLERS: dict[str, Handler] = {
     "GlobalAveragePool": pooling.global_average_pool,
     "GlobalMaxPool": pooling.global_max_pool,
     "Identity": shape.identity,
+    "LeakyRelu": activation.leaky_relu,
     "MatMul": linear.matmul,
     "MatMulInteger": qlinear.matmul_integer,
     "Max": activation.maximum,
@@ -87,6 +88,10 @@ _MICROSOFT: dict[str, Handler] = {
     "QLinearSigmoid": qlinear.sigmoid,
     "QuantizeLinear": quantized.quantize_linear,
 }
+_CHANNELS_LAST: dict[str, Handler] = {
+    "Conv": channels_last.conv,
+    "MaxPool": channels_last.max_pool,
+}
 _QONNX: dict[str, Handler] = {
     "BipolarQuant": qonnx.bipolar_quant,
     "IntQuant": qonnx.quant,
@@ -94,6 +99,7 @@ _QONNX: dict[str, Handler] = {
 }
 CUSTOM_HANDLERS: dict[tuple[str, str], Handler] = {
     **{("com.microsoft", operator): handler for operator, handler in _MICROSOFT.items()},
+    **{(channels_last.DOMAIN, name): handler for name, handler in _CHANNELS_LAST.items()},
     **{(home, name): handler for home in qonnx.DOMAINS for name, handler in _QONNX.items()},
 }
 """What converts operators of other domains."""
@@ -128,7 +134,7 @@ def handler_of(node: NodeProto) -> Handler | None:
 
 
 _FUNCTIONS = """
-    Celu Elu Erf Gelu HardSigmoid HardSwish LeakyRelu Mish PRelu Selu Softplus Softsign Swish
+    Celu Elu Erf Gelu HardSigmoid HardSwish Mish PRelu Selu Softplus Softsign Swish
     ThresholdedRelu
 """
 _RELU = "train the network with Relu, or with Clip for a bounded activation"

@@ -1,6 +1,8 @@
-"""Enlarging an image by whole factors, each pixel repeated."""
+"""Enlarging an image by whole factors, each value repeated."""
 
 from __future__ import annotations
+
+from math import prod
 
 import numpy as np
 
@@ -14,13 +16,13 @@ _INERT = ("cubic_coeff_a", "exclude_outside", "extrapolation_value", "keep_aspec
 
 
 def resize(op: Operation) -> tuple[Node, ...]:
-    """Convert ``Resize`` and ``Upsample`` that repeat every pixel a whole number of times.
+    """Convert ``Resize`` and ``Upsample`` that repeat every value a whole number of times.
 
-    With asymmetric coordinates rounded down the pixel at ``i`` is that at ``i // factor``. So it
+    With asymmetric coordinates rounded down the value at ``i`` is that at ``i // factor``. So it
     is with half-pixel ones rounded to nearest: they lie less than half a pixel from it.
     """
     op.ignore(*_INERT)
-    source = op.image()
+    source = op.activation()
     mode = op.text("mode", "nearest")
     how = (
         op.text("coordinate_transformation_mode", "half_pixel"),
@@ -30,34 +32,35 @@ def resize(op: Operation) -> tuple[Node, ...]:
     centred = how[0] == "half_pixel" and how[1].startswith("round_prefer")
     if mode != "nearest" or not (asymmetric or centred):
         raise RefusalError(f"is {mode}, {how[0]}, {how[1]}", _HINT)
-    channels, height, width = source.type.shape
-    down, right = _factors(op, source.type.shape)
-    if (down, right) == (1, 1):
+    shape = source.type.shape
+    factors = _factors(op, shape)
+    if prod(factors) == 1:
         return ()
-    copies = Concat(name=op.part("copies"), inputs=(source.name,) * (down * right))
+    copies = Concat(name=op.part("copies"), inputs=(source.name,) * prod(factors))
+    axes = range(len(shape))
     enlarged = rearranged(
         op.output,
         op.emit((copies,)),
-        (down, right, channels, height, width),
-        (2, 3, 0, 4, 1),
-        (channels, height * down, width * right),
+        (*factors, *shape),
+        tuple(place for axis in axes for place in (len(shape) + axis, axis)),
+        tuple(size * factor for size, factor in zip(shape, factors, strict=True)),
     )
     return (enlarged,)
 
 
-def _factors(op: Operation, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return by how much height and width grow."""
+def _factors(op: Operation, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return by how much each axis behind the batch grows."""
     scales, sizes = (1, 3) if op.type == "Upsample" else (2, 3)
     if op.given(scales) and op.constant(scales).size:
         factors = op.parameter(scales)
     elif op.given(sizes):
         target = op.either(sizes).value
-        factors = target / (op.batch, *shape) if target.shape == (4,) else np.zeros(0)
+        factors = target / (op.batch, *shape) if len(target) == 1 + len(shape) else np.zeros(0)
     else:
         raise RefusalError("has no constant factors", "export the model with fixed sizes")
     whole = np.rint(factors)
-    if factors.shape != (4,) or np.any(factors != whole) or np.any(whole < 1):
+    if factors.shape != (1 + len(shape),) or np.any(factors != whole) or np.any(whole < 1):
         raise RefusalError(f"enlarges by {factors.tolist()}", _HINT)
-    if np.any(whole[:2] != 1):
-        raise RefusalError(f"enlarges batch or channels by {factors[:2].tolist()}", _HINT)
-    return int(whole[2]), int(whole[3])
+    if whole[0] != 1:
+        raise RefusalError("enlarges the batch", _HINT)
+    return tuple(int(factor) for factor in whole[1:])
