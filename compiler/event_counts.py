@@ -12,13 +12,25 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..backends import Activity
-from ..ir import Concat, Conv, Encoder, Graph, Linear, MaxPool, Node, Population, Reshape, Signal
+from ..ir import (
+    Concat,
+    Conv,
+    Encoder,
+    Graph,
+    Linear,
+    MaxPool,
+    Node,
+    Population,
+    Rearrange,
+    Reshape,
+    Signal,
+)
 
 
 def carries_input(graph: Graph, name: str) -> bool:
     """Whether the events on an edge are those of encoders; joined ones, if all are."""
     node = graph[name]
-    while isinstance(node, (MaxPool, Reshape)):
+    while isinstance(node, (MaxPool, Rearrange, Reshape)):
         node = graph[node.inputs[0]]
     if isinstance(node, Concat):
         return all(carries_input(graph, source) for source in dict.fromkeys(node.inputs))

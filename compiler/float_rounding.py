@@ -254,9 +254,12 @@ class Runtime:
         if isinstance(node, Quantize):
             x, size = scaled(node, values[node.inputs[0]])
             slack = FURTHER * UNIT * size
-            tie = x - np.floor(x) == 0.5
+            floor = node.rounding == "floor"
+            rounded = np.floor if floor else np.rint
+            tie = x - np.floor(x) == (0 if floor else 0.5)
             below, above = (
-                np.clip(np.rint(x + side * slack), node.low, node.high) for side in (-1, 1)
+                np.clip(rounded(x + side * slack) + node.offset, node.low, node.high)
+                for side in (-1, 1)
             )
             return tie, np.asarray((below <= actual) & (actual <= above))
         assert isinstance(node, Requantize)

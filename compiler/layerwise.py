@@ -25,6 +25,7 @@ from ..ir import (
     Linear,
     MaxPool,
     Node,
+    Rearrange,
     Reshape,
     Staircase,
 )
@@ -84,6 +85,8 @@ class LayerwiseRun:
             if isinstance(node, Encoder):
                 x = np.asarray(self._samples[node.inputs[0]], np.float64)
                 self._trains[name] = step(node, [x], {}, 1)[None]
+            elif isinstance(node, Rearrange) and node.inputs[0] in self._trains:
+                self._trains[name] = node.moved(self._trains[node.inputs[0]], leading=2)
             elif isinstance(node, Reshape) and node.inputs[0] in self._trains:
                 sent = self._trains[node.inputs[0]]
                 self._trains[name] = sent.reshape(*sent.shape[:2], *node.shape)
@@ -123,9 +126,10 @@ class LayerwiseRun:
     def _readout_values(self) -> dict[str, str]:
         found = {}
         for key, name in self.graph.outputs.items():
-            while isinstance(node := self.graph[name], Reshape):
-                (name,) = node.inputs
-            found[name] = self.ann.outputs[key]
+            value = self.ann.outputs[key]
+            while isinstance(node := self.graph[name], (Rearrange, Reshape)):
+                (name,), (value,) = node.inputs, self.ann[value].inputs
+            found[name] = value
         return found
 
     # -- the simulation ------------------------------------------------------------------------
@@ -180,7 +184,7 @@ class LayerwiseRun:
     def _ann_values(self) -> dict[str, Array]:
         from ..backends.onnx_runtime import AnnSession
 
-        wanted: set[str] = set(self.ann.outputs.values())
+        wanted: set[str] = set(self._readout_values().values())
         for node in self.graph.of_type(IF):
             wanted |= {node.represents, pre_activation(self.ann, node.represents)}
         session = AnnSession(self.ann, extra=sorted(wanted))

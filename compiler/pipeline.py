@@ -17,6 +17,7 @@ from .passes.compose_pool import compose_pool
 from .passes.fold_affine import channelwise, fold_affine
 from .passes.hoist_clip import hoist_clip
 from .passes.hoist_scale import hoist_scale
+from .passes.join_moves import join_moves
 from .passes.join_staircases import join_staircases
 from .passes.normalize import normalize
 from .passes.quantize import Quantize
@@ -38,7 +39,7 @@ After = Callable[[str, Graph], None]
 
 SIMPLIFY: tuple[Pass, ...] = (
     *(cancel_straight_through, hoist_scale, recognise_staircase),
-    *(fold_affine, hoist_clip, join_staircases, compose_linear, compose_pool),
+    *(fold_affine, hoist_clip, join_moves, join_staircases, compose_linear, compose_pool),
 )
 """Exact passes on the ANN; they run before calibration."""
 

@@ -14,6 +14,7 @@ from .ops import (
     Input,
     Linear,
     MaxPool,
+    Rearrange,
     Reshape,
     Staircase,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "Previous",
     "Quantize",
     "RadixIF",
+    "Rearrange",
     "Requantize",
     "Reshape",
     "Signal",

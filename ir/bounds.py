@@ -11,7 +11,7 @@ import numpy as np
 from .graph import Graph
 from .neurons import IF, Encoder, Integrator, Population
 from .node import Node
-from .ops import Concat, Conv, Linear, MaxPool, Reshape
+from .ops import Concat, Conv, Linear, MaxPool, Rearrange, Reshape
 from .quantized import Previous, TrackingIF
 from .types import Array
 
@@ -46,7 +46,7 @@ def value_bounds(graph: Graph, name: str) -> tuple[int, int]:
     node = graph[name]
     if isinstance(node, TrackingIF):
         return node.low, node.high
-    if isinstance(node, (MaxPool, Reshape, Concat)):
+    if isinstance(node, (MaxPool, Rearrange, Reshape, Concat)):
         bounds = [value_bounds(graph, source) for source in node.inputs]
         return min(low for low, _ in bounds), max(high for _, high in bounds)
     if isinstance(node, Previous) or (isinstance(node, Encoder) and node.once):

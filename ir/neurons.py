@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import final
+from typing import Literal, final
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class Encoder(Node):
         bounds: Smallest and largest payload, or None for plus and minus ``limit``.
         gain: The sample is multiplied by this before; broadcastable to the shape. None for 1.
         shift: Likewise added after that; None for 0. Both normalise an input as the model does.
+        rounding: ``half_even`` or ``floor``, with bounds; as in ``Quantize``.
+        offset: Added to what was rounded, with bounds.
     """
 
     scale: float | None = None
@@ -53,6 +55,8 @@ class Encoder(Node):
     bounds: tuple[int, int] | None = None
     gain: Array | None = None
     shift: Array | None = None
+    rounding: Literal["half_even", "floor"] = "half_even"
+    offset: int = 0
 
     @property
     def limit(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import prod
-from typing import Literal, final
+from typing import Literal, final, get_args
 
 import numpy as np
 
@@ -26,7 +26,8 @@ from .shapes import (
 )
 from .types import Array, Signal, TensorType
 
-FUNCTIONS = ("identity", "tanh", "sigmoid")
+Function = Literal["identity", "tanh", "sigmoid", "leaky_relu"]
+FUNCTIONS: tuple[Function, ...] = get_args(Function)
 """Increasing functions that a staircase may round: every level is then one interval."""
 
 
@@ -212,6 +213,37 @@ class Reshape(Node):
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Rearrange(Node):
+    """The same values in another order; ONNX ``Transpose`` and ``DepthToSpace``.
+
+    Attributes:
+        split: The shape the input is viewed under first, without the batch axis.
+        order: The axes of ``split`` in their new order.
+        shape: The shape the result is viewed under.
+    """
+
+    split: tuple[int, ...]
+    order: tuple[int, ...]
+    shape: tuple[int, ...]
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        expect_inputs(self.name, inputs, 1)
+        expect_signal(self.name, inputs[0], Signal.REAL, Signal.INTEGER, Signal.SPIKES)
+        if sorted(self.order) != list(range(len(self.split))):
+            raise ShapeError(f"{self.name}: {self.order} is no order of {len(self.split)} axes")
+        if not prod(self.split) == inputs[0].size == prod(self.shape):
+            raise ShapeError(f"{self.name}: cannot view {inputs[0]} as {self.split}")
+        return TensorType(self.shape, inputs[0].signal, inputs[0].payload)
+
+    def moved(self, x: Array, leading: int = 1) -> Array:
+        """Return values, ``(..., *input shape)`` with so many leading axes, in the new order."""
+        first = x.shape[:leading]
+        order = (*range(leading), *(leading + axis for axis in self.order))
+        return x.reshape(*first, *self.split).transpose(order).reshape(*first, *self.shape)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Concat(Node):
     """Its inputs one behind the other along the first axis, the channels; ONNX ``Concat``."""
 
@@ -309,6 +341,7 @@ class Staircase(Node):
         offset: Added before rounding, in steps.
         rounding: ``floor`` rounds down, ``half_even`` to nearest with ties to even.
         function: What is computed before rounding, one of ``FUNCTIONS``.
+        slope: That of a leaky ReLU below 0, > 0.
     """
 
     step: Array = field(default_factory=lambda: np.ones(1))
@@ -316,7 +349,8 @@ class Staircase(Node):
     high: int | None = None
     offset: float = 0.0
     rounding: Literal["floor", "half_even"] = "floor"
-    function: Literal["identity", "tanh", "sigmoid"] = "identity"
+    function: Function = "identity"
+    slope: float = 1.0
 
     @property
     def start(self) -> float:
@@ -336,6 +370,8 @@ class Staircase(Node):
             raise ShapeError(f"{self.name}: rounding {self.rounding!r} is not floor or half_even")
         if self.function not in FUNCTIONS:
             raise ShapeError(f"{self.name}: no function {self.function!r} before rounding")
+        if not self.slope > 0:
+            raise ShapeError(f"{self.name}: does not increase with slope {self.slope}")
         return inputs[0]
 
 

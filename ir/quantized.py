@@ -34,7 +34,7 @@ Rounding = Literal["half_even", "half_up", "floor"]
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Quantize(Node):
-    """``q = clip(round(x / scale), low, high)``, ties to even, in float32 as ONNX computes it.
+    """``q = clip(round(x / scale) + offset, low, high)`` in float32, as ONNX computes it.
 
     Attributes:
         scale: ANN units of one step, > 0.
@@ -42,6 +42,8 @@ class Quantize(Node):
         high: Largest value, likewise.
         gain: The input is multiplied by this before; broadcastable to the shape. None for 1.
         shift: Likewise added after that; None for 0.
+        rounding: ``half_even`` or ``floor``.
+        offset: Added to what was rounded.
     """
 
     scale: float
@@ -49,6 +51,8 @@ class Quantize(Node):
     high: int
     gain: Array | None = None
     shift: Array | None = None
+    rounding: Literal["half_even", "floor"] = "half_even"
+    offset: int = 0
 
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 1)

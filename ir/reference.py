@@ -29,6 +29,7 @@ from .ops import (
     Input,
     Linear,
     MaxPool,
+    Rearrange,
     Reshape,
     Staircase,
 )
@@ -37,12 +38,13 @@ from .scheduled import latency
 from .shapes import Padding, Pair
 from .types import Array, Signal, is_integer
 
-BEFORE_ROUNDING: Mapping[str, Callable[[Array], Array]] = {
-    "identity": np.asarray,
-    "tanh": np.tanh,
-    "sigmoid": lambda x: np.asarray(0.5 + 0.5 * np.tanh(0.5 * x)),
+BEFORE_ROUNDING: Mapping[str, Callable[[Array, float], Array]] = {
+    "identity": lambda x, slope: np.asarray(x),
+    "tanh": lambda x, slope: np.tanh(x),
+    "sigmoid": lambda x, slope: np.asarray(0.5 + 0.5 * np.tanh(0.5 * x)),
+    "leaky_relu": lambda x, slope: np.where(x < 0, slope * x, x),
 }
-"""What a ``Staircase`` rounds."""
+"""What a ``Staircase`` rounds, from its input and its slope."""
 
 State = dict[str, Array]
 """What a node keeps from one time step to the next; empty when a sample begins."""
@@ -250,6 +252,11 @@ def _(node: Reshape, inputs: list[Array], state: State, t: int) -> Array:
 
 
 @step.register
+def _(node: Rearrange, inputs: list[Array], state: State, t: int) -> Array:
+    return node.moved(inputs[0])
+
+
+@step.register
 def _(node: Concat, inputs: list[Array], state: State, t: int) -> Array:
     return np.concatenate(inputs, axis=1)
 
@@ -271,7 +278,7 @@ def _(node: Clip, inputs: list[Array], state: State, t: int) -> Array:
 
 @step.register
 def _(node: Staircase, inputs: list[Array], state: State, t: int) -> Array:
-    levels = BEFORE_ROUNDING[node.function](inputs[0]) / node.step + node.offset
+    levels = BEFORE_ROUNDING[node.function](inputs[0], node.slope) / node.step + node.offset
     whole = np.floor(levels) if node.rounding == "floor" else np.rint(levels)
     low = -np.inf if node.low is None else node.low
     high = np.inf if node.high is None else node.high

@@ -18,7 +18,7 @@ ROUNDING = 1e-9
 def _(node: Encoder, inputs: list[Array], state: State, t: int) -> Array:
     x = _normalised(node, inputs[0])
     if node.scale is not None and node.bounds:
-        x = _in_steps(x, node.scale, *node.bounds)
+        x = _in_steps(node, x, node.scale, *node.bounds)
     elif node.scale is not None:
         whole = np.clip(np.rint(x / node.scale), -node.limit, node.limit)
         x = np.asarray(whole, np.int64)
@@ -31,15 +31,16 @@ def _normalised(node: Encoder | Quantize, x: Array) -> Array:
     return scaled if node.shift is None else scaled + node.shift.astype(np.float64)
 
 
-def _in_steps(x: Array, scale: float, low: int, high: int) -> Array:
-    """Return ``clip(round(x / scale), low, high)`` as QuantizeLinear computes it, int64."""
-    whole = np.rint(np.asarray(x, np.float32) / np.float32(scale))
-    return np.asarray(np.clip(whole, low, high), np.int64)
+def _in_steps(node: Encoder | Quantize, x: Array, scale: float, low: int, high: int) -> Array:
+    """Return ``clip(round(x / scale) + offset, low, high)`` as ONNX computes it, int64."""
+    units = np.asarray(x, np.float32) / np.float32(scale)
+    whole = np.floor(units) if node.rounding == "floor" else np.rint(units)
+    return np.asarray(np.clip(whole + node.offset, low, high), np.int64)
 
 
 @step.register
 def _(node: Quantize, inputs: list[Array], state: State, t: int) -> Array:
-    return _in_steps(_normalised(node, inputs[0]), node.scale, node.low, node.high)
+    return _in_steps(node, _normalised(node, inputs[0]), node.scale, node.low, node.high)
 
 
 @step.register

@@ -28,11 +28,14 @@ from .bounds import drive_bounds
 from .graph import Graph
 from .neurons import Encoder, Integrator, Population
 from .node import Node
-from .ops import Concat, Conv, Input, Linear, MaxPool, Reshape
+from .ops import Concat, Conv, Input, Linear, MaxPool, Rearrange, Reshape
 from .quantized import Previous, TrackingIF, quantized
 from .types import Array
 
-SETTLES = (Input, Encoder, Previous, Conv, Linear, MaxPool, Reshape, Concat, TrackingIF, Integrator)
+SETTLES = (
+    *(Input, Encoder, Previous, Conv, Linear, MaxPool, Rearrange, Reshape, Concat),
+    *(TrackingIF, Integrator),
+)
 """Nodes of a network that comes to rest."""
 
 

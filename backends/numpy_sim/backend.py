@@ -33,6 +33,7 @@ from ...ir import (
     Population,
     Previous,
     RadixIF,
+    Rearrange,
     Reshape,
     Signal,
     TrackingIF,
@@ -59,7 +60,8 @@ TARGET = Target(
     summary="event simulator in NumPy; runs everywhere, equal to the reference spike for spike",
     supports=frozenset(
         [
-            *(Input, Encoder, Concat, Conv, Linear, MaxPool, Reshape, IF, Integrator),
+            *(Input, Encoder, Concat, Conv, Linear, MaxPool, Rearrange, Reshape),
+            *(IF, Integrator),
             *(DifferentialIF, Previous, RadixIF, TrackingIF, TwoPhaseIF),
         ]
     ),
@@ -216,6 +218,8 @@ class NumpyProgram:
             return np.concatenate([payload, silence])
         if isinstance(node, Reshape):
             return arguments[0].reshape(*arguments[0].shape[:2], *node.shape)
+        if isinstance(node, Rearrange):
+            return node.moved(arguments[0], leading=2)
         if isinstance(node, Concat):
             return np.concatenate(in_step(arguments), axis=2)
         if isinstance(node, (Conv, Linear)):

@@ -30,6 +30,7 @@ from ...ir import (
     MaxPool,
     Population,
     Previous,
+    Rearrange,
     Reshape,
     TrackingIF,
 )
@@ -223,8 +224,8 @@ class ExactRun:
                 value = state.advance(arguments)
             elif isinstance(node, Concat):
                 value = self.concatenated(node, edges)
-            elif isinstance(node, Reshape) and arguments[0] is not None:
-                value = arguments[0].reshape(len(arguments[0]), *node.shape)
+            elif isinstance(node, (Rearrange, Reshape)) and arguments[0] is not None:
+                value = step(node, [arguments[0]], {}, 1)
             elif isinstance(state, Pool) and arguments[0] is not None:
                 value = state.advance(arguments[0])
             elif isinstance(node, (Conv, Linear)) and arguments[0] is not None:

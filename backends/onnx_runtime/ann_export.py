@@ -26,6 +26,7 @@ from ...ir import (
     MaxPool,
     Node,
     Previous,
+    Rearrange,
     Reshape,
     Staircase,
     TensorType,
@@ -198,6 +199,15 @@ def _reshape(to: _Writer, node: Reshape) -> None:
     to.add("Reshape", [node.inputs[0], shape], node.name)
 
 
+def _rearrange(to: _Writer, node: Rearrange) -> None:
+    split = to.constant(node, "split", np.array([-1, *node.split], np.int64))
+    shape = to.constant(node, "shape", np.array([-1, *node.shape], np.int64))
+    viewed, moved = (to.fresh(f"{node.name}.{part}") for part in ("viewed", "moved"))
+    to.add("Reshape", [node.inputs[0], split], viewed)
+    to.add("Transpose", [viewed], moved, perm=[0, *(1 + axis for axis in node.order)])
+    to.add("Reshape", [moved, shape], node.name)
+
+
 def _affine(to: _Writer, node: Affine) -> None:
     scaled, shifted = np.any(node.scale != 1), np.any(node.shift != 0)
     source = node.inputs[0]
@@ -242,6 +252,9 @@ def _staircase(to: _Writer, node: Staircase) -> None:
         *([("Mul", [step])] if step else []),
     ]
     source = node.inputs[0]
+    if node.function == "leaky_relu":
+        source = to.fresh(f"{node.name}.leaked")
+        to.add("LeakyRelu", [node.inputs[0]], source, alpha=node.slope)
     for index, (operator, parameters) in enumerate(stages):
         last = index == len(stages) - 1
         output = node.name if last else to.fresh(f"{node.name}.{operator.lower()}")
@@ -258,6 +271,7 @@ _RULES: dict[type[Node], Callable[[_Writer, Any], None]] = {
     Conv: _conv,
     Linear: _linear,
     MaxPool: _max_pool,
+    Rearrange: _rearrange,
     Reshape: _reshape,
     Staircase: _staircase,
 }

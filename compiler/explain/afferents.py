@@ -14,7 +14,19 @@ import numpy as np
 
 from ...backends.numpy_sim.convolution import Precision
 from ...backends.numpy_sim.kernels import synapse
-from ...ir import IF, Array, Concat, Conv, Encoder, Graph, Integrator, Linear, MaxPool, Reshape
+from ...ir import (
+    IF,
+    Array,
+    Concat,
+    Conv,
+    Encoder,
+    Graph,
+    Integrator,
+    Linear,
+    MaxPool,
+    Rearrange,
+    Reshape,
+)
 from ..codes import Code
 from ..passes.payload_units import rescale_readers
 from ..passes.to_spiking import ToSpiking
@@ -96,6 +108,8 @@ def payload_units(graph: Graph) -> dict[str, Array]:
             units[node.name] = np.concatenate([units[source] for source in node.inputs])
         elif isinstance(node, Reshape) and node.inputs[0] in units:
             units[node.name] = units[node.inputs[0]].reshape(shape)
+        elif isinstance(node, Rearrange) and node.inputs[0] in units:
+            units[node.name] = node.moved(units[node.inputs[0]], leading=0)
     return units
 
 

@@ -16,6 +16,7 @@ from ...ir import (
     Graph,
     Integrator,
     MaxPool,
+    Rearrange,
     Reshape,
 )
 from ...ir.reference import step
@@ -85,6 +86,8 @@ def observe(
         elif isinstance(node, Reshape) and node.inputs[0] in sums:
             viewed = sums[node.inputs[0]]
             sums[node.name] = viewed.reshape(len(viewed), *node.shape)
+        elif isinstance(node, Rearrange) and node.inputs[0] in sums:
+            sums[node.name] = node.moved(sums[node.inputs[0]])
     return Observed(timesteps, samples, values, result, sums, start)
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...ir import IF, Encoder, Graph, Integrator, MaxPool, Node, Reshape
-from ...ir.errors import ArtifactError
+from ...ir import IF, Encoder, Graph, Integrator, MaxPool, Node, Rearrange, Reshape
+from ...ir.errors import ArtifactError, ConversionError
 from ..passes.to_spiking import is_linear
 from .afferents import afferents, exact_network, nearest, payload_units, rounded
 from .layers import InputLayer, Layer, OutputLayer, PoolLayer, PopulationLayer
@@ -108,8 +108,15 @@ def _output_of(graph: Graph, node: Integrator) -> str:
     """Return the first output that an integrator leads to."""
     for output, name in graph.outputs.items():
         source = name
-        while isinstance(view := graph[source], Reshape):
+        moved = False
+        while isinstance(view := graph[source], (Rearrange, Reshape)):
+            moved |= isinstance(view, Rearrange)
             (source,) = view.inputs
+        if source == node.name and moved:
+            raise ConversionError(
+                f"{output}: its values are moved behind the last layer, which is not explained",
+                hint="end the model before its last Transpose or DepthToSpace",
+            )
         if source == node.name:
             return output
     raise AssertionError(f"{node.name} leads to no output")

@@ -125,6 +125,8 @@ def _bounds(node: Node) -> tuple[float, float]:
     if isinstance(node, Clip):
         return node.low, node.high
     if isinstance(node, Staircase) and node.function == "identity":
-        low = -inf if node.low is None else float(np.min(node.step * node.low))
-        return low, inf if node.high is None else float(np.max(node.step * node.high))
+        top = 1.0 if node.rounding == "floor" else 0.0  # a level begins there, and is as wide
+        low = -inf if node.low is None else node.low - node.offset
+        high = inf if node.high is None else node.high + top - node.offset
+        return float(np.min(node.step * low)), float(np.max(node.step * high))
     return -inf, inf

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from ...ir import Array, Node, TensorType
+from ...ir.ops import Function
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +82,14 @@ class Activation:
         grid: Where the tensor holds integers, what they stand for: the node computes the real
             numbers.
         function: What is still to be applied to the node's value; a quantiser will.
+        slope: That of a leaky ReLU.
     """
 
     node: Node
     type: TensorType
     grid: Grid | None = None
-    function: Literal["identity", "tanh", "sigmoid"] = "identity"
+    function: Function = "identity"
+    slope: float = 1.0
 
     @property
     def name(self) -> str:
@@ -132,11 +135,13 @@ class Made:
             hands its only activation on.
         grid: As in ``Activation``.
         function: As in ``Activation``.
+        slope: As in ``Activation``.
     """
 
     nodes: tuple[Node, ...] = ()
     grid: Grid | None = None
-    function: Literal["identity", "tanh", "sigmoid"] = "identity"
+    function: Function = "identity"
+    slope: float = 1.0
 
 
 class RefusalError(Exception):

@@ -125,7 +125,9 @@ class Walk:
             if not isinstance(made, Made):
                 made = Made(made, grid)
             value = self.emit(made.nodes) if made.nodes else op.tensor()
-            self.values[op.output] = replace(value, grid=made.grid, function=made.function)
+            self.values[op.output] = replace(
+                value, grid=made.grid, function=made.function, slope=made.slope
+            )
         self._expect_all_read(op)
 
     def _expect_all_read(self, op: Operation) -> None:

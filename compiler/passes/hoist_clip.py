@@ -1,8 +1,8 @@
 """Move a clip or a staircase before what only moves values; join clips in a row.
 
 A monotone function commutes with the maximum, ``clip(max(x)) = max(clip(x))``, and an
-elementwise one with a change of shape or a concatenation. The clip then stands directly behind
-a linear map, where it becomes one population, and the pool, the view or the join reads its
+elementwise one with a change of order or shape or a concatenation. The clip then stands directly
+behind a linear map, where it becomes one population, and the pool, the view or the join reads its
 events. Exact.
 """
 
@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...ir import Clip, Concat, Graph, MaxPool, Reshape, Staircase
+from ...ir import Clip, Concat, Graph, MaxPool, Rearrange, Reshape, Staircase
 from .fold_affine import channelwise, per_channel
 
 
 def hoist_clip(graph: Graph) -> Graph:
-    """Return the graph with ``Clip`` before ``MaxPool``, ``Reshape`` and ``Concat``.
+    """Return the graph with ``Clip`` before ``MaxPool``, ``Concat`` and changes of order or shape.
 
     A pair stays as it is where something else reads the value between them, where the value
     before has a shape that no population can have, or where the steps of a staircase would have
@@ -41,9 +41,10 @@ def _hoist_one(graph: Graph) -> Graph | None:
                 return graph.replace(clip.name, joined).without_dead_nodes()
         if isinstance(before, Concat) and _has_channels(graph, clip):
             return _into_branches(graph, before, clip)
-        if not isinstance(before, (MaxPool, Reshape)):
+        if not isinstance(before, (MaxPool, Rearrange, Reshape)):
             continue
-        if isinstance(before, Reshape) and isinstance(clip, Staircase) and clip.step.size > 1:
+        moves = isinstance(before, (Rearrange, Reshape))
+        if moves and isinstance(clip, Staircase) and clip.step.size > 1:
             continue
         if len(graph.types[before.inputs[0]].shape) in (1, 3):
             early = replace(clip, name=f"{before.name}.clip", inputs=before.inputs)
@@ -61,6 +62,8 @@ def _has_channels(graph: Graph, clip: Clip | Staircase) -> bool:
 def _into_branches(graph: Graph, join: Concat, clip: Clip | Staircase) -> Graph:
     """Put a clip into each branch of a join, a staircase with the steps of its channels."""
     early: list[Clip | Staircase] = []
+    made: dict[str, Clip | Staircase] = {}  # of a source that is joined several times
+    same = isinstance(clip, Clip) or clip.step.size == 1
     first = 0
     for index, source in enumerate(join.inputs):
         shape = graph.types[source].shape
@@ -68,7 +71,7 @@ def _into_branches(graph: Graph, join: Concat, clip: Clip | Staircase) -> Graph:
         if isinstance(part, Staircase) and part.step.size > 1:
             steps = channelwise(part.step, graph.types[clip.name])[first : first + shape[0]]
             part = replace(part, step=np.reshape(steps, (-1, *(1,) * (len(shape) - 1))))
-        early.append(part)
+        early.append(made.setdefault(source, part) if same else part)
         first += shape[0]
     late = replace(join, name=clip.name, inputs=tuple(part.name for part in early))
-    return graph.replace(clip.name, *early, late).without_dead_nodes()
+    return graph.replace(clip.name, *dict.fromkeys(early), late).without_dead_nodes()

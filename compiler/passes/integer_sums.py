@@ -33,6 +33,7 @@ from ...ir import (
     Node,
     Previous,
     Quantize,
+    Rearrange,
     Reshape,
     Staircase,
     TensorType,
@@ -327,7 +328,7 @@ class IntegerSums(ABC):
 
     def refuse_source(self, node: Node) -> None:
         """Note which values are not quantised; what only moves values is not at fault."""
-        if not isinstance(node, (MaxPool, Reshape, Concat)):
+        if not isinstance(node, (MaxPool, Rearrange, Reshape, Concat)):
             self.refuse(node, *_why_not(node))
             return
         for name in node.inputs:
@@ -349,7 +350,7 @@ class IntegerSums(ABC):
 def is_quantised(graph: Graph, name: str) -> bool:
     """Whether a value of an ANN is quantised, seen from its operators."""
     node = graph[name]
-    if isinstance(node, (MaxPool, Reshape, Concat)):
+    if isinstance(node, (MaxPool, Rearrange, Reshape, Concat)):
         return all(is_quantised(graph, source) for source in node.inputs)
     if isinstance(node, Previous):
         return isinstance(graph[node.source], Staircase)
@@ -366,6 +367,7 @@ def _with_bias(terms: list[Term], bias: Array) -> Sums:
     first = terms[0]
     units = bias / first.scale
     whole = np.abs(units - np.rint(units)) <= WHOLE * np.maximum(1, np.abs(units))
+    whole &= np.abs(units) < 2**53
     added = np.where(whole, np.rint(units), 0).astype(np.int64)
     return Sums((replace(first, added=added), *terms[1:]), np.where(whole, 0.0, bias))
 

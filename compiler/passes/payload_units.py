@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...ir import IF, Array, Concat, Conv, Graph, Linear, MaxPool, Node, Reshape
+from ...ir import IF, Array, Concat, Conv, Graph, Linear, MaxPool, Node, Rearrange, Reshape
 from ...ir.errors import GraphError
 
 
@@ -36,6 +36,8 @@ def rescale_readers(graph: Graph, factors: Mapping[str, Array]) -> Graph:
             factor = on_edge[node.inputs[0]]
             if isinstance(node, Reshape):
                 on_edge[node.name] = factor.reshape(node.shape)
+            elif isinstance(node, Rearrange):
+                on_edge[node.name] = node.moved(factor, leading=0)
             elif isinstance(node, MaxPool):
                 channels = _channels(node, factor).reshape(-1, 1, 1)
                 on_edge[node.name] = np.broadcast_to(channels, graph.types[node.name].shape)

@@ -25,6 +25,7 @@ from ...ir import (
     Linear,
     MaxPool,
     Node,
+    Rearrange,
     Reshape,
     Staircase,
 )
@@ -106,7 +107,7 @@ def _origins(graph: Graph, name: str) -> Iterator[str]:
     node = graph[name]
     if is_quantised(graph, name):
         return
-    if isinstance(node, (MaxPool, Reshape, Concat)):
+    if isinstance(node, (MaxPool, Rearrange, Reshape, Concat)):
         for source in node.inputs:
             yield from _origins(graph, source)
     else:

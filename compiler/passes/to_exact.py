@@ -78,6 +78,8 @@ class ToExact:
                 bounds=(node.low, node.high),
                 gain=node.gain,
                 shift=node.shift,
+                rounding=node.rounding,
+                offset=node.offset,
             )
         if isinstance(node, Requantize):
             return self.population(node, ready)

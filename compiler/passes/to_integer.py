@@ -49,6 +49,7 @@ from ...ir import (
     Node,
     Previous,
     Quantize,
+    Rearrange,
     Reshape,
     Signal,
     Staircase,
@@ -56,7 +57,7 @@ from ...ir import (
 )
 from ...ir.errors import ConversionError
 from .fixed_point import fixed_point
-from .integer_sums import IntegerSums, Levels, Sums, aligned, is_quantised
+from .integer_sums import IntegerSums, Levels, Sums, Term, aligned, is_quantised
 
 HALF_UNIT = 1e-6
 """How far a bias at an output may be from a whole number of units before it is said."""
@@ -118,6 +119,8 @@ class _Conversion(IntegerSums):
         parts = self.levels(node.inputs[0])
         if isinstance(node, MaxPool):
             return self.each(node, parts)
+        if isinstance(node, Rearrange):
+            return (self.rearranged(node, self.joined(parts, node.inputs[0])),)
         assert isinstance(node, Reshape)
         if len(node.shape) > 1 and len(parts) > 1:
             parts = (self.joined(parts, node.inputs[0]),)
@@ -143,6 +146,16 @@ class _Conversion(IntegerSums):
             self.add(own)
             made.append(replace(part, edge=own.name, step=step))
         return tuple(made)
+
+    def rearranged(self, node: Rearrange, part: Levels) -> Levels:
+        """Put a change of order behind a value."""
+        own = replace(node, name=self.free(node.name), inputs=(part.edge,))
+        if part.step.size == 1:
+            step = part.step.reshape((1,) * len(node.shape))
+        else:
+            step = node.moved(np.broadcast_to(part.step, self.types[part.edge].shape), leading=0)
+        self.add(own)
+        return replace(part, edge=own.name, step=step)
 
     def carried(self, node: Previous) -> Levels:
         """Make the node of a value that is carried through a sequence, before it is computed."""
@@ -228,8 +241,9 @@ class _Conversion(IntegerSums):
         return replace(inner, scale=node.scale * inner.scale, shift=shift)
 
     def quantised_input(self, node: Staircase, read: Affine, low: int, high: int) -> Levels:
-        plain = (node.rounding, node.offset, node.function) == ("half_even", 0.0, "identity")
-        if node.step.size > 1 or not plain:
+        # Before a rounding down a whole offset is the same as behind it; not so before ties.
+        whole = float(node.offset).is_integer() if node.rounding == "floor" else not node.offset
+        if node.step.size > 1 or node.function != "identity" or not whole:
             self.refuse(
                 node,
                 "quantises an input in another way than QuantizeLinear does per tensor",
@@ -244,6 +258,8 @@ class _Conversion(IntegerSums):
             high=high,
             gain=read.scale if np.any(read.scale != 1) else None,
             shift=read.shift if np.any(read.shift) else None,
+            rounding=node.rounding,
+            offset=int(node.offset),
         )
         self.add(made)
         return Levels(
@@ -257,7 +273,7 @@ class _Conversion(IntegerSums):
         if name in self.outputs:
             return self.outputs[name]
         node = self.ann[name]
-        if isinstance(node, Reshape) and not is_quantised(self.ann, name):
+        if isinstance(node, (Rearrange, Reshape)) and not is_quantised(self.ann, name):
             view = replace(node, name=self.free(name), inputs=(self.output(node.inputs[0]),))
             self.add(view)
             self.outputs[name] = view.name
@@ -270,15 +286,27 @@ class _Conversion(IntegerSums):
                 "is an output that adds up values with different steps",
                 "quantise the output, e.g. with --quantize 8",
             )
+        scale = scales[0]
+        if is_half(sums.bias / np.where(scale == 0, 1.0, scale)):
+            scale = scale / 2
+            sums = replace(sums, terms=tuple(self.doubled(term) for term in sums.terms))
         made = Dequantize(
             name=self.free(name),
             inputs=tuple(term.edge for term in sums.terms),
-            bias=self.whole_bias(name, sums, scales[0]),
-            scale=scales[0],
+            bias=self.whole_bias(name, sums, scale),
+            scale=scale,
         )
         self.add(made)
         self.outputs[name] = made.name
         return made.name
+
+    def doubled(self, term: Term) -> Term:
+        """Return a sum in units of half the size: the levels of one bit are plus and minus half."""
+        (synapse,) = (node for node in self.nodes if node.name == term.edge)
+        assert isinstance(synapse, (Conv, Linear))
+        name = self.free(f"{synapse.name}.doubled")
+        self.add(replace(synapse, name=name, weight=2 * synapse.weight))
+        return replace(term, edge=name, scale=term.scale / 2, added=2 * term.added)
 
     def whole_bias(self, name: str, sums: Sums, scale: Array) -> Array:
         added = np.asarray(sum(term.added for term in sums.terms))
@@ -290,3 +318,10 @@ class _Conversion(IntegerSums):
                 f"by {np.abs(units - whole).max():.2g} of a unit at most"
             )
         return np.asarray(whole.astype(np.int64) + added)
+
+
+def is_half(units: Array) -> bool:
+    """Whether a bias lies half-way between whole units, somewhere, and nowhere else off them."""
+    off = np.abs(units - np.floor(units) - 0.5) <= HALF_UNIT
+    whole = np.abs(units - np.rint(units)) <= HALF_UNIT
+    return bool(np.any(off) and np.all(off | whole))

@@ -37,6 +37,7 @@ from ...ir import (
     MaxPool,
     Node,
     Previous,
+    Rearrange,
     Reshape,
     Staircase,
 )
@@ -126,7 +127,7 @@ class _Conversion:
         if name in self.readouts:
             return self.readouts[name]
         node = self.ann[name]
-        if isinstance(node, Reshape):
+        if isinstance(node, (Rearrange, Reshape)):
             view = replace(
                 node, name=self.free(f"{name}.view"), inputs=(self.readout(node.inputs[0]),)
             )
@@ -155,7 +156,7 @@ class _Conversion:
             encoder = Encoder(name=self.free(f"{node.name}.encoder"), inputs=(node.name,))
             self.nodes += [node, encoder]
             return (Term(encoder.name),)
-        if isinstance(node, Reshape):
+        if isinstance(node, (Rearrange, Reshape)):
             return self.map_events(node, self.spikes(node.inputs[0]))
         if isinstance(node, MaxPool):
             return self.map_events(node, self.positive(node, node.inputs[0]))
@@ -195,6 +196,8 @@ class _Conversion:
             return (self.population(node.name, node.inputs[0], guard=self.code.guard),)
         if not per_channel(node.step, self.ann.types[node.name]):
             self.problem(node, "has steps that vary within a channel", "one step for each channel")
+        if node.function != "identity":
+            self.problem(node, f"rounds {node.function}", "--code exact")
         if not 0 <= node.start <= 1:
             self.problem(node, f"has the offset {node.offset}", "an offset between 0 and 1")
         rounds_itself = self.code.select != "count"  # to nearest: what is left to add starts it
@@ -369,6 +372,6 @@ def nonnegative(graph: Graph, name: str) -> bool:
     node = graph[name]
     if isinstance(node, (Clip, Staircase)):
         return node.low is not None and node.low >= 0
-    if isinstance(node, (AveragePool, Concat, MaxPool, Reshape, Add)):
+    if isinstance(node, (AveragePool, Concat, MaxPool, Rearrange, Reshape, Add)):
         return all(nonnegative(graph, source) for source in node.inputs)
     return False

@@ -15,7 +15,18 @@ from .. import quantized_constants
 from ..liveness import domain
 from ..operation import Operation
 from ..values import Constant, Made
-from . import activation, arithmetic, join, linear, pooling, qlinear, qonnx, quantized, shape
+from . import (
+    activation,
+    arithmetic,
+    channels_last,
+    linear,
+    pooling,
+    qlinear,
+    qonnx,
+    quantized,
+    resize,
+    shape,
+)
 
 Handler = Callable[[Operation], tuple[Node, ...] | Made]
 
@@ -25,10 +36,11 @@ HANDLERS: dict[str, Handler] = {
     "BatchNormalization": arithmetic.batch_normalization,
     "Cast": shape.cast,
     "Clip": activation.clip,
-    "Concat": join.concat,
+    "Concat": channels_last.concat,
     "Conv": linear.conv,
     "ConvInteger": qlinear.conv_integer,
     "DequantizeLinear": quantized.dequantize_linear,
+    "DepthToSpace": shape.depth_to_space,
     "Div": arithmetic.divide,
     "Dropout": shape.dropout,
     "Flatten": shape.flatten,
@@ -37,6 +49,7 @@ HANDLERS: dict[str, Handler] = {
     "GlobalAveragePool": pooling.global_average_pool,
     "GlobalMaxPool": pooling.global_max_pool,
     "Identity": shape.identity,
+    "LeakyRelu": activation.leaky_relu,
     "MatMul": linear.matmul,
     "MatMulInteger": qlinear.matmul_integer,
     "Max": activation.maximum,
@@ -51,6 +64,7 @@ HANDLERS: dict[str, Handler] = {
     "ReduceMean": pooling.reduce_mean,
     "Relu": activation.relu,
     "Reshape": shape.reshape,
+    "Resize": resize.resize,
     "Round": activation.nearest,
     "Sigmoid": activation.sigmoid,
     "Squeeze": shape.squeeze,
@@ -74,6 +88,10 @@ _MICROSOFT: dict[str, Handler] = {
     "QLinearSigmoid": qlinear.sigmoid,
     "QuantizeLinear": quantized.quantize_linear,
 }
+_CHANNELS_LAST: dict[str, Handler] = {
+    "Conv": channels_last.conv,
+    "MaxPool": channels_last.max_pool,
+}
 _QONNX: dict[str, Handler] = {
     "BipolarQuant": qonnx.bipolar_quant,
     "IntQuant": qonnx.quant,
@@ -81,6 +99,7 @@ _QONNX: dict[str, Handler] = {
 }
 CUSTOM_HANDLERS: dict[tuple[str, str], Handler] = {
     **{("com.microsoft", operator): handler for operator, handler in _MICROSOFT.items()},
+    **{(channels_last.DOMAIN, name): handler for name, handler in _CHANNELS_LAST.items()},
     **{(home, name): handler for home in qonnx.DOMAINS for name, handler in _QONNX.items()},
 }
 """What converts operators of other domains."""
@@ -100,7 +119,10 @@ CONSTANT_HANDLERS: dict[tuple[str, str], Callable[[Operation], Constant]] = {
 }
 """What computes quantisers of constants, which the standard's own evaluation would round."""
 
-_KEEP = "Concat Dropout Flatten GlobalMaxPool Identity MaxPool Reshape Squeeze Transpose Unsqueeze"
+_KEEP = """
+    Concat DepthToSpace Dropout Flatten GlobalMaxPool Identity MaxPool Reshape Squeeze Transpose
+    Unsqueeze
+"""
 KEEP_INTEGERS = frozenset(_KEEP.split())
 """Operators that move integers or take the largest: those stand for what they stood for."""
 
@@ -112,7 +134,7 @@ def handler_of(node: NodeProto) -> Handler | None:
 
 
 _FUNCTIONS = """
-    Celu Elu Erf Gelu HardSigmoid HardSwish LeakyRelu Mish PRelu Selu Softplus Softsign Swish
+    Celu Elu Erf Gelu HardSigmoid HardSwish Mish PRelu Selu Softplus Softsign Swish
     ThresholdedRelu
 """
 _RELU = "train the network with Relu, or with Clip for a bounded activation"

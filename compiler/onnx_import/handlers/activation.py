@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf, isnan
-from typing import Literal
 
 import numpy as np
 
 from ....ir import Clip, Node, Staircase
+from ....ir.ops import Function
 from ..operation import Operation
 from ..values import Made, RefusalError
 from .quantized import QUANTIZERS, integers, quantizer
@@ -41,7 +41,15 @@ def sigmoid(op: Operation) -> Made:
     return _rounded_later(op, "sigmoid")
 
 
-def _rounded_later(op: Operation, function: Literal["tanh", "sigmoid"]) -> Made:
+def leaky_relu(op: Operation) -> Made:
+    """Convert ``LeakyRelu`` that is quantised."""
+    slope = op.number("alpha", 0.01)
+    if not slope > 0:
+        raise RefusalError(f"alpha={slope:g} does not increase", "train the network with Relu")
+    return _rounded_later(op, "leaky_relu", slope)
+
+
+def _rounded_later(op: Operation, function: Function, slope: float = 1.0) -> Made:
     """Leave a function to the quantisers that read it: they have few levels."""
     op.activation()
     if not op.readers or not op.readers <= QUANTIZERS:
@@ -50,7 +58,7 @@ def _rounded_later(op: Operation, function: Literal["tanh", "sigmoid"]) -> Made:
             "train the network with Relu, or with Clip for a bounded activation, or quantise "
             "its output (QuantizeLinear, Quant); a Sigmoid at the very end can be left out",
         )
-    return Made(function=function)
+    return Made(function=function, slope=slope)
 
 
 def minimum(op: Operation) -> tuple[Node, ...]:

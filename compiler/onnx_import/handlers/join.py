@@ -21,6 +21,12 @@ def concat(op: Operation) -> tuple[Node, ...]:
             f"joins along axis {axis} of {rank}, not along the channels",
             "concatenate along axis 1, the channels or features",
         )
+    return joined(op)
+
+
+def joined(op: Operation) -> tuple[Node, ...]:
+    """Return the node that joins all inputs along the channels."""
+    sources = [op.activation(index) for index in range(len(op.inputs))]
     if len(sources) == 1:
         return ()
     return (Concat(name=op.output, inputs=tuple(source.name for source in sources)),)

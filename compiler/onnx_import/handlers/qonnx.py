@@ -36,6 +36,7 @@ def quant(op: Operation) -> tuple[Node, ...]:
         high=high - zero,
         rounding=_rounding(op),
         function=source.function,
+        slope=source.slope,
     )
     return (node,)
 

@@ -60,6 +60,7 @@ def quantizer(name: str, source: Activation, grid: Grid) -> Staircase:
         high=high - grid.zero,
         rounding="half_even",
         function=source.function,
+        slope=source.slope,
     )
 
 

@@ -1,4 +1,4 @@
-"""Operators that only view the same values under another shape, and those that do nothing."""
+"""Operators that only move values or view them otherwise, and those that do nothing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from math import prod
 
 from onnx import TensorProto
 
-from ....ir import Node, Reshape
+from ....ir import Node, Rearrange, Reshape
 from ..operation import Operation
-from ..values import RefusalError
+from ..values import Activation, RefusalError
 from .quantized import as_integers
 
 _HINT = "keep the batch as the first axis and reshape the others only"
@@ -103,16 +103,47 @@ def unsqueeze(op: Operation) -> tuple[Node, ...]:
 
 
 def transpose(op: Operation) -> tuple[Node, ...]:
-    """Convert ``Transpose`` that moves axes of size 1 only, so that the values keep their order."""
+    """Convert ``Transpose`` that leaves the batch where it is."""
     shape = (0, *op.activation().type.shape)  # the batch has any size
     order = op.integers("perm") or tuple(reversed(range(len(shape))))
+    if sorted(order) != list(range(len(shape))) or order[0] != 0:
+        raise RefusalError(f"perm={list(order)} moves the batch", _HINT)
+    features = tuple(axis - 1 for axis in order[1:])
+    target = tuple(shape[axis] for axis in order[1:])
     moved = [axis for axis in order if axis < len(shape) and shape[axis] != 1]
-    if sorted(order) != list(range(len(shape))) or order[0] != 0 or moved != sorted(moved):
-        raise RefusalError(
-            f"perm={list(order)} changes the order of the values",
-            "export the model with channels first (tf2onnx: --inputs-as-nchw)",
-        )
-    return reshaped(op, tuple(shape[axis] for axis in order[1:]))
+    if moved == sorted(moved):  # only axes of size 1 change their place
+        return reshaped(op, target)
+    return (rearranged(op.output, op.activation(), shape[1:], features, target),)
+
+
+def depth_to_space(op: Operation) -> tuple[Node, ...]:
+    """Convert ``DepthToSpace``: channels become the pixels of a block."""
+    source = op.image()
+    size, mode = op.integer("blocksize", 1), op.text("mode", "DCR")
+    channels, height, width = source.type.shape
+    if size < 1 or channels % size**2 or mode not in ("DCR", "CRD"):
+        raise RefusalError(f"blocksize={size} and mode={mode} of {channels} channels", _EXPORT)
+    left = channels // size**2
+    if mode == "CRD":
+        split, order = (left, size, size, height, width), (0, 3, 1, 4, 2)
+    else:
+        split, order = (size, size, left, height, width), (2, 3, 0, 4, 1)
+    target = (left, height * size, width * size)
+    return (rearranged(op.output, source, split, order, target),)
+
+
+_EXPORT = "export the model again"
+
+
+def rearranged(
+    name: str,
+    source: Activation,
+    split: tuple[int, ...],
+    order: tuple[int, ...],
+    shape: tuple[int, ...],
+) -> Node:
+    """Return the node that moves the values of an activation; see ``Rearrange``."""
+    return Rearrange(name=name, inputs=(source.name,), split=split, order=order, shape=shape)
 
 
 def reshaped(op: Operation, shape: tuple[int, ...]) -> tuple[Node, ...]:

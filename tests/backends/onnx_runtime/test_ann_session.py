@@ -31,6 +31,7 @@ from snnc.ir import (
     Linear,
     MaxPool,
     Node,
+    Rearrange,
     Reshape,
     Staircase,
     TensorType,
@@ -86,6 +87,9 @@ NODES: dict[str, Node] = {
     ),
     "max": MaxPool(
         name="y", inputs=("x",), kernel=(2, 3), stride=(2, 1), padding=(1, 0, 0, 2), dilation=(2, 1)
+    ),
+    "rearrange": Rearrange(
+        name="y", inputs=("x",), split=(2, 7, 3, 3), order=(2, 0, 3, 1), shape=(3, 2, 21)
     ),
     "reshape": Reshape(name="y", inputs=("x",), shape=(7, 18)),
     "scale": Affine(name="y", inputs=("x",), scale=RNG.normal(size=(2, 1, 1)), shift=ZERO),

@@ -224,6 +224,15 @@ SHAPES = {
     "squeeze": "a = GlobalAveragePool(x) y = Squeeze(a, axes)",
     "transpose": "a = GlobalAveragePool(x) y = Transpose<perm=[0,2,3,1]>(a)",
     "transpose-nothing": "a = Relu(x) y = Transpose<perm=[0,1,2,3]>(a)",
+    "transpose-channels-last": "y = Transpose<perm=[0,2,3,1]>(x)",
+    "transpose-there-and-back": "a = Transpose<perm=[0,3,1,2]>(x) b = Relu(a)"
+    "y = Transpose<perm=[0,2,3,1]>(b)",
+    "depth-to-space": "a = Concat<axis=1>(x, x, x, x) y = DepthToSpace<blocksize=2>(a)",
+    "depth-to-space-crd": "a = Concat<axis=1>(x, x, x, x)"
+    'y = DepthToSpace<blocksize=2,mode="CRD">(a)',
+    "resize": 'y = Resize<coordinate_transformation_mode="asymmetric",nearest_mode="floor">'
+    "(x, , factors)",
+    "resize-half-pixel": "y = Resize(x, , factors)",
     "identity": "a = Identity(x) b = Relu(a) y = Identity(b)",
     "dropout": "a = Dropout(x, half) b = Relu(a) y = Dropout(b)",
     "cast": "a = Cast<to=1>(x) b = Relu(a) y = Cast<to=1>(b)",
@@ -242,8 +251,13 @@ def test_views(build: Build, check: Check, nodes: str) -> None:
         "open": ints(-1),
         "axes": ints(2, -1),
         "half": np.array(0.5),
+        "factors": np.array([1.0, 1.0, 2.0, 3.0]),
     }
     check(build(nodes, **weights))
+
+
+def test_resize_to_sizes(build: Build, check: Check) -> None:
+    check(build("y = Resize(x, , , to)", "float[3,2,7,9] x", to=ints(3, 2, 14, 27)))
 
 
 @pytest.mark.parametrize("target", [(3, 126), (1, -1), (3, -1), (0, -1), (-1, 2, 63)])
