@@ -14,6 +14,7 @@ from .ops import (
     Input,
     Linear,
     MaxPool,
+    Product,
     Reshape,
     Staircase,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "Node",
     "Population",
     "Previous",
+    "Product",
     "Quantize",
     "RadixIF",
     "Requantize",

@@ -31,6 +31,7 @@ from .ops import (
     Input,
     Linear,
     MaxPool,
+    Product,
     Reshape,
     Staircase,
 )
@@ -42,7 +43,7 @@ NODES: Mapping[str, type[Node]] = {
     kind.__name__: kind
     for kind in (
         *(Add, Affine, AveragePool, Clip, Concat, Conv, Encoder, IF),
-        *(Input, Integrator, Linear, MaxPool, Reshape, Staircase),
+        *(Input, Integrator, Linear, MaxPool, Product, Reshape, Staircase),
         *(DifferentialIF, RadixIF, TwoPhaseIF),
         *(Dequantize, Previous, Quantize, Requantize, TrackingIF),
     )
