@@ -19,8 +19,8 @@ class Activity:
     """What one node did in a run; every array is ``(samples, timesteps)``, int64.
 
     For a node that sends events (a population, a max pool) ``spikes`` and ``units`` count what
-    it sent. For a synapse they are what it received, and ``synops`` what that caused. A max pool
-    has both: ``synops`` counts the windows that the events it received reached.
+    it sent. For a synapse or a product they are what it received, and ``synops`` what that
+    caused. A max pool has both: ``synops`` counts the windows that the events it received reached.
 
     Attributes:
         spikes: Events: nonzero payloads.
@@ -34,6 +34,15 @@ class Activity:
     units: Array
     synops: Array
     unit_synops: Array
+
+    def __add__(self, other: Activity) -> Activity:
+        """Return what both count together."""
+        return Activity(
+            self.spikes + other.spikes,
+            self.units + other.units,
+            self.synops + other.synops,
+            self.unit_synops + other.unit_synops,
+        )
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ from ..ir import (
     MaxPool,
     Node,
     Population,
+    Product,
     RadixIF,
     Staircase,
     TrackingIF,
@@ -51,7 +52,7 @@ from ..ir import (
 from ..ir.bounds import is_quantized
 from ..ir.reference import padded, window_taps
 from .data import Samples, sequence_length
-from .event_counts import carries_input, multiplies, sends_spikes
+from .event_counts import multiplies, reads_input, sends_spikes
 from .hardware import Hardware
 from .network import Network
 from .passes.recognise_staircase import recognise_staircase
@@ -226,11 +227,11 @@ def spiking_operations(
 ) -> Operations | None:
     """Return what a node of a spiking network did, or None for one without operations."""
     name, kind = node.name, type(node).__name__
-    if isinstance(node, (Conv, Linear)):
+    if isinstance(node, (Conv, Linear, Product)):
         done = activity[name]
         synops, units = _mean(done.synops), _mean(done.unit_synops)
         macs, acs = (synops, 0.0) if multiplies(graph, node) else (0.0, synops)
-        if carries_input(graph, node.inputs[0]):
+        if reads_input(graph, node):
             synops = units = 0.0
         return Operations(name, kind, macs=macs, acs=acs, synops=synops, unit_synops=units)
     if isinstance(node, MaxPool):
@@ -264,7 +265,7 @@ def ann_operations(graph: Graph, node: Node) -> Operations | None:
         return Operations(name, kind, acs=float(size * (len(node.inputs) - 1)))
     if isinstance(node, Clip):
         return Operations(name, kind, acs=float(size))
-    if isinstance(node, (Affine, Staircase)):  # a staircase scales, rounds and clips
+    if isinstance(node, (Affine, Product, Staircase)):  # a staircase scales, rounds and clips
         return Operations(name, kind, macs=float(size))
     return None
 

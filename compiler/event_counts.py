@@ -3,6 +3,9 @@
 Spikes are events of populations and max pools. What an encoder injects is the input, also
 behind a view or a max pool of it: its events are no spikes, and the operations they cause are
 multiplications, not synaptic operations of spikes.
+
+An event that reaches a product is one synaptic operation, a multiplication with the sum of the
+other factor, whichever of the two it belongs to.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from ..ir import (
     MaxPool,
     Node,
     Population,
+    Product,
     Rearrange,
     Reshape,
     Signal,
@@ -45,8 +49,18 @@ def sends_spikes(graph: Graph, node: Node) -> bool:
     return isinstance(node, Population)
 
 
-def multiplies(graph: Graph, node: Conv | Linear) -> bool:
-    """Whether a synapse needs multiplications: it reads payloads other than -1, 0 and 1."""
+def reads_input(graph: Graph, node: Node) -> bool:
+    """Whether all events that a node reads are those of encoders."""
+    return all(carries_input(graph, source) for source in node.inputs)
+
+
+def multiplies(graph: Graph, node: Conv | Linear | Product) -> bool:
+    """Whether a synapse needs multiplications: it reads payloads other than -1, 0 and 1.
+
+    A product always does: it multiplies by a sum.
+    """
+    if isinstance(node, Product):
+        return True
     payload = graph.types[node.inputs[0]].payload
     return payload is None or payload[0] < -1 or payload[1] > 1
 
@@ -72,7 +86,7 @@ def total_activity(graph: Graph, activity: Mapping[str, Activity]) -> Activity:
         if sends_spikes(graph, node):
             sums[0] += activity[node.name].spikes
             sums[1] += activity[node.name].units
-        elif isinstance(node, (Conv, Linear)) and not carries_input(graph, node.inputs[0]):
+        elif isinstance(node, (Conv, Linear, Product)) and not reads_input(graph, node):
             sums[2] += activity[node.name].synops
             sums[3] += activity[node.name].unit_synops
     return Activity(*sums)

@@ -12,9 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ..backends.numpy_sim.convolution import Precision, Product
+from ..backends.numpy_sim.convolution import Multiplication, Precision
 from ..backends.numpy_sim.kernels import product
-from ..ir import Array, Conv, Graph, Input, Linear, Node
+from ..ir import Array, Conv, Graph, Input, Linear, Node, Product
 from ..ir.bounds import payload_bounds
 from ..ir.quantized import Previous
 from ..ir.reference import batch_size, carried, elements, step
@@ -31,7 +31,7 @@ class IntegerANN:
         self.graph = graph
 
     def evaluate(self, samples: Mapping[str, Array]) -> dict[str, Array]:
-        """Compute all nodes but synapses.
+        """Compute all nodes but synapses and products.
 
         Args:
             samples: For each input, ``(samples, *shape)``, of a sequence
@@ -56,7 +56,7 @@ class IntegerANN:
         return {
             name: value
             for name, value in values.items()
-            if not isinstance(self.graph[name], (Conv, Linear))
+            if not isinstance(self.graph[name], (Conv, Linear, Product))
         }
 
     def value(self, node: Node, arguments: list[Array]) -> Array:
@@ -69,7 +69,7 @@ class IntegerANN:
         return multiply(arguments[0].astype(precision)).astype(np.int64) * node.copies
 
     @cached_property
-    def _products(self) -> dict[str, tuple[Precision, Product]]:
+    def _products(self) -> dict[str, tuple[Precision, Multiplication]]:
         synapses = self.graph.of_type(Conv) + self.graph.of_type(Linear)
         held = ((node, self._holding(node)) for node in synapses)
         return {n.name: (precision, product(n, precision)) for n, precision in held if precision}

@@ -11,7 +11,7 @@ import numpy as np
 from .graph import Graph
 from .neurons import IF, Encoder, Integrator, Population
 from .node import Node
-from .ops import Concat, Conv, Linear, MaxPool, Rearrange, Reshape
+from .ops import Concat, Conv, Linear, MaxPool, Product, Rearrange, Reshape
 from .quantized import Previous, TrackingIF
 from .types import Array
 
@@ -27,11 +27,15 @@ def payload_bounds(graph: Graph, name: str) -> tuple[int, int]:
 def current_bounds(graph: Graph, name: str) -> tuple[Array, Array]:
     """Return the least and the greatest current an integer synapse can deliver in one step.
 
-    Borders are ignored: a neuron at a border reads fewer inputs, never more.
+    Borders are ignored: a neuron at a border reads fewer inputs, never more. A product may go
+    from either end of its range to the other.
 
     Returns:
         Two int64 arrays, broadcastable to the edge's shape, one value an output channel.
     """
+    if isinstance(graph[name], Product):
+        low, high = accumulated_bounds(graph, name)
+        return low - high, high - low
     node = _synapse(graph, name)
     return weighted_bounds(node, *payload_bounds(graph, node.inputs[0]))
 
@@ -56,11 +60,14 @@ def value_bounds(graph: Graph, name: str) -> tuple[int, int]:
 
 
 def accumulated_bounds(graph: Graph, name: str) -> tuple[Array, Array]:
-    """Return the least and the greatest sum of all currents of an integer synapse.
+    """Return the least and the greatest sum of all currents of an integer synapse or product.
 
     See ``value_bounds`` for where there are such bounds, and ``current_bounds`` for borders
     and the shapes of what is returned.
     """
+    if isinstance(graph[name], Product):
+        left, right = (value_bounds(graph, source) for source in graph[name].inputs)
+        return product_bounds(left, right, len(graph.types[name].shape))
     node = _synapse(graph, name)
     return weighted_bounds(node, *value_bounds(graph, node.inputs[0]))
 
@@ -91,6 +98,17 @@ def weighted_bounds(node: Conv | Linear, least: int, most: int) -> tuple[Array, 
     low = (positive * least + negative * most).reshape(shape)
     high = (positive * most + negative * least).reshape(shape)
     return low, high
+
+
+def product_bounds(left: tuple[int, int], right: tuple[int, int], rank: int) -> tuple[Array, Array]:
+    """Return the least and the greatest product of two integers within bounds.
+
+    Returns:
+        Two int64 arrays of a size of 1 along each of ``rank`` axes.
+    """
+    ends = [one * other for one in left for other in right]
+    one = np.ones((1,) * rank, np.int64)
+    return min(ends) * one, max(ends) * one
 
 
 def largest_current(graph: Graph, name: str) -> int:

@@ -8,14 +8,14 @@ be aligned by delays.
 from __future__ import annotations
 
 from .graph import Graph
-from .ops import Conv, Linear, MaxPool
+from .ops import Conv, Linear, MaxPool, Product
 from .types import Signal
 
 
 def depths(graph: Graph) -> dict[str, int]:
     """Return for each node of a spiking graph the steps until its first valid value.
 
-    Synapses, and max pools of events, take one step; all else takes the depth of its
+    Synapses, products and max pools of events take one step; all else takes the depth of its
     deepest input.
     """
     import networkx
@@ -32,7 +32,7 @@ def _takes_a_step(graph: Graph, name: str) -> bool:
     node = graph[name]
     if isinstance(node, MaxPool):
         return graph.types[name].signal is Signal.SPIKES
-    return isinstance(node, (Conv, Linear)) and graph.types[name].signal is Signal.CURRENT
+    return isinstance(node, (Conv, Linear, Product)) and graph.types[name].signal is Signal.CURRENT
 
 
 def depth_latency(graph: Graph) -> int:

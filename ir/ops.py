@@ -305,6 +305,33 @@ class Add(Node):
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Product(Node):
+    r"""The product of two values, element by element: ONNX ``Mul``, the gates of recurrent cells.
+
+    Quantised values give an integer sum. On spikes the node telescopes, as ``MaxPool`` does: with
+    :math:`X(t), Y(t)` the payloads accumulated so far, it delivers the current
+
+    .. math:: y(t) = X(t) Y(t) - X(t-1) Y(t-1),
+
+    so that the currents always sum to the product of the received sums (You et al.,
+    *SpikeZIP-TF*, ICML 2024, for the products of attention).
+    """
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        expect_inputs(self.name, inputs, 2)
+        first, second = inputs
+        for type in inputs:
+            expect_signal(self.name, type, Signal.REAL, Signal.INTEGER, Signal.SPIKES)
+            if type.signal is not Signal.REAL and type.payload is None:
+                raise ShapeError(f"{self.name}: multiplies quantised values, not {type}")
+        if (first.shape, first.signal) != (second.shape, second.signal):
+            raise ShapeError(f"{self.name}: cannot multiply {first} by {second}")
+        spikes = first.signal is Signal.SPIKES
+        return TensorType(first.shape, Signal.CURRENT if spikes else first.signal)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Clip(Node):
     """``y = min(max(x, low), high)``: ReLU is ``low = 0, high = inf``, ReLU6 has ``high = 6``.
 

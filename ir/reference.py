@@ -29,6 +29,7 @@ from .ops import (
     Input,
     Linear,
     MaxPool,
+    Product,
     Rearrange,
     Reshape,
     Staircase,
@@ -269,6 +270,14 @@ def _(node: Affine, inputs: list[Array], state: State, t: int) -> Array:
 @step.register
 def _(node: Add, inputs: list[Array], state: State, t: int) -> Array:
     return np.asarray(sum(inputs[1:], inputs[0]))
+
+
+@step.register
+def _(node: Product, inputs: list[Array], state: State, t: int) -> Array:
+    before = state.get("product", 0)
+    left, right = (state.get(side, 0) + x for side, x in zip(("x", "y"), inputs, strict=True))
+    state["x"], state["y"], state["product"] = left, right, np.asarray(left * right)
+    return np.asarray(state["product"] - before)
 
 
 @step.register

@@ -4,8 +4,8 @@ A node has *settled* after step s if its edge carries no event after s, whatever
 
 - An encoder injects its sample at step 1 and has settled after it. So has a value that is carried
   into an element of a sequence.
-- A synapse, a max pool, a view, a concatenation have no memory of their own beyond sums of what
-  they received: they have settled with the last of what they read.
+- A synapse, a product, a max pool, a view, a concatenation have no memory of their own
+  beyond sums of what they received: they have settled with the last of what they read.
 - Let the last source of a population settle after step s. Its drive is final at step s already,
   because an event crosses the network within its step. From step s on it moves straight to its
   final value, with its full cap at every step but the last: it has settled after
@@ -28,12 +28,12 @@ from .bounds import drive_bounds
 from .graph import Graph
 from .neurons import Encoder, Integrator, Population
 from .node import Node
-from .ops import Concat, Conv, Input, Linear, MaxPool, Rearrange, Reshape
+from .ops import Concat, Conv, Input, Linear, MaxPool, Product, Rearrange, Reshape
 from .quantized import Previous, TrackingIF, quantized
 from .types import Array
 
 SETTLES = (
-    *(Input, Encoder, Previous, Conv, Linear, MaxPool, Rearrange, Reshape, Concat),
+    *(Input, Encoder, Previous, Conv, Linear, MaxPool, Product, Rearrange, Reshape, Concat),
     *(TrackingIF, Integrator),
 )
 """Nodes of a network that comes to rest."""

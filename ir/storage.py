@@ -31,6 +31,7 @@ from .ops import (
     Input,
     Linear,
     MaxPool,
+    Product,
     Rearrange,
     Reshape,
     Staircase,
@@ -43,7 +44,7 @@ NODES: Mapping[str, type[Node]] = {
     kind.__name__: kind
     for kind in (
         *(Add, Affine, AveragePool, Clip, Concat, Conv, Encoder, IF),
-        *(Input, Integrator, Linear, MaxPool, Rearrange, Reshape, Staircase),
+        *(Input, Integrator, Linear, MaxPool, Product, Rearrange, Reshape, Staircase),
         *(DifferentialIF, RadixIF, TwoPhaseIF),
         *(Dequantize, Previous, Quantize, Requantize, TrackingIF),
     )

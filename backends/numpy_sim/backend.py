@@ -32,6 +32,7 @@ from ...ir import (
     Node,
     Population,
     Previous,
+    Product,
     RadixIF,
     Rearrange,
     Reshape,
@@ -46,7 +47,7 @@ from ...ir.settling import is_exact
 from ..base import Activity, Progress, Result
 from ..rules import check
 from ..target import Target
-from .convolution import Precision, Product
+from .convolution import Multiplication, Precision
 from .events import activity, fan_out
 from .exact import ExactRun
 from .kernels import in_step, max_pool, population, product, stepwise, synapse
@@ -62,7 +63,7 @@ TARGET = Target(
         [
             *(Input, Encoder, Concat, Conv, Linear, MaxPool, Rearrange, Reshape),
             *(IF, Integrator),
-            *(DifferentialIF, Previous, RadixIF, TrackingIF, TwoPhaseIF),
+            *(DifferentialIF, Previous, Product, RadixIF, TrackingIF, TwoPhaseIF),
         ]
     ),
 )
@@ -121,7 +122,7 @@ class NumpyProgram:
         return {
             n.name: fan_out(self.graph, n.name)
             for n in spiking
-            if isinstance(n, (Conv, Linear, MaxPool))
+            if isinstance(n, (Conv, Linear, MaxPool, Product))
         }
 
     def _reads_spikes(self, name: str) -> bool:
@@ -162,7 +163,7 @@ class NumpyProgram:
         return bound + int(node.threshold.max()) * max(node.max_positive, node.max_negative)
 
     @cached_property
-    def _products(self) -> dict[str, Product]:
+    def _products(self) -> dict[str, Multiplication]:
         return {name: product(self._synapse(name), exact) for name, exact in self._exact.items()}
 
     def _synapse(self, name: str) -> Conv | Linear:
@@ -238,7 +239,8 @@ class NumpyProgram:
         readers = [user.name for user in self.graph.users[node.name] if user.name in self._reach]
         sent, *felt = activity(value, [self._reach[name] for name in readers])
         for name, found in zip(readers, felt, strict=True):
-            counted[name] = _over_time(found, self.steps)
+            here = _over_time(found, self.steps)
+            counted[name] = counted[name] + here if name in counted else here  # two factors
         if isinstance(node, MaxPool):  # what it sent, and what it compared
             sent, felt_itself = _over_time(sent, self.steps), counted[node.name]
             sent = Activity(sent.spikes, sent.units, felt_itself.synops, felt_itself.unit_synops)

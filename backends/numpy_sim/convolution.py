@@ -11,7 +11,7 @@ from ...ir.reference import padded
 
 Precision = type[np.float32] | type[np.float64]
 
-Product = Callable[[Array], Array]
+Multiplication = Callable[[Array], Array]
 """From frames ``(frames, *in_shape)`` to currents ``(frames, *out_shape)``."""
 
 COLUMNS = 1 << 20
@@ -20,7 +20,7 @@ COLUMNS = 1 << 20
 OPSET = 17
 
 
-def convolution(node: Conv, precision: Precision) -> Product:
+def convolution(node: Conv, precision: Precision) -> Multiplication:
     """Return the product of a convolution's weights with frames, without copies or bias.
 
     In float32 it is a session of ONNX Runtime, which runs on one thread (the simulator runs
@@ -32,7 +32,7 @@ def convolution(node: Conv, precision: Precision) -> Product:
     return lambda frames: _unrolled(node, frames)
 
 
-def _session(node: Conv) -> Product:
+def _session(node: Conv) -> Multiplication:
     from ..onnx_runtime.library import load_onnxruntime
 
     onnxruntime = load_onnxruntime()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...ir import Array, Conv, Graph, Linear, MaxPool
+from ...ir import Array, Conv, Graph, Linear, MaxPool, Product
 from ...ir.reference import padded, window_taps
 from ..base import Activity
 
@@ -15,17 +15,20 @@ def fan_out(graph: Graph, name: str) -> Array:
     """Return how many synapses an event reaches, for each place it can come from.
 
     Zero weights are no synapses, a window that hangs over the border is counted as far as it
-    goes, and parallel copies count each. For a max pool it is the number of windows.
+    goes, and parallel copies count each. For a max pool it is the number of windows. An event
+    reaches one product.
 
     Args:
         graph: The graph.
-        name: A synapse (``Conv`` or ``Linear``) or a ``MaxPool``.
+        name: A synapse (``Conv`` or ``Linear``), a ``Product`` or a ``MaxPool``.
 
     Returns:
         int64, of the shape of the node's input.
     """
     node = graph[name]
     shape = graph.types[node.inputs[0]].shape
+    if isinstance(node, Product):
+        return np.ones(shape, np.int64)
     if isinstance(node, Linear):
         return np.asarray(np.count_nonzero(node.weight, axis=0) * node.copies, np.int64)
     if isinstance(node, Conv):

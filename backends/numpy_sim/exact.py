@@ -30,13 +30,14 @@ from ...ir import (
     MaxPool,
     Population,
     Previous,
+    Product,
     Rearrange,
     Reshape,
     TrackingIF,
 )
 from ...ir.reference import carried, elements, step
 from ..base import Activity, Result
-from .convolution import Precision, Product
+from .convolution import Multiplication, Precision
 from .events import activity
 from .kernels import synapse, window_maximum
 from .tracking import Tracking, payload_type
@@ -77,6 +78,24 @@ class Pool(Accumulated):
         return events
 
 
+class Multiplier(Accumulated):
+    """A product in its telescoping form: both factors and what was delivered of it, int64."""
+
+    def __init__(self, samples: int, shape: tuple[int, ...]) -> None:
+        super().__init__([np.zeros((samples, *shape), np.int64) for _ in range(3)])
+
+    def advance(self, payloads: Sequence[Edge]) -> Edge:
+        """Return what the product rose by, None where neither factor changed."""
+        if all(part is None for part in payloads):
+            return None
+        for factor, part in zip(self.sums[:2], payloads, strict=True):
+            if part is not None:
+                factor += part.astype(np.int64)
+        left, right, before = self.sums
+        self.sums[2] = left * right
+        return np.asarray(self.sums[2] - before)
+
+
 class Readout(Accumulated):
     """An integrator: a sum, decoded after every step."""
 
@@ -92,7 +111,7 @@ class Readout(Accumulated):
         return np.asarray(self.sums[0] * self.node.scale)
 
 
-State = Tracking | Pool | Readout
+State = Tracking | Pool | Multiplier | Readout
 """What a node keeps from one step to the next."""
 
 
@@ -129,7 +148,7 @@ class ExactRun:
     def __init__(
         self,
         graph: Graph,
-        products: Mapping[str, Product],
+        products: Mapping[str, Multiplication],
         precisions: Mapping[str, Precision],
         reach: Mapping[str, Array],
         steps: int,
@@ -220,7 +239,7 @@ class ExactRun:
                 value = step(node, [sample], {}, 1) if t == 1 else None
             elif isinstance(state, Tracking):
                 value = state.advance(t, arguments)
-            elif isinstance(state, Readout):
+            elif isinstance(state, (Readout, Multiplier)):
                 value = state.advance(arguments)
             elif isinstance(node, Concat):
                 value = self.concatenated(node, edges)
@@ -286,6 +305,8 @@ class ExactRun:
                 made[node.name] = Tracking(self.graph, node, samples)
             elif isinstance(node, Integrator):
                 made[node.name] = Readout(node, samples, shape)
+            elif isinstance(node, Product):
+                made[node.name] = Multiplier(samples, shape)
             elif isinstance(node, MaxPool):
                 made[node.name] = Pool(node, samples, self.graph.types[node.inputs[0]].shape, shape)
         return made

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ...ir import IF, Array, Conv, Linear, MaxPool, Node, Population
 from ...ir.reference import State, padded, step, window_taps
 from ...ir.types import is_integer
-from .convolution import Precision, Product, convolution
+from .convolution import Multiplication, Precision, convolution
 
 Floats = NDArray[np.floating[Any]]
 Compare = Callable[..., Any]
@@ -26,7 +26,7 @@ NEURONS = 1 << 16
 """Neurons advanced together: their state should stay in the cache."""
 
 
-def product(node: Conv | Linear, precision: Precision) -> Product:
+def product(node: Conv | Linear, precision: Precision) -> Multiplication:
     """Return the product of a synapse's weights with frames of payloads."""
     if isinstance(node, Conv):
         return convolution(node, precision)
@@ -35,7 +35,10 @@ def product(node: Conv | Linear, precision: Precision) -> Product:
 
 
 def synapse(
-    node: Conv | Linear, payloads: Array, precision: Precision, multiply: Product | None = None
+    node: Conv | Linear,
+    payloads: Array,
+    precision: Precision,
+    multiply: Multiplication | None = None,
 ) -> Array:
     """Return the currents of a synapse for a block of payloads.
 

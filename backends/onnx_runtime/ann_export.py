@@ -26,6 +26,7 @@ from ...ir import (
     MaxPool,
     Node,
     Previous,
+    Product,
     Rearrange,
     Reshape,
     Staircase,
@@ -225,6 +226,10 @@ def _add(to: _Writer, node: Add) -> None:
     to.add("Add" if len(node.inputs) == 2 else "Sum", list(node.inputs), node.name)
 
 
+def _product(to: _Writer, node: Product) -> None:
+    to.add("Mul", list(node.inputs), node.name)
+
+
 def _concat(to: _Writer, node: Concat) -> None:
     to.add("Concat", list(node.inputs), node.name, axis=1)
 
@@ -271,6 +276,7 @@ _RULES: dict[type[Node], Callable[[_Writer, Any], None]] = {
     Conv: _conv,
     Linear: _linear,
     MaxPool: _max_pool,
+    Product: _product,
     Rearrange: _rearrange,
     Reshape: _reshape,
     Staircase: _staircase,

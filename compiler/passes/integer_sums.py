@@ -32,6 +32,7 @@ from ...ir import (
     MaxPool,
     Node,
     Previous,
+    Product,
     Quantize,
     Rearrange,
     Reshape,
@@ -115,6 +116,10 @@ class IntegerSums(ABC):
     def make_levels(self, node: Node) -> tuple[Levels, ...]:
         """Make the nodes of a quantised value."""
 
+    @abstractmethod
+    def multiplied(self, node: Product) -> Sums:
+        """Return the sums of a product of two values."""
+
     # -- quantised values ------------------------------------------------------------------
 
     def levels(self, name: str) -> tuple[Levels, ...]:
@@ -168,6 +173,8 @@ class IntegerSums(ABC):
             return self.weighted(node)
         if isinstance(node, AveragePool):
             return self.mean(node)
+        if isinstance(node, Product):
+            return self.multiplied(node)
         return self.identity(node)
 
     def weighted(self, node: Conv | Linear) -> Sums:
@@ -379,7 +386,7 @@ def _why_not(node: Node) -> tuple[str, str]:
             "is read without being quantised",
             "quantise the input, e.g. with --quantize 8",
         )
-    if isinstance(node, (Add, Affine, AveragePool, Conv, Linear)):
+    if isinstance(node, (Add, Affine, AveragePool, Conv, Linear, Product)):
         return (
             "is read by what needs levels, and no quantiser stands between",
             "quantise it, e.g. with --quantize 8",

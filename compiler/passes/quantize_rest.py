@@ -25,10 +25,12 @@ from ...ir import (
     Linear,
     MaxPool,
     Node,
+    Product,
     Rearrange,
     Reshape,
     Staircase,
 )
+from .integer_products import factor
 from .integer_sums import is_quantised
 from .integer_weights import integer_weights
 
@@ -95,6 +97,9 @@ def unquantised(graph: Graph) -> list[str]:
         elif isinstance(node, (Conv, Linear, AveragePool, MaxPool, Concat)):
             for source in node.inputs:
                 found.update(dict.fromkeys(_origins(graph, source)))
+        elif isinstance(node, Product):
+            for source in node.inputs:
+                found.update(dict.fromkeys(_origins(graph, factor(graph, source).name)))
         elif isinstance(node, Affine) and isinstance(graph[node.inputs[0]], Input):
             behind = [user for user in graph.users[node.name] if not isinstance(user, Staircase)]
             if behind:  # else it normalises the input of a quantiser

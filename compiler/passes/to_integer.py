@@ -48,6 +48,7 @@ from ...ir import (
     MaxPool,
     Node,
     Previous,
+    Product,
     Quantize,
     Rearrange,
     Reshape,
@@ -57,7 +58,8 @@ from ...ir import (
 )
 from ...ir.errors import ConversionError
 from .fixed_point import fixed_point
-from .integer_sums import IntegerSums, Levels, Sums, Term, aligned, is_quantised
+from .integer_products import IntegerProducts
+from .integer_sums import Levels, Sums, Term, aligned, is_quantised
 
 HALF_UNIT = 1e-6
 """How far a bias at an output may be from a whole number of units before it is said."""
@@ -85,7 +87,7 @@ class ToInteger:
         return _Conversion(graph, self.note).result()
 
 
-class _Conversion(IntegerSums):
+class _Conversion(IntegerProducts):
     """One conversion under way: what each quantised value became."""
 
     def __init__(self, ann: Graph, note: Callable[[str], None]) -> None:
@@ -97,7 +99,7 @@ class _Conversion(IntegerSums):
         for node in self.ann:  # in order, so that no chain of values is deep in recursion
             if is_quantised(self.ann, node.name) or isinstance(node, Clip):
                 self.levels(node.name)
-            elif isinstance(node, (Conv, Linear, AveragePool)):
+            elif isinstance(node, (Conv, Linear, AveragePool, Product)):
                 self.sums(node.name)
         outputs = {key: self.output(name) for key, name in self.ann.outputs.items()}
         if self.problems:

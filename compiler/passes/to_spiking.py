@@ -37,6 +37,7 @@ from ...ir import (
     MaxPool,
     Node,
     Previous,
+    Product,
     Rearrange,
     Reshape,
     Staircase,
@@ -97,17 +98,16 @@ class _Conversion:
         self.problems: dict[tuple[str, str], Problem] = {}
 
     def result(self) -> Graph:
-        if carrying := self.ann.of_type(Previous):
-            carried = [
-                Problem(
-                    f"{node.name}: carries {node.source!r} to the next element of a sequence, "
-                    f"which code {self.code.name!r} cannot",
-                    "compile with --code exact",
-                )
-                for node in carrying
-            ]
-            message = "\n".join(problem.message for problem in carried)
-            raise ConversionError(message, problems=carried)
+        if beyond := [
+            Problem(
+                f"{node.name}: {what}, which code {self.code.name!r} cannot",
+                "compile with --code exact",
+            )
+            for node in self.ann
+            if (what := _beyond_rates(node))
+        ]:
+            message = "\n".join(problem.message for problem in beyond)
+            raise ConversionError(message, problems=beyond)
         for node in self.ann:  # in order: no chain of populations is then deep in recursion
             if isinstance(node, (Clip, Staircase)) and self.ann.users[node.name]:
                 self.spikes(node.name)
@@ -360,6 +360,13 @@ class _Conversion:
 
     def problem(self, node: Node, reason: str, way_out: str) -> None:
         self.problems[node.name, reason] = Problem(f"{node.name}: {reason}", f"use {way_out}")
+
+
+def _beyond_rates(node: Node) -> str:
+    """Return what a node does that no code but the exact one can, or ""."""
+    if isinstance(node, Previous):
+        return f"carries {node.source!r} to the next element of a sequence"
+    return "multiplies two activations" if isinstance(node, Product) else ""
 
 
 def is_linear(node: Node) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....ir import Add, Affine, Array, Node
+from ....ir import Add, Affine, Array, Node, Product
 from ....ir.ops import broadcasts_to
 from ..operation import Operation
 from ..values import Activation, RefusalError
@@ -45,7 +45,11 @@ def subtract(op: Operation) -> tuple[Node, ...]:
 
 
 def multiply(op: Operation) -> tuple[Node, ...]:
-    """Convert ``Mul`` with a constant."""
+    """Convert ``Mul`` with a constant, or of two activations, which only code ``exact`` can."""
+    if not (op.is_constant(0) or op.is_constant(1)):
+        factors = [op.activation(0), op.activation(1)]
+        same_shape(factors)
+        return (Product(name=op.output, inputs=tuple(factor.name for factor in factors)),)
     source, value = operands(op)
     return (affine(op, source, value, ZERO),)
 
@@ -93,7 +97,7 @@ def operands(op: Operation) -> tuple[Activation, Array]:
     """
     if op.is_constant(0) == op.is_constant(1):
         raise RefusalError(
-            "combines two activations by a product", "products of activations are not supported"
+            "combines two constants, or two activations", "fold the constants before the export"
         )
     constant = 0 if op.is_constant(0) else 1
     source, value = op.activation(1 - constant), op.parameter(constant)

@@ -65,7 +65,7 @@ def add(op: Operation) -> Made:
 
 
 def multiply(op: Operation) -> Made:
-    """Convert ``QLinearMul`` with a constant."""
+    """Convert ``QLinearMul``."""
     inner = op.reading(_real(op, 0), _real(op, 3))
     return _rounded(op, arithmetic.multiply(inner), scale=6, zero=7)
 

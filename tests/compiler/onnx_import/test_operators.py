@@ -11,7 +11,7 @@ import pytest
 from onnx import ModelProto
 
 from snnc.compiler.onnx_import import ImportedModel, load
-from snnc.ir import Add, Affine, AveragePool, Clip, Conv, Linear, MaxPool, Reshape
+from snnc.ir import Add, Affine, AveragePool, Clip, Conv, Linear, MaxPool, Product, Reshape
 from snnc.ir.node import Node
 
 Build = Callable[..., ModelProto]
@@ -331,3 +331,8 @@ def test_parameters_are_those_of_the_file_in_float64(build: Build, check: Check)
     (node,) = check(build("y = MatMul(x, w)", FLAT, w=weight)).graph.of_type(Linear)
     assert node.weight.dtype == np.float64
     assert np.array_equal(node.weight, weight.T.astype(np.float64))
+
+
+@pytest.mark.parametrize("nodes", ["a = Relu(x) y = Mul(a, x)", "y = Mul(x, x)"])
+def test_product_of_activations(build: Build, check: Check, nodes: str) -> None:
+    assert kinds(check(build(nodes)))[-1] is Product

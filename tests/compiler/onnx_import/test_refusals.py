@@ -105,7 +105,7 @@ IMAGE = {
     "transpose batch": ("y = Transpose(x)", "Transpose", "perm=[3, 2, 1, 0]"),
     "cast to integers": ("y = Cast<to=7>(x)", "Cast", "other than float32"),
     "training": ("y = Dropout(x, one, yes)", "Dropout", "training"),
-    "product": ("a = Relu(x) y = Mul(x, a)", "Mul", "product"),
+    "product": ("a = GlobalAveragePool(x) y = Mul(x, a)", "Mul", "combines activations of shapes"),
     "division": ("a = Relu(x) y = Div(one, a)", "Div", "divides by an activation"),
     "division by zero": ("y = Div(x, zero)", "Div", "divides by zero"),
     "overflow": ("a = Mul(x, nan) y = Relu(a)", "Mul", "NaN or infinity"),
