@@ -4,24 +4,11 @@ from .errors import SnncError
 from .graph import Graph
 from .neurons import IF, Encoder, Integrator, Population
 from .node import Node
-from .ops import (
-    Add,
-    Affine,
-    AveragePool,
-    Clip,
-    Concat,
-    Conv,
-    Input,
-    Linear,
-    MaxPool,
-    Product,
-    Rearrange,
-    Reshape,
-    Staircase,
-)
+from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Product, Staircase
 from .quantized import Dequantize, Previous, Quantize, Requantize, TrackingIF
 from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF, latency
 from .types import Array, Signal, TensorType
+from .views import Concat, Rearrange, Reshape
 
 __all__ = [
     "IF",

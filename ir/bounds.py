@@ -11,9 +11,10 @@ import numpy as np
 from .graph import Graph
 from .neurons import IF, Encoder, Integrator, Population
 from .node import Node
-from .ops import Concat, Conv, Linear, MaxPool, Product, Rearrange, Reshape
+from .ops import Conv, Linear, MaxPool, Product
 from .quantized import Previous, TrackingIF
 from .types import Array
+from .views import Concat, Rearrange, Reshape
 
 
 def payload_bounds(graph: Graph, name: str) -> tuple[int, int]:

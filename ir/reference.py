@@ -19,25 +19,12 @@ import numpy as np
 from .graph import Graph
 from .neurons import Population
 from .node import Node
-from .ops import (
-    Add,
-    Affine,
-    AveragePool,
-    Clip,
-    Concat,
-    Conv,
-    Input,
-    Linear,
-    MaxPool,
-    Product,
-    Rearrange,
-    Reshape,
-    Staircase,
-)
+from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Product, Staircase
 from .quantized import Previous
 from .scheduled import latency
 from .shapes import Padding, Pair
 from .types import Array, Signal, is_integer
+from .views import Concat, Rearrange, Reshape
 
 BEFORE_ROUNDING: Mapping[str, Callable[[Array, float], Array]] = {
     "identity": lambda x, slope: np.asarray(x),

@@ -28,9 +28,10 @@ from .bounds import drive_bounds
 from .graph import Graph
 from .neurons import Encoder, Integrator, Population
 from .node import Node
-from .ops import Concat, Conv, Input, Linear, MaxPool, Product, Rearrange, Reshape
+from .ops import Conv, Input, Linear, MaxPool, Product
 from .quantized import Previous, TrackingIF, quantized
 from .types import Array
+from .views import Concat, Rearrange, Reshape
 
 SETTLES = (
     *(Input, Encoder, Previous, Conv, Linear, MaxPool, Product, Rearrange, Reshape, Concat),

@@ -21,24 +21,11 @@ from .errors import ArtifactError
 from .graph import Graph
 from .neurons import IF, Encoder, Integrator
 from .node import Node
-from .ops import (
-    Add,
-    Affine,
-    AveragePool,
-    Clip,
-    Concat,
-    Conv,
-    Input,
-    Linear,
-    MaxPool,
-    Product,
-    Rearrange,
-    Reshape,
-    Staircase,
-)
+from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Product, Staircase
 from .quantized import Dequantize, Previous, Quantize, Requantize, TrackingIF
 from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF
 from .types import Array, Signal, TensorType
+from .views import Concat, Rearrange, Reshape
 
 NODES: Mapping[str, type[Node]] = {
     kind.__name__: kind
