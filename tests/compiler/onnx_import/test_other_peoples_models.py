@@ -19,12 +19,14 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
-from onnx.utils import Extractor
 
+import snnc
 from snnc.backends.onnx_runtime import AnnSession
 from snnc.compiler.onnx_import import examine, load
+from snnc.compiler.oracle import verify_model
 from snnc.compiler.pipeline import SIMPLIFY, run_passes
 from snnc.ir import Array, Input
+from snnc.ir.errors import ConversionError
 
 Fetch = Callable[[str, str], Path]
 
@@ -97,9 +99,61 @@ def operators(domain: str) -> list[type[OpRun]]:
     return [Quant, BipolarQuant]
 
 
+def channels_first(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model with the standard operators between two moves in the place of its own."""
+    domain = "qonnx.custom_op.channels_last"
+    nodes = []
+    for node in model.graph.node:
+        if node.domain != domain:
+            nodes.append(node)
+            continue
+        turned = [f"{name}.turned" for name in node.input[: 2 if node.op_type == "Conv" else 1]]
+        for name, new in zip(node.input, turned, strict=False):
+            nodes.append(onnx.helper.make_node("Transpose", [name], [new], perm=[0, 3, 1, 2]))
+        inner = onnx.NodeProto()
+        inner.CopyFrom(node)
+        inner.domain = ""
+        inner.input[: len(turned)] = turned
+        inner.output[0] = f"{node.output[0]}.turned"
+        back = onnx.helper.make_node("Transpose", inner.output, node.output, perm=[0, 2, 3, 1])
+        nodes += [inner, back]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def shrunk(path: Path, size: int) -> Path:
+    """Write a file as it is but for the height and the width of its images; return where."""
+    model = onnx.load(path)
+    for value in (*model.graph.input, *model.graph.output):
+        for place, axis in enumerate(value.type.tensor_type.shape.dim):
+            if axis.dim_value >= 32:
+                axis.Clear()
+                axis.dim_param = f"{value.name} {place}"
+    for axis in model.graph.input[0].type.tensor_type.shape.dim:
+        if axis.HasField("dim_param"):
+            axis.dim_value = size
+    del model.graph.value_info[:]
+    small = path.with_name(f"{path.stem}-{size}.onnx")
+    onnx.save(model, small)
+    return small
+
+
+def expect_exact(path: Path, low: float, high: float) -> None:
+    """Convert a file and compare every neuron with the quantised model."""
+    network = snnc.compile(path, code="exact")
+    (node,) = network.graph.of_type(Input)
+    rng = np.random.default_rng(0)
+    x = rng.uniform(low, high, (4, *node.type.shape)).astype(np.float32)
+    found = verify_model(network, path, {node.name: x}, onnxruntime=False)
+    assert found.equal
+    (decoded,) = network.run({node.name: x}).decoded.values()
+    assert np.ptp(decoded[:, -1]) > 0
+
+
 def expect_equal(path: Path, scale: float = 1.0, ties: float = 0.0) -> None:
     """Compare import and reference; a share of values may read one that was nearly half-way."""
-    model = onnx.load(path)
+    model = channels_first(onnx.load(path))
     named = {entry.domain for entry in model.opset_import}
     used = {node.domain for node in model.graph.node}
     model.opset_import.extend(onnx.helper.make_opsetid(name, 1) for name in used - named)
@@ -129,23 +183,34 @@ def test_a_domain_that_is_not_named(fetch: Fetch) -> None:
     expect_equal(fetch(QONNX, "data/onnx/eltwise_chanlast_testcase.onnx"))
 
 
+def test_one_bit_is_exact(fetch: Fetch) -> None:
+    expect_exact(fetch(HLS4ML, "example-models/onnx/bnn_model_fc_1layer.onnx"), -1, 1)
+
+
+def test_super_resolution(fetch: Fetch) -> None:
+    small = shrunk(fetch(QONNX, f"{ESPCN}/nn_resize/quant_model.onnx"), 8)
+    expect_equal(small, scale=0.5, ties=0.01)
+    expect_exact(small, 0, 1)
+
+
+def test_an_input_that_is_not_quantised(fetch: Fetch) -> None:
+    """The file is imported as it is, and refused where levels are needed, by name."""
+    small = shrunk(fetch(QONNX, f"{ESPCN}/subpixel/quant_model.onnx"), 8)
+    expect_equal(small, scale=0.5, ties=0.02)
+    with pytest.raises(ConversionError, match=r"x\.7: is read without being quantised"):
+        snnc.compile(small, code="exact")
+
+
 @pytest.mark.parametrize(
-    ("kind", "operator"), [("subpixel", "DepthToSpace"), ("nn_resize", "Resize")]
+    "name", ["branched_model_ch_last", "separable_conv_model_ch_last", "tiny_unet_ch_last"]
 )
-def test_super_resolution(fetch: Fetch, tmp_path: Path, kind: str, operator: str) -> None:
-    """The operator that enlarges the image is refused by name; all before it is equal."""
-    path = fetch(QONNX, f"{ESPCN}/{kind}/quant_model.onnx")
-    (entry,) = examine(path).unsupported
-    assert entry.operator == operator
-    model = onnx.shape_inference.infer_shapes(onnx.load(path))
-    (node,) = (node for node in model.graph.node if node.op_type == operator)
-    part = Extractor(model).extract_model([model.graph.input[0].name], [node.input[0]])
-    onnx.save(part, tmp_path / "part.onnx")
-    expect_equal(tmp_path / "part.onnx", scale=0.5, ties=0.005)
-
-
-@pytest.mark.parametrize("name", ["branched_model_ch_last", "separable_conv_model_ch_last"])
 def test_channels_last(fetch: Fetch, name: str) -> None:
-    found = examine(fetch(HLS4ML, f"example-models/onnx/{name}.onnx")).unsupported
-    assert {"qonnx.custom_op.channels_last.Conv", "LeakyRelu"} <= {e.operator for e in found}
+    small = shrunk(fetch(HLS4ML, f"example-models/onnx/{name}.onnx"), 16)
+    expect_equal(small, scale=0.5)
+    expect_exact(small, -0.5, 0.5)
+
+
+def test_numbers_with_exponents(fetch: Fetch) -> None:
+    found = examine(fetch(QONNX, "floatquant_exec/qonnx_act_weight_fp8.onnx")).unsupported
+    assert {entry.operator for entry in found} == {"onnx.brevitas.FloatQuant"}
     assert all(entry.node and entry.hint for entry in found)

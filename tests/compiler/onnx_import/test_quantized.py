@@ -211,14 +211,15 @@ def test_a_scale_for_each_channel(build: Build, save: Save) -> None:
     assert node.step.shape == (2, 1, 1)
 
 
-@pytest.mark.parametrize("operator", ["Tanh", "Sigmoid"])
+@pytest.mark.parametrize("operator", ["Tanh", "Sigmoid", "LeakyRelu<alpha=0.25>"])
 def test_a_function_before_a_quantiser(build: Build, save: Save, operator: str) -> None:
     model = build(
         f"t = {operator}(x) q = QuantizeLinear(t, s, z) y = DequantizeLinear(q, s, z)",
         s=f32(1 / 100), z=np.int8(0),
     )  # fmt: skip
     (node,) = check(save, model, 0.01).of_type(Staircase)
-    assert node.function == operator.lower()
+    function = "leaky_relu" if "Leaky" in operator else operator.lower()
+    assert (node.function, node.slope) == (function, 0.25 if "Leaky" in operator else 1.0)
 
 
 def test_a_join_that_is_quantised(build: Build, save: Save) -> None:

@@ -13,7 +13,7 @@ from snnc.compiler.passes.compose_linear import compose_linear
 from snnc.compiler.passes.fold_affine import fold_affine
 from snnc.compiler.passes.hoist_clip import hoist_clip
 from snnc.compiler.pipeline import SIMPLIFY, Pass, run_passes
-from snnc.ir import Affine, Clip, Conv, Graph, Linear, MaxPool, Reshape
+from snnc.ir import Affine, Clip, Conv, Graph, Linear, MaxPool, Rearrange, Reshape
 from snnc.ir.printer import to_text
 from snnc.ir.reference import evaluate
 from tests.ann_graphs import AnnBuilder, random_ann
@@ -47,6 +47,27 @@ def test_values_keep_their_names(seed: int) -> None:
     old, new = evaluate(graph, {"x": x}), evaluate(after, {"x": x})
     for name in old.keys() & new.keys():
         np.testing.assert_allclose(new[name], old[name], atol=1e-11, err_msg=name)
+
+
+def test_turns_of_an_image_undo_each_other() -> None:
+    """Channels last, a convolution between two turns each: one turn is left at either end."""
+    net = AnnBuilder(np.random.default_rng(0))
+
+    def turned(source: str, order: tuple[int, ...]) -> str:
+        shape = net.shape(source)
+        target = tuple(shape[axis] for axis in order)
+        return net.add(Rearrange, source, split=shape, order=order, shape=target)
+
+    here = net.input(9, 8, 2)
+    for _ in range(3):
+        inner = net.conv(turned(here, (2, 0, 1)), 3)
+        here = net.add(Clip, turned(inner, (1, 2, 0)))
+    graph = net.graph(here)
+    simple = run_passes(graph, SIMPLIFY)
+    assert [type(node) for node in simple if isinstance(node, (Conv, Rearrange))] == [
+        *(Rearrange, Conv, Conv, Conv, Rearrange)
+    ]
+    assert_same(graph, simple, 0)
 
 
 def test_a_norm_behind_a_convolution_is_gone() -> None:

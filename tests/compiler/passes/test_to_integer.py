@@ -9,6 +9,7 @@ import pytest
 
 from snnc.compiler.passes.integer_weights import integer_weights
 from snnc.compiler.passes.to_integer import ToInteger
+from snnc.compiler.pipeline import SIMPLIFY, run_passes
 from snnc.ir import (
     Add,
     Affine,
@@ -118,15 +119,40 @@ def test_joined_branches_are_summed_apart() -> None:
     )
 
 
-@pytest.mark.parametrize("function", ["tanh", "sigmoid"])
+@pytest.mark.parametrize("function", ["tanh", "sigmoid", "leaky_relu"])
 @pytest.mark.parametrize("step", [1 / 7, 1 / 15, 0.3])
 def test_edges_of_a_function_are_where_its_rounded_value_changes(
     function: str, step: float
 ) -> None:
-    graph = image(conv("c", "q"), stairs("y", "c", step, function=function))
+    graph = image(conv("c", "q"), stairs("y", "c", step, function=function, slope=13 / 128))
     x = samples(graph)
     real, whole = evaluate(graph, x), evaluate(ToInteger()(graph), x)
     np.testing.assert_array_equal(whole["y"], np.rint(real["y"] / step))
+
+
+def test_one_bit_with_a_sign() -> None:
+    """Plus or minus 1/4, at the input and at the output: zero is plus."""
+    bit = {"step": np.full(1, 0.5), "low": 0, "high": 1, "offset": 1.0}
+    unshifted = {"scale": np.ones(1), "shift": np.full(1, -0.25)}
+    graph = Graph(
+        [
+            Input(name="x", type=TensorType((2, 4, 4))),
+            Staircase(name="s", inputs=("x",), **bit),  # type: ignore[arg-type]
+            Affine(name="q", inputs=("s",), **unshifted),
+            conv("c", "q"),
+            Staircase(name="t", inputs=("c",), **bit),  # type: ignore[arg-type]
+            Affine(name="y", inputs=("t",), **unshifted),
+        ],
+        {"y": "y"},
+    )
+    x = samples(graph)
+    x["x"][0] = 0
+    x["x"][1] = -1e-9
+    notes: list[str] = []
+    found = evaluate(ToInteger(notes.append)(run_passes(graph, SIMPLIFY)), x)["y"]
+    np.testing.assert_array_equal(found, evaluate(graph, x)["y"])
+    assert set(np.unique(found)) == {-0.25, 0.25}
+    assert not notes
 
 
 def test_a_tie_of_a_function_falls_as_it_does_in_the_staircase() -> None:
