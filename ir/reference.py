@@ -26,6 +26,7 @@ from .ops import (
     Clip,
     Concat,
     Conv,
+    Curve,
     Input,
     Linear,
     MaxPool,
@@ -43,7 +44,7 @@ BEFORE_ROUNDING: Mapping[str, Callable[[Array], Array]] = {
     "tanh": np.tanh,
     "sigmoid": lambda x: np.asarray(0.5 + 0.5 * np.tanh(0.5 * x)),
 }
-"""What a ``Staircase`` rounds."""
+"""What a ``Curve`` computes and a ``Staircase`` rounds."""
 
 State = dict[str, Array]
 """What a node keeps from one time step to the next; empty when a sample begins."""
@@ -276,6 +277,11 @@ def _(node: Product, inputs: list[Array], state: State, t: int) -> Array:
 @step.register
 def _(node: Clip, inputs: list[Array], state: State, t: int) -> Array:
     return np.clip(inputs[0], node.low, node.high)
+
+
+@step.register
+def _(node: Curve, inputs: list[Array], state: State, t: int) -> Array:
+    return BEFORE_ROUNDING[node.function](inputs[0])
 
 
 @step.register

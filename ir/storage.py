@@ -28,6 +28,7 @@ from .ops import (
     Clip,
     Concat,
     Conv,
+    Curve,
     Input,
     Linear,
     MaxPool,
@@ -42,7 +43,7 @@ from .types import Array, Signal, TensorType
 NODES: Mapping[str, type[Node]] = {
     kind.__name__: kind
     for kind in (
-        *(Add, Affine, AveragePool, Clip, Concat, Conv, Encoder, IF),
+        *(Add, Affine, AveragePool, Clip, Concat, Conv, Curve, Encoder, IF),
         *(Input, Integrator, Linear, MaxPool, Product, Reshape, Staircase),
         *(DifferentialIF, RadixIF, TwoPhaseIF),
         *(Dequantize, Previous, Quantize, Requantize, TrackingIF),
