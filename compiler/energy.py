@@ -37,6 +37,7 @@ from ..ir import (
     AveragePool,
     Clip,
     Conv,
+    Curve,
     Graph,
     Integrator,
     Linear,
@@ -265,7 +266,9 @@ def ann_operations(graph: Graph, node: Node) -> Operations | None:
         return Operations(name, kind, acs=float(size * (len(node.inputs) - 1)))
     if isinstance(node, Clip):
         return Operations(name, kind, acs=float(size))
-    if isinstance(node, (Affine, Product, Staircase)):  # a staircase scales, rounds and clips
+    if isinstance(
+        node, (Affine, Curve, Product, Staircase)
+    ):  # a staircase scales, rounds and clips
         return Operations(name, kind, macs=float(size))
     return None
 

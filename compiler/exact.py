@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Graph, latency
+from ..ir import Curve, Graph, Input, Previous, latency
 from ..ir.errors import ConversionError
+from ..ir.reference import batch_size, carried, elements
 from ..ir.settling import settling_bound
 from .codes import Code
 from .data import Samples
@@ -18,6 +19,9 @@ NO_CALIBRATION = (
     "no calibration data: ranges of values come from synthetic inputs and may be far off",
     "give real training samples with --calibration X.npz",
 )
+
+CURVES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
+"""The ranges of functions, whatever the samples."""
 
 MOST = 512
 """Calibration samples that ranges are measured on."""
@@ -35,16 +39,40 @@ def approximated(ann: Graph, samples: Samples, report: Report) -> Graph:
 
     few = {name: x[:MOST] for name, x in samples.items()}
     wanted = unquantised(ann)
-    session = AnnSession(ann, extra=[name for name in wanted if name not in few])
     ranges = dict.fromkeys(wanted, (0.0, 0.0))  # 0 is a level in any case
-    for part in (few, *session.stream(few)):
-        for name in ranges.keys() & part.keys():
+    session = AnnSession(_one_element(ann), extra=_computed(ann, [*wanted, *ann.feedback.values()]))
+    states: Samples = {
+        node.name: carried(node, None, batch_size(few)) for node in ann.of_type(Previous)
+    }
+    for element in elements(ann, few):
+        found = element | session.run(element | states)
+        for name in ranges:
             low, high = ranges[name]
-            ranges[name] = min(low, float(part[name].min())), max(high, float(part[name].max()))
+            ranges[name] = min(low, float(found[name].min())), max(high, float(found[name].max()))
+        states = {name: found[source] for name, source in ann.feedback.items()}
+    ranges |= {node.name: CURVES[node.function] for node in ann.of_type(Curve)}
     if report.calibration == "synthetic" and ranges:
         report.warnings.append(NO_CALIBRATION)
     quantise = QuantizeRest(ranges, report.approximations.append)
     return run_passes(ann, (quantise, *SIMPLIFY))
+
+
+def _one_element(graph: Graph) -> Graph:
+    """Return a graph that computes one element of a sequence, what is carried being an input."""
+    nodes = [
+        replace(node, sequence=None)
+        if isinstance(node, Input)
+        else Input(name=node.name, type=node.type)
+        if isinstance(node, Previous)
+        else node
+        for node in graph
+    ]
+    return Graph(nodes, graph.outputs)
+
+
+def _computed(graph: Graph, names: list[str]) -> list[str]:
+    """Return the names of values that are computed, once each."""
+    return [name for name in dict.fromkeys(names) if not isinstance(graph[name], Input)]
 
 
 def convert_exactly(

@@ -51,12 +51,17 @@ def quantized(
 
     Raises:
         DataError: There are no calibration samples, or they do not fit the model.
-        OptionError: The model is quantised already.
+        OptionError: The model is quantised already, or recurrent.
         ModelError: ONNX Runtime's quantiser cannot quantise it.
     """
     from ..backends.onnx_runtime import to_onnx
     from .onnx_import import load
 
+    if imported.graph.feedback:
+        raise OptionError(
+            f"--quantize {bits}: ONNX Runtime's quantiser does not look into recurrent layers",
+            hint="take --approximate, which quantises all that is not to 8 bits",
+        )
     if calibration is None:
         raise DataError(
             f"--quantize {bits} needs calibration data, to measure the ranges of activations",

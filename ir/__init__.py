@@ -4,7 +4,19 @@ from .errors import SnncError
 from .graph import Graph
 from .neurons import IF, Encoder, Integrator, Population
 from .node import Node
-from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Product, Staircase
+from .ops import (
+    Add,
+    Affine,
+    AveragePool,
+    Clip,
+    Conv,
+    Curve,
+    Input,
+    Linear,
+    MaxPool,
+    Product,
+    Staircase,
+)
 from .quantized import Dequantize, Previous, Quantize, Requantize, TrackingIF
 from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF, latency
 from .types import Array, Signal, TensorType
@@ -19,6 +31,7 @@ __all__ = [
     "Clip",
     "Concat",
     "Conv",
+    "Curve",
     "Dequantize",
     "DifferentialIF",
     "Encoder",

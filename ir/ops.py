@@ -281,6 +281,25 @@ class Clip(Node):
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Curve(Node):
+    """A tanh or a sigmoid that nothing rounds: no spiking neuron computes it.
+
+    Attributes:
+        function: One of ``FUNCTIONS``.
+    """
+
+    function: Literal["identity", "tanh", "sigmoid"]
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        expect_inputs(self.name, inputs, 1)
+        expect_signal(self.name, inputs[0], Signal.REAL)
+        if self.function not in FUNCTIONS:
+            raise ShapeError(f"{self.name}: no function {self.function!r}")
+        return inputs[0]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Staircase(Node):
     r"""An activation with few levels, ``y = step * clip(round(f(x) / step + offset), low, high)``.
 

@@ -19,7 +19,19 @@ import numpy as np
 from .graph import Graph
 from .neurons import Population
 from .node import Node
-from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Product, Staircase
+from .ops import (
+    Add,
+    Affine,
+    AveragePool,
+    Clip,
+    Conv,
+    Curve,
+    Input,
+    Linear,
+    MaxPool,
+    Product,
+    Staircase,
+)
 from .quantized import Previous
 from .scheduled import latency
 from .shapes import Padding, Pair
@@ -32,7 +44,7 @@ BEFORE_ROUNDING: Mapping[str, Callable[[Array, float], Array]] = {
     "sigmoid": lambda x, slope: np.asarray(0.5 + 0.5 * np.tanh(0.5 * x)),
     "leaky_relu": lambda x, slope: np.where(x < 0, slope * x, x),
 }
-"""What a ``Staircase`` rounds, from its input and its slope."""
+"""What a ``Curve`` computes and a ``Staircase`` rounds, from its input and its slope."""
 
 State = dict[str, Array]
 """What a node keeps from one time step to the next; empty when a sample begins."""
@@ -270,6 +282,11 @@ def _(node: Product, inputs: list[Array], state: State, t: int) -> Array:
 @step.register
 def _(node: Clip, inputs: list[Array], state: State, t: int) -> Array:
     return np.clip(inputs[0], node.low, node.high)
+
+
+@step.register
+def _(node: Curve, inputs: list[Array], state: State, t: int) -> Array:
+    return BEFORE_ROUNDING[node.function](inputs[0], 0.0)
 
 
 @step.register

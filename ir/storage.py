@@ -21,7 +21,19 @@ from .errors import ArtifactError
 from .graph import Graph
 from .neurons import IF, Encoder, Integrator
 from .node import Node
-from .ops import Add, Affine, AveragePool, Clip, Conv, Input, Linear, MaxPool, Product, Staircase
+from .ops import (
+    Add,
+    Affine,
+    AveragePool,
+    Clip,
+    Conv,
+    Curve,
+    Input,
+    Linear,
+    MaxPool,
+    Product,
+    Staircase,
+)
 from .quantized import Dequantize, Previous, Quantize, Requantize, TrackingIF
 from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF
 from .types import Array, Signal, TensorType
@@ -30,7 +42,7 @@ from .views import Concat, Rearrange, Reshape
 NODES: Mapping[str, type[Node]] = {
     kind.__name__: kind
     for kind in (
-        *(Add, Affine, AveragePool, Clip, Concat, Conv, Encoder, IF),
+        *(Add, Affine, AveragePool, Clip, Concat, Conv, Curve, Encoder, IF),
         *(Input, Integrator, Linear, MaxPool, Product, Rearrange, Reshape, Staircase),
         *(DifferentialIF, RadixIF, TwoPhaseIF),
         *(Dequantize, Previous, Quantize, Requantize, TrackingIF),

@@ -20,6 +20,7 @@ from ...ir import (
     Clip,
     Concat,
     Conv,
+    Curve,
     Graph,
     Input,
     Linear,
@@ -243,11 +244,19 @@ def _clip(to: _Writer, node: Clip) -> None:
     to.add("Clip", [node.inputs[0], low, high], node.name)
 
 
+def _curve(to: _Writer, node: Curve) -> None:
+    to.add(OPERATORS.get(node.function, "Identity"), [node.inputs[0]], node.name)
+
+
+OPERATORS = {"tanh": "Tanh", "sigmoid": "Sigmoid"}
+"""The operators of ``ir.ops.FUNCTIONS``."""
+
+
 def _staircase(to: _Writer, node: Staircase) -> None:
     low = "" if node.low is None else to.real(node, "low", node.low)
     high = "" if node.high is None else to.real(node, "high", node.high)
     step = to.real(node, "step", node.step) if np.any(node.step != 1) else ""
-    function = {"tanh": "Tanh", "sigmoid": "Sigmoid"}.get(node.function)
+    function = OPERATORS.get(node.function)
     stages: list[tuple[str, list[str]]] = [
         *([(function, [])] if function else []),
         *([("Div", [step])] if step else []),
@@ -274,6 +283,7 @@ _RULES: dict[type[Node], Callable[[_Writer, Any], None]] = {
     Clip: _clip,
     Concat: _concat,
     Conv: _conv,
+    Curve: _curve,
     Linear: _linear,
     MaxPool: _max_pool,
     Product: _product,

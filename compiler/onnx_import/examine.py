@@ -19,7 +19,7 @@ from .liveness import live_part
 from .result import Cut, Examination, ImportedModel
 from .scan import scanned_tensors
 from .signature import Signature, read_signature
-from .values import Activation, Elements, Grid
+from .values import Activation, Directed, Elements, Grid
 from .walk import Walk, operator
 
 
@@ -75,7 +75,9 @@ def _graph(path: Path, proto: GraphProto, walk: Walk) -> Graph:
     outputs = {value.name: walk.value(value.name) for value in proto.output}
     nodes = {name: v.name for name, v in outputs.items() if isinstance(v, Activation)}
     constant = [name for name in outputs if name not in nodes]
-    if whole := [name for name, value in outputs.items() if isinstance(value, Elements)]:
+    if whole := [
+        name for name, value in outputs.items() if isinstance(value, (Elements, Directed))
+    ]:
         raise ModelError(
             f"{path}: output {whole[0]!r} is a whole sequence",
             hint="end the model with what follows from the last element",

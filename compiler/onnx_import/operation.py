@@ -9,7 +9,7 @@ import numpy as np
 from onnx import AttributeProto, NodeProto
 
 from ...ir import Array, Node
-from .values import Activation, Constant, Elements, RefusalError, Value
+from .values import Activation, Constant, Directed, Elements, RefusalError, Value
 
 
 class Operation:
@@ -42,7 +42,7 @@ class Operation:
         batch: int,
     ) -> None:
         self.type: str = proto.op_type
-        self.output: str = proto.output[0]
+        self.output: str = next(name for name in proto.output if name)
         self.opset = opset
         self.inputs = tuple(inputs)
         self.lookup = lookup
@@ -97,6 +97,12 @@ class Operation:
         attribute = self._attribute(name, AttributeProto.STRING)
         return default if attribute is None else attribute.s.decode(errors="replace")
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return an attribute of several strings, () where it is missing."""
+        attribute = self._attribute(name, AttributeProto.STRINGS)
+        found = () if attribute is None else attribute.strings
+        return tuple(text.decode(errors="replace") for text in found)
+
     def ignore(self, *names: str) -> None:
         """Mark attributes that do not matter as read."""
         self._unread.difference_update(names)
@@ -114,6 +120,11 @@ class Operation:
     def tensor(self, index: int = 0) -> Activation:
         """Return an input that depends on the model's input, of real numbers or of integers."""
         value = self.inputs[index] if self.given(index) else None
+        if isinstance(value, Directed):
+            raise RefusalError(
+                "reads the output of a recurrent layer with its axis of directions",
+                "take that axis away with Squeeze, then the last element with Gather",
+            )
         if isinstance(value, Elements):
             raise RefusalError(
                 "reads all elements of a sequence at once",

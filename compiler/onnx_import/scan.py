@@ -72,7 +72,9 @@ def scanned_tensors(nodes: Sequence[NodeProto]) -> set[str]:
     for node in reversed(nodes):
         if node.op_type == "Scan" and standard(node):
             scanned.update(node.input[-Scan.of(node).scanned :])
-        elif node.op_type in VIEWS and scanned.intersection(node.output):
+            continue
+        layer = node.op_type in ("RNN", "GRU", "LSTM") and standard(node)
+        if layer or (node.op_type in VIEWS and scanned.intersection(node.output)):
             scanned.add(node.input[0])
     return scanned
 
@@ -105,7 +107,7 @@ def convert(walk: Walk, node: NodeProto, values: Sequence[Value], opset: int) ->
             initial=initial,
         )
         for inside, after, initial in zip(
-            body.input, body.output, map(_initial, values[: -scan.scanned]), strict=False
+            body.input, body.output, map(initial_state, values[: -scan.scanned]), strict=False
         )
     ]
     for state in states:
@@ -150,7 +152,7 @@ def _same_count(walk: Walk) -> None:
         )
 
 
-def _initial(value: Value) -> Array:
+def initial_state(value: Value) -> Array:
     """Return what a state is before the first element, the same for every sample."""
     if not isinstance(value, Constant):
         raise RefusalError(

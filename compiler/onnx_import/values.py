@@ -118,11 +118,24 @@ class Elements:
 
 
 @dataclass(frozen=True)
+class Directed:
+    """What a recurrent operator computes, with an axis of directions of size 1.
+
+    Attributes:
+        value: The tensor without that axis.
+        axis: Where the axis is.
+    """
+
+    value: Activation | Elements
+    axis: int
+
+
+@dataclass(frozen=True)
 class Unknown:
     """A tensor that an unsupported node computes and about which too little is known."""
 
 
-Value: TypeAlias = Constant | Activation | Elements | Unknown | None
+Value: TypeAlias = Constant | Activation | Elements | Directed | Unknown | None
 """A tensor; None is an optional input that was left out."""
 
 

@@ -10,6 +10,7 @@ from onnx import GraphProto, NodeProto, numpy_helper
 
 from ...ir import Input, Node, Previous, TensorType
 from ...ir.errors import ModelError, ShapeError
+from . import recurrent
 from .constants import FOLDABLE, Folder
 from .file import ModelFile
 from .handlers import CONSTANT_HANDLERS, HINT, HINTS, KEEP_INTEGERS, handler_of
@@ -21,7 +22,17 @@ from .result import Unsupported
 from .scan import VIEWS, convert
 from .scope import defined_names, local
 from .signature import Signature
-from .values import Activation, Constant, Elements, Grid, Made, RefusalError, Unknown, Value
+from .values import (
+    Activation,
+    Constant,
+    Directed,
+    Elements,
+    Grid,
+    Made,
+    RefusalError,
+    Unknown,
+    Value,
+)
 
 
 class Walk:
@@ -87,7 +98,8 @@ class Walk:
     def visit(self, proto: NodeProto, *, tail: bool) -> None:
         """Convert a node, or note why it cannot be."""
         inputs = {name: self.value(name) for name in proto.input}
-        foldable = standard(proto) and (proto.op_type in {*FOLDABLE, "Scan"} or tail)
+        recurs = {"Scan", *recurrent.FUNCTIONS}
+        foldable = standard(proto) and (proto.op_type in {*FOLDABLE, *recurs} or tail)
         known = foldable or handler_of(proto) is not None
         if known and any(isinstance(value, Unknown) for value in inputs.values()):
             self.values.update((name, Unknown()) for name in proto.output)
@@ -108,7 +120,16 @@ class Walk:
         if proto.op_type == "Scan" and standard(proto):
             convert(self, proto, [inputs[name] for name in proto.input], self._file.opset)
             return
+        if proto.op_type in recurrent.FUNCTIONS and standard(proto):
+            op = self._operation(proto, [inputs.get(name) for name in proto.input], several=True)
+            recurrent.convert(self, proto, op)
+            self._expect_all_read(op)
+            return
         source = inputs[proto.input[0]] if proto.input else None
+        if isinstance(source, Directed) and standard(proto) and proto.op_type in recurrent.VIEWS:
+            op = self._operation(proto, [inputs[name] for name in proto.input])
+            self.values[op.output] = recurrent.VIEWS[proto.op_type](op, source)
+            return
         if isinstance(source, Elements) and standard(proto) and proto.op_type in VIEWS:
             op = self._operation(proto, [inputs[name] for name in proto.input])
             self.values[op.output] = VIEWS[proto.op_type](op, source)
@@ -156,9 +177,11 @@ class Walk:
             return None
         return self._folder.fold(proto, constants)
 
-    def _operation(self, proto: NodeProto, inputs: list[Value]) -> Operation:
+    def _operation(
+        self, proto: NodeProto, inputs: list[Value], *, several: bool = False
+    ) -> Operation:
         more = [name for name in proto.output[1:] if name in self._live.tensors]
-        if more:
+        if more and not several:
             raise RefusalError(
                 f"its further output {more[0]!r} is used", "use the first output of the node only"
             )

@@ -20,11 +20,13 @@ from ...ir import (
     Clip,
     Concat,
     Conv,
+    Curve,
     Graph,
     Input,
     Linear,
     MaxPool,
     Node,
+    Previous,
     Product,
     Rearrange,
     Reshape,
@@ -64,10 +66,10 @@ class QuantizeRest:
         return graph
 
     def rounded(self, graph: Graph, node: Node, low: float, high: float) -> Graph:
-        """Put a staircase in the place of a clip, or behind any other value."""
+        """Put a staircase in the place of a clip or a curve, or behind any other value."""
         step = (high - low) / STEPS or 1.0
         lowest = round(low / step)
-        clips = isinstance(node, Clip)
+        clips = isinstance(node, (Clip, Curve))
         stairs = Staircase(
             name=node.name if clips else f"{node.name}.quantised",
             inputs=node.inputs if clips else (node.name,),
@@ -75,6 +77,7 @@ class QuantizeRest:
             low=lowest,
             high=lowest + STEPS,
             rounding="half_even",
+            function=node.function if isinstance(node, Curve) else "identity",
         )
         self.note(f"{node.name}: was rounded to 8 bits, from {low:.4g} to {high:.4g}")
         return graph.replace(node.name, *(() if clips else (node,)), stairs)
@@ -92,8 +95,10 @@ def unquantised(graph: Graph) -> list[str]:
     """Return the values that an integer network needs as levels and that have none."""
     found: dict[str, None] = {}
     for node in graph:
-        if isinstance(node, Clip):
+        if isinstance(node, (Clip, Curve)):
             found[node.name] = None
+        elif isinstance(node, Previous):
+            found.update(dict.fromkeys(_origins(graph, node.source)))
         elif isinstance(node, (Conv, Linear, AveragePool, MaxPool, Concat)):
             for source in node.inputs:
                 found.update(dict.fromkeys(_origins(graph, source)))
@@ -115,5 +120,5 @@ def _origins(graph: Graph, name: str) -> Iterator[str]:
     if isinstance(node, (MaxPool, Rearrange, Reshape, Concat)):
         for source in node.inputs:
             yield from _origins(graph, source)
-    else:
+    elif not isinstance(node, Previous):  # its source is looked at for itself
         yield name

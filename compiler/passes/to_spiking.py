@@ -29,6 +29,7 @@ from ...ir import (
     Clip,
     Concat,
     Conv,
+    Curve,
     Encoder,
     Graph,
     Input,
@@ -366,6 +367,8 @@ def _beyond_rates(node: Node) -> str:
     """Return what a node does that no code but the exact one can, or ""."""
     if isinstance(node, Previous):
         return f"carries {node.source!r} to the next element of a sequence"
+    if isinstance(node, Curve):
+        return f"computes {node.function}"
     return "multiplies two activations" if isinstance(node, Product) else ""
 
 

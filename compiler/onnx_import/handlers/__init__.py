@@ -158,7 +158,6 @@ HINTS: dict[str, str] = {
     "QLinearLeakyRelu": _RELU,
     "Trunc": "round with Quant instead",
     "ConvTranspose": "use a convolution; upsampling is not supported",
-    **dict.fromkeys(("GRU", "LSTM", "RNN"), _CELL),
     "Loop": f"{_CELL}, if it goes through a sequence",
     "If": "export the model without control flow that depends on its data",
 }
