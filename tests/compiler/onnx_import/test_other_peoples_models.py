@@ -189,14 +189,14 @@ def test_one_bit_is_exact(fetch: Fetch) -> None:
 
 def test_super_resolution(fetch: Fetch) -> None:
     small = shrunk(fetch(QONNX, f"{ESPCN}/nn_resize/quant_model.onnx"), 8)
-    expect_equal(small, scale=0.5, ties=0.01)
+    expect_equal(small, scale=0.5)
     expect_exact(small, 0, 1)
 
 
 def test_an_input_that_is_not_quantised(fetch: Fetch) -> None:
     """The file is imported as it is, and refused where levels are needed, by name."""
     small = shrunk(fetch(QONNX, f"{ESPCN}/subpixel/quant_model.onnx"), 8)
-    expect_equal(small, scale=0.5, ties=0.02)
+    expect_equal(small, scale=0.5)
     with pytest.raises(ConversionError, match=r"x\.7: is read without being quantised"):
         snnc.compile(small, code="exact")
 
