@@ -7,7 +7,7 @@ What is not public does not stand here as a number; ``Chip.unchecked`` says what
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import Enum
 
@@ -135,6 +135,13 @@ class Chip:
     mesh: Limit
     systems: Mapping[str, Limit]
     unchecked: tuple[str, ...]
+
+    def with_neurons(self, neurons: int | None) -> Chip:
+        """Return the chip with another number of neurons a core, if one is given."""
+        if neurons is None:
+            return self
+        given = Limit(neurons, self.neurons.unit, Certainty.UNVERIFIED, "given by the user")
+        return replace(self, neurons=given)
 
     @property
     def limits(self) -> Mapping[str, Limit]:

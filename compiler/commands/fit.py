@@ -26,6 +26,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="how many chips there are (default: those of the largest system ever built)",
     )
     parser.add_argument(
+        "--neurons-per-core",
+        type=int,
+        metavar="N",
+        help="instead of the chip's own limit, e.g. 8192, the published one of Loihi 2",
+    )
+    parser.add_argument(
         "--data",
         metavar="X.npz",
         help="samples to count events on, a few are enough (default: every neuron sends at every "
@@ -43,11 +49,12 @@ def run(arguments: Namespace, console: Console) -> int:
     from ..network import load
     from ..placement import fit
 
-    chip = get_chip(arguments.chip)
-    if arguments.chips is not None and arguments.chips < 1:
-        raise OptionError(f"--chips {arguments.chips}: less than 1", hint="give at least 1")
-    if arguments.seed < 0:
-        raise OptionError(f"--seed {arguments.seed}: less than 0", hint="give 0 or more")
+    for option, least in (("chips", 1), ("neurons_per_core", 4), ("seed", 0)):
+        given = getattr(arguments, option)
+        if given is not None and given < least:
+            name = f"--{option.replace('_', '-')}"
+            raise OptionError(f"{name} {given}: less than {least}", hint=f"give at least {least}")
+    chip = get_chip(arguments.chip).with_neurons(arguments.neurons_per_core)
     network = load(arguments.artifact, on="numpy")
     samples = load_samples(arguments.data, network.graph) if arguments.data else None
     with console.stage("count events") as advance:
@@ -73,19 +80,20 @@ def print_layers(found: Fit, console: Console) -> None:
     console.lines(f"on {found.chip.title}, the fullest core of each layer", "")
     mean = [f"{share:.0%}" for share in found.utilisation().values()]
     console.table(
-        ("layer", ">neurons", ">synapses", ">cores", *(f">{name}" for name in limits)),
+        ("layer", ">neurons", ">synapses", ">fan-in", ">cores", *(f">{name}" for name in limits)),
         [
             *(
                 (
                     share.layer,
                     f"{share.neurons:,}",
                     f"{share.synapses:,}" if share.synapses else "",
+                    f"{share.fan_in:,}" if share.synapses else "",
                     f"{share.cores:,}",
                     *(f"{share.fullest[name]:.0%}" for name in limits),
                 )
                 for share in found.shares()
             ),
-            ("mean over all cores", "", "", f"{len(found.cores):,}", *mean),
+            ("mean over all cores", "", "", "", f"{len(found.cores):,}", *mean),
         ],
     )
 

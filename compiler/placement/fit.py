@@ -35,6 +35,7 @@ class Share:
         layer: Its name.
         neurons: Its neurons.
         synapses: Its synapses, zero weights included.
+        fan_in: Synapses of one neuron, away from borders.
         cores: Cores it is spread over.
         fullest: Its largest share of a limit, by the limit's name, each between 0 and 1 where
             it fits.
@@ -43,6 +44,7 @@ class Share:
     layer: str
     neurons: int
     synapses: int
+    fan_in: int
     cores: int
     fullest: Mapping[str, float]
 
@@ -105,7 +107,16 @@ class Fit:
             }
             if self.chip.axons_out:
                 fullest["axons out"] = float(out[own].max() / self.chip.axons_out.value)
-            found.append(Share(layer.name, layer.size, layer.synapses, len(own), fullest))
+            found.append(
+                Share(
+                    layer=layer.name,
+                    neurons=layer.size,
+                    synapses=layer.synapses,
+                    fan_in=layer.fan_in,
+                    cores=len(own),
+                    fullest=fullest,
+                )
+            )
         return tuple(found)
 
     def utilisation(self) -> dict[str, float]:
@@ -224,7 +235,8 @@ def cut_into_cores(
     """Return a partition in which no core has too many output axons, and what is in the way.
 
     How many cores a neuron reaches is known when all layers are cut. A layer with too many axons
-    on a core is cut again with half the neurons, until it has few enough or cannot be halved.
+    on a core is cut again for as many neurons as would have had few enough, until it has, or
+    until a single neuron has too many.
     """
     neurons = [int(chip.neurons.value)] * len(parts)
     silent = np.zeros(parts[-1].first + parts[-1].size)
@@ -238,8 +250,10 @@ def cut_into_cores(
         if over == stuck:
             return cores, (*problems, *(_fan_out(parts[index], chip) for index in sorted(stuck)))
         for index in over - stuck:
-            held = max(core.need.neurons for core in cores if core.layer == index)
-            neurons[index] = max(held // 2, parts[index].weight)
+            own = [number for number, core in enumerate(cores) if core.layer == index]
+            held, one = max(cores[number].need.neurons for number in own), parts[index].weight
+            enough = int(held * chip.axons_out.value / axons[own].max())
+            neurons[index] = max(min(enough, held - one), one)
 
 
 def _fan_out(layer: Layer, chip: Chip) -> Problem:

@@ -129,6 +129,11 @@ class Layer:
         return self.shape[0] * self.shape[1] * self.shape[2]
 
     @property
+    def fan_in(self) -> int:
+        """Synapses of one neuron, away from borders; zeros count."""
+        return sum(projection.fan_in for projection in self.projections)
+
+    @property
     def synapses(self) -> int:
         """Synapses of all its neurons, zero weights included, borders left out."""
         channels = self.shape[0]

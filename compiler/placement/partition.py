@@ -172,10 +172,9 @@ def _too_much_for_one_neuron(layer: Layer, chip: Chip) -> Iterator[Problem]:
 
 def _cure(layer: Layer, block: Block, chip: Chip, excess: float, what: str) -> str:
     """Return what would make one neuron fit."""
-    fan_in = sum(projection.fan_in for projection in layer.projections)
     smaller = (
         f"make the layer before it smaller, or use grouped or strided convolutions: at most "
-        f"{int(fan_in / excess):,} of its {fan_in:,} inputs fit; or split the sum over "
+        f"{int(layer.fan_in / excess):,} of its {layer.fan_in:,} inputs fit; or split the sum over "
         f"{ceil(excess)} populations"
     )
     if "memory" not in what:

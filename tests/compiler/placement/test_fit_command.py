@@ -43,12 +43,21 @@ def test_as_json(command: Command, artifact: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("--chip", "loihi3"), ("--chips", "0"), ("--seed", "-1")], ids=str
+    "words",
+    [("--chip", "loihi3"), ("--chips", "0"), ("--seed", "-1"), ("--neurons-per-core", "0")],
+    ids=str,
 )
 def test_refusals(command: Command, artifact: Path, words: tuple[str, ...]) -> None:
     found = command("fit", artifact, *words)
     assert found.status == 2
     assert found.err.startswith(f"error: {words[0]}")
+
+
+def test_another_number_of_neurons_is_marked_as_such(command: Command, artifact: Path) -> None:
+    found = command("fit", artifact, "--neurons-per-core", 8, "--json").json
+    assert max(core["neurons"] for core in found["placement"]) <= 8
+    (limit,) = [limit for limit in found["limits"] if limit["name"] == "neurons"]
+    assert (limit["value"], limit["certainty"]) == (8, "unverified")
 
 
 def test_unverified_figures_are_not_called_published() -> None:

@@ -35,7 +35,7 @@ from snnc.ir import (
 )
 from tests.spiking_graphs import random_graph
 
-SEEDS = range(12)
+SEEDS = range(8)
 
 
 def small(chip: Chip, **values: int) -> Chip:
@@ -202,6 +202,20 @@ def test_all_violations_at_once_each_with_a_cure() -> None:
         (problem,) = [p for p in found.problems if p.message.startswith(beginning)]
         assert cure in problem.hint
     assert not found.fits
+
+
+def test_a_layer_is_cut_finer_until_its_output_axons_suffice() -> None:
+    """20 neurons on cores of 4: each of the 6 that send needs 5 axons, so 2 share a core."""
+    graph = dense(6, 20)
+    chip = small(LOIHI2, neurons=4)
+    plenty = replace(chip, axons_out=replace(chip.axons_in, value=12))
+    parts = layers(graph, plenty)
+    cores, problems = cut_into_cores(parts, plenty)
+    assert not problems
+    assert [core.block.neurons for core in cores if core.layer == 0] == [2, 2, 2]
+    few = replace(chip, axons_out=replace(chip.axons_in, value=4))
+    _, (problem,) = cut_into_cores(parts, few)
+    assert problem.message.startswith("e: one of its neurons reaches more than the 4 cores")
 
 
 def test_real_weights_and_payloads_do_not_fit() -> None:
