@@ -55,14 +55,24 @@ def counted_activity(
     for layer in layers:
         own = slice(layer.first, layer.first + layer.size)
         if isinstance(layer.node, Encoder):
-            events[own] = _injected(layer.node, samples, steps)
-        elif isinstance(layer.node, Previous):  # a run of single samples carries nothing
+            events[own] = injected(layer, layer.node, samples, steps)
+        elif isinstance(layer.node, Previous):  # not recorded: the static bound
             events[own] = total * steps
     return events / (total * steps)
 
 
-def _injected(node: Encoder, samples: Samples, steps: int) -> Array:
-    """Return the events of each neuron of an encoder in all samples."""
+def injected(layer: Layer, node: Encoder, samples: Samples, steps: int) -> Array:
+    """Return the events of each neuron of an encoder in all samples.
+
+    Args:
+        layer: The layer of the encoder.
+        node: The encoder.
+        samples: For each input its samples, ``(samples, *shape)``, or of sequences
+            ``(samples, elements, *shape)``.
+        steps: Steps of a sample, all elements of a sequence together.
+    """
     x = samples[node.inputs[0]]
-    sent = x != 0 if node.scale is None else np.rint(x / node.scale) != 0
-    return np.asarray(np.count_nonzero(sent, axis=0).ravel() * (1 if node.once else steps))
+    presented = x.reshape(len(x), -1, layer.size)
+    sent = presented != 0 if node.scale is None else np.rint(presented / node.scale) != 0
+    steps_each = 1 if node.once else steps // presented.shape[1]
+    return np.asarray(np.count_nonzero(sent, axis=(0, 1)) * steps_each)

@@ -10,8 +10,9 @@ import pytest
 import snnc
 from snnc.backends.chips import CHIPS, LOIHI2, Certainty
 from snnc.compiler.placement import fit
-from snnc.compiler.placement.activity import counted_activity
+from snnc.compiler.placement.activity import counted_activity, injected
 from snnc.compiler.placement.layers import layers
+from snnc.ir import Encoder, Graph, Input, TensorType
 from tests.command_line import Command
 
 RESNET = Path(__file__).parents[3] / "examples" / "models" / "resnet20.onnx"
@@ -81,6 +82,18 @@ def test_events_are_those_of_the_simulator(artifact: Path, data_file: Path) -> N
     (reader,) = [node for node in network.graph.users[encoder.name] if node.name in result.activity]
     own = events[encoder.first : encoder.first + encoder.size].sum() * network.timesteps
     assert own == pytest.approx(result.activity[reader.name].spikes.sum(axis=1).mean())
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_injected_events_of_sequences(once: bool) -> None:
+    """2 samples of 3 elements, 4 steps each: a neuron injects at one of 4 steps, or at each."""
+    type = TensorType((2,))
+    encoder = Encoder(name="e", inputs=("x",), scale=1.0, once=once)
+    graph = Graph([Input(name="x", type=type), encoder], {"y": "e"})
+    (layer,) = layers(graph, LOIHI2)
+    x = np.array([[[1, 0], [2, 0], [0, 0]], [[-3, 0.4], [0.6, 0], [0, 9]]])
+    events = injected(layer, encoder, {"x": x}, steps=3 * 4)
+    assert events.tolist() == [4 * (1 if once else 4), 1 * (1 if once else 4)]
 
 
 @pytest.mark.skipif(not RESNET.exists(), reason="runs in a checkout only")
