@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "run samples on a compiled network",
     "evaluate": "accuracy and activity over time, beside the source model",
     "estimate": "energy from counted operations, beside the ANN and its quantised twin",
+    "fit": "will it fit the chip: cores, chips, memory, traffic between cores",
     "verify": "replay the golden samples and compare every output and every payload",
     "show": "print the graph of a compiled network",
     "targets": "list the targets and what can run here",
