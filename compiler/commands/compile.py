@@ -94,7 +94,7 @@ def run(arguments: Namespace, console: Console) -> int:
         console.warning(message, hint)
     console.lines(*describe(network))
     print_search(network.report.get("search"), console)
-    console.lines(f"written      {out}", *_next_commands(out))
+    console.lines(f"written      {out}", *_next_commands(network, out, arguments.model))
     console.result({"artifact": str(out), **to_json(network)})
     return 0
 
@@ -188,11 +188,15 @@ def to_json(network: Network) -> dict[str, Any]:
     }
 
 
-def _next_commands(out: Path) -> list[str]:
+def _next_commands(network: Network, out: Path, model: str) -> list[str]:
+    from ..oracle import claims_equality
+
+    folder = quote(str(out))
+    against = f" --model {quote(model)} --data test.npz" if claims_equality(network) else ""
     return [
         "",
         "next:",
-        f"  snnc verify {quote(str(out))}",
-        f"  snnc evaluate {quote(str(out))} --data test.npz",
-        f"  snnc estimate {quote(str(out))} --data test.npz",
+        f"  snnc verify {folder}{against}",
+        f"  snnc evaluate {folder} --data test.npz",
+        f"  snnc estimate {folder} --data test.npz",
     ]
