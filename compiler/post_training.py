@@ -85,7 +85,8 @@ def quantized(
         except Exception as error:  # of any class: the quantiser checks little
             raise ModelError(
                 f"ONNX Runtime's quantiser failed: {error}",
-                hint="quantise the model yourself, and compile the quantised file",
+                hint=("take a newer ONNX Runtime, or --quantize 8, or " if bits < 8 else "")
+                + "quantise the model yourself, and compile the quantised file",
             ) from error
         graph = load(path).graph
     count = len(next(iter(samples.values())))

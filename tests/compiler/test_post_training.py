@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from snnc.compiler.onnx_import import load
 from snnc.compiler.pipeline import SIMPLIFY, run_passes
 from snnc.compiler.post_training import quantized
 from snnc.ir import Affine, Conv, Graph, Linear, Reshape, Staircase
-from snnc.ir.errors import DataError, OptionError
+from snnc.ir.errors import DataError, ModelError, OptionError
 from tests.ann_graphs import AnnBuilder
 from tests.command_line import Command
 
@@ -28,11 +29,19 @@ def accuracy(graph: Graph) -> float:
     return float(np.mean(scores.argmax(axis=1) == demo.labels))
 
 
+ONNXRUNTIME = tuple(int(part) for part in version("onnxruntime").split(".")[:2])
+
+
 @pytest.mark.parametrize(("bits", "lost"), [(8, 0.006), (4, 0.03)])
 def test_a_quantised_digit_reader(bits: int, lost: float) -> None:
     demo = bundled()
     imported = load(demo.model)
-    found, note = quantized(imported, demo.calibration, bits)
+    try:
+        found, note = quantized(imported, demo.calibration, bits)
+    except ModelError as error:
+        assert "take a newer ONNX Runtime" in error.hint
+        assert ONNXRUNTIME < (1, 24), str(error)
+        pytest.skip("this ONNX Runtime cannot quantise the channels of a weight to 4 bits")
     assert accuracy(found.graph) >= accuracy(imported.graph) - lost
     assert f"{bits} bits" in note
     simple = run_passes(found.graph, SIMPLIFY)
@@ -90,7 +99,9 @@ def test_refusals(tmp_path: Path) -> None:
 
 
 def test_no_further_package_is_needed() -> None:
-    """The quantiser works with the packages snnc itself needs."""
+    """The quantiser works with the packages that come with snnc."""
+    if any(name.startswith("sympy") for name in requires("onnxruntime") or ()):
+        pytest.skip("this ONNX Runtime brings SymPy")
     program = (
         "import sys; sys.modules.update(dict.fromkeys(('sympy', 'torch', 'pandas')))\n"
         "from snnc.compiler.demo import bundled\n"
