@@ -30,18 +30,19 @@ def accuracy(graph: Graph) -> float:
 
 
 ONNXRUNTIME = tuple(int(part) for part in version("onnxruntime").split(".")[:2])
+"""1.23, the last for Python 3.10, cannot quantise the channels of a weight to 4 bits."""
 
 
 @pytest.mark.parametrize(("bits", "lost"), [(8, 0.006), (4, 0.03)])
 def test_a_quantised_digit_reader(bits: int, lost: float) -> None:
     demo = bundled()
     imported = load(demo.model)
-    try:
-        found, note = quantized(imported, demo.calibration, bits)
-    except ModelError as error:
-        assert "take a newer ONNX Runtime" in error.hint
-        assert ONNXRUNTIME < (1, 24), str(error)
-        pytest.skip("this ONNX Runtime cannot quantise the channels of a weight to 4 bits")
+    if bits < 8 and ONNXRUNTIME < (1, 24):
+        with pytest.raises(ModelError) as caught:
+            quantized(imported, demo.calibration, bits)
+        assert "take a newer ONNX Runtime" in caught.value.hint
+        return
+    found, note = quantized(imported, demo.calibration, bits)
     assert accuracy(found.graph) >= accuracy(imported.graph) - lost
     assert f"{bits} bits" in note
     simple = run_passes(found.graph, SIMPLIFY)
