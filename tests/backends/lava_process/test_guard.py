@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
 ]
 
-PATIENCE = 60  # a second on an idle machine
+PATIENCE = 20
 """Seconds that suffice on a busy machine; on an idle one it is over within one."""
 
 PROGRAM = """
@@ -35,7 +35,7 @@ from snnc.ir import IF, Encoder, Graph, Input, Integrator, Linear
 from snnc.ir.errors import ExecutionError
 from snnc.ir.types import TensorType
 
-PATIENCE = 60  # a second on an idle machine
+PATIENCE = 20  # a second on an idle machine
 zero = np.zeros(1, int)
 nodes = [
     Input(name="x", type=TensorType((3,))),
