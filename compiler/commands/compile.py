@@ -155,7 +155,8 @@ def describe(network: Network) -> list[str]:
     lines = [f"{title:12} {text}" for title, text in rows]
     lines += [f"cut off      {text}" for text in report["cut"]]
     if report["approximations"]:
-        lines.append(f"approximate  {len(report['approximations'])} places:")
+        count = len(report["approximations"])
+        lines.append(f"approximate  {count} place{'s' if count > 1 else ''}:")
     return lines + [f"  - {one_line(text)}" for text in report["approximations"]]
 
 
