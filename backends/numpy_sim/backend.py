@@ -9,11 +9,12 @@ side on all cores. Nothing else differs from ``ir.reference``.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
+from threading import local
 
 import numpy as np
 
@@ -29,8 +30,6 @@ from ...ir import (
     Integrator,
     Linear,
     MaxPool,
-    Node,
-    Population,
     Previous,
     Product,
     RadixIF,
@@ -42,15 +41,17 @@ from ...ir import (
     latency,
 )
 from ...ir.bounds import is_quantized, largest_current, membrane_bound
-from ...ir.reference import step
 from ...ir.settling import is_exact
 from ..base import Activity, Progress, Result
 from ..rules import check
 from ..target import Target
+from .block import BlockRun, Prepared
 from .convolution import Multiplication, Precision
-from .events import activity, fan_out
+from .events import fan_out
 from .exact import ExactRun
-from .kernels import in_step, max_pool, population, product, stepwise, synapse
+from .kernels import product
+from .native.frames import FramePool
+from .native.plan import plan
 
 BLOCK_BYTES = 1 << 23
 """Size of the largest edge of one block of samples, in float32. Small blocks stay in the cache,
@@ -96,14 +97,21 @@ class NumpyProgram:
         """Simulate samples in blocks; see ``Program.run``."""
         samples = len(next(iter(inputs.values())))
         size = self._block_size
-        self._prepare()
+        _ = self._comes_to_rest or self._prepared
+        pools = local()
         blocks = [
             {name: x[begin : begin + size] for name, x in inputs.items()}
             for begin in range(0, max(samples, 1), size)
         ]
+
+        def run(block: Mapping[str, Array]) -> Result:
+            if not hasattr(pools, "frames"):
+                pools.frames = FramePool()
+            return self._run_block(block, pools.frames, record)
+
         parts = []
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for part in pool.map(lambda block: self._run_block(block, record), blocks):
+            for part in pool.map(run, blocks):
                 parts.append(part)
                 if progress:
                     progress(min(len(parts) * size, samples), samples)
@@ -112,9 +120,15 @@ class NumpyProgram:
     def save(self, folder: Path) -> None:
         """Write nothing: the graph is all the simulator needs."""
 
-    def _prepare(self) -> None:
-        """Make what is made once, before threads share it."""
-        _ = self._products, self._reach, self._states, self._comes_to_rest
+    @cached_property
+    def _prepared(self) -> Prepared:
+        """What is made once, before threads share it."""
+        native = plan(self.graph, self._membranes, self._reach)
+        prepared = Prepared(
+            self.graph, self.steps, self._products, self._exact, self._states, self._reach, native
+        )
+        _ = prepared.readers, prepared.uses
+        return prepared
 
     @cached_property
     def _reach(self) -> dict[str, Array]:
@@ -149,10 +163,18 @@ class NumpyProgram:
     @cached_property
     def _states(self) -> dict[str, Precision]:
         """For each population, the float type in which its membrane is exact."""
+        return {
+            name: np.float64 if bound is None else _holding(bound)
+            for name, bound in self._membranes.items()
+        }
+
+    @cached_property
+    def _membranes(self) -> dict[str, int | None]:
+        """For each population, a bound on its integer membrane; None where it is real."""
         populations = self.graph.of_type(IF)
         if not is_quantized(self.graph):
-            return {node.name: np.float64 for node in populations}
-        return {node.name: _holding(self._largest_membrane(node)) for node in populations}
+            return dict.fromkeys((node.name for node in populations), None)
+        return {node.name: self._largest_membrane(node) for node in populations}
 
     def _largest_membrane(self, node: IF) -> int:
         """Return a bound on the membrane before it is clamped, and on what firing computes."""
@@ -163,8 +185,12 @@ class NumpyProgram:
         return bound + int(node.threshold.max()) * max(node.max_positive, node.max_negative)
 
     @cached_property
-    def _products(self) -> dict[str, Multiplication]:
-        return {name: product(self._synapse(name), exact) for name, exact in self._exact.items()}
+    def _products(self) -> dict[str, Callable[[], Multiplication]]:
+        """For each synapse, what makes its product; not made before somebody asks."""
+        return {
+            name: cache(partial(product, self._synapse(name), exact))
+            for name, exact in self._exact.items()
+        }
 
     def _synapse(self, name: str) -> Conv | Linear:
         node = self.graph[name]
@@ -182,74 +208,12 @@ class NumpyProgram:
             return int(max(1, BLOCK_BYTES // (4 * largest)))
         return int(max(1, BLOCK_BYTES // (4 * self.steps * largest)))
 
-    def _run_block(self, inputs: Mapping[str, Array], record: bool) -> Result:
+    def _run_block(self, inputs: Mapping[str, Array], pool: FramePool, record: bool) -> Result:
         if self._comes_to_rest:
-            run = ExactRun(self.graph, self._products, self._exact, self._reach, self.steps)
+            products = {name: product() for name, product in self._products.items()}
+            run = ExactRun(self.graph, products, self._exact, self._reach, self.steps)
             return run.run(inputs, record=record)
-        values: dict[str, Array] = {}
-        counted: dict[str, Activity] = {}
-        spikes: dict[str, Array] = {}
-        readers = {name: len(users) for name, users in self.graph.users.items()}
-        for node in self.graph:
-            arguments = [values[name] for name in node.inputs]
-            if isinstance(node, Input):
-                value: Array = np.asarray(inputs[node.name], np.float64)[None]
-            else:
-                value = self._value(node, arguments)
-            values[node.name] = value
-            self._count(node, value, counted)
-            if record and isinstance(node, (Population, MaxPool)):
-                spikes[node.name] = self._all_steps(value)
-            for name in node.inputs:  # an edge nobody reads any more is freed
-                readers[name] -= 1
-                if not readers[name] and name not in self.graph.outputs.values():
-                    del values[name]
-        decoded = {
-            key: values[name].astype(np.float32).swapaxes(0, 1)
-            for key, name in self.graph.outputs.items()
-        }
-        return Result(decoded, counted, spikes)
-
-    def _value(self, node: Node, arguments: list[Array]) -> Array:
-        if isinstance(node, Encoder):
-            payload = step(node, [arguments[0][0]], {}, 1)[None]
-            if not node.once:
-                return payload
-            silence = np.zeros_like(np.broadcast_to(payload, (self.steps - 1, *payload.shape[1:])))
-            return np.concatenate([payload, silence])
-        if isinstance(node, Reshape):
-            return arguments[0].reshape(*arguments[0].shape[:2], *node.shape)
-        if isinstance(node, Rearrange):
-            return node.moved(arguments[0], leading=2)
-        if isinstance(node, Concat):
-            return np.concatenate(in_step(arguments), axis=2)
-        if isinstance(node, (Conv, Linear)):
-            name = node.name
-            return synapse(node, arguments[0], self._exact[name], self._products[name])
-        if isinstance(node, MaxPool):
-            return max_pool(node, arguments[0])
-        if isinstance(node, IF):
-            return population(node, arguments, self.steps, self._states[node.name])
-        return stepwise(node, arguments, self.steps)
-
-    def _count(self, node: Node, value: Array, counted: dict[str, Activity]) -> None:
-        """Count the events on a node's edge, for the node and for what reads it."""
-        if not self._reads_spikes(node.name):
-            return
-        readers = [user.name for user in self.graph.users[node.name] if user.name in self._reach]
-        sent, *felt = activity(value, [self._reach[name] for name in readers])
-        for name, found in zip(readers, felt, strict=True):
-            here = _over_time(found, self.steps)
-            counted[name] = counted[name] + here if name in counted else here  # two factors
-        if isinstance(node, MaxPool):  # what it sent, and what it compared
-            sent, felt_itself = _over_time(sent, self.steps), counted[node.name]
-            sent = Activity(sent.spikes, sent.units, felt_itself.synops, felt_itself.unit_synops)
-        if isinstance(node, (Population, MaxPool)):
-            counted[node.name] = sent
-
-    def _all_steps(self, value: Array) -> Array:
-        full = np.broadcast_to(value, (self.steps, *value.shape[1:]))
-        return full.swapaxes(0, 1)
+        return BlockRun(self._prepared, pool, record).run(inputs)
 
 
 class NumpyBackend:
@@ -270,18 +234,6 @@ class NumpyBackend:
 def _holding(bound: int) -> Precision:
     """Return the float type that holds every integer below a bound."""
     return np.float32 if bound < 2**24 else np.float64
-
-
-def _over_time(counts: Activity, timesteps: int) -> Activity:
-    """Repeat the counts of a constant input for every step."""
-    if counts.spikes.shape[1] == timesteps:
-        return counts
-    return Activity(
-        *(
-            np.repeat(part, timesteps, axis=1)
-            for part in (counts.spikes, counts.units, counts.synops, counts.unit_synops)
-        )
-    )
 
 
 def _joined(parts: list[Result]) -> Result:

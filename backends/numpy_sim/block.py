@@ -1,0 +1,247 @@
+"""One block of samples, layer by layer over all time steps.
+
+Populations run on compiled kernels where there are any for them, together with the synapses that
+end there: currents never leave the cache. Everything else is computed by NumPy and ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from ...ir import (
+    IF,
+    Array,
+    Concat,
+    Conv,
+    Encoder,
+    Graph,
+    Input,
+    Linear,
+    MaxPool,
+    Node,
+    Population,
+    Rearrange,
+    Reshape,
+    Signal,
+)
+from ...ir.reference import step
+from ..base import Activity, Result
+from .convolution import Multiplication, Precision
+from .events import activity
+from .kernels import in_step, max_pool, population, stepwise, synapse
+from .native import library
+from .native.frames import FramePool
+from .native.payloads import Payloads
+from .native.plan import NativePlan, emitter
+from .native.populations import NativePopulation
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What all blocks of a run share.
+
+    Attributes:
+        graph: The spiking graph.
+        steps: All steps of a run.
+        products: For each synapse, its weights times frames.
+        precisions: For each synapse, the float type in which its sums are exact.
+        states: For each population, the float type in which its membrane is exact.
+        reach: For each node that reads events, its fan-out.
+        native: What the compiled kernels run.
+    """
+
+    graph: Graph
+    steps: int
+    products: Mapping[str, Callable[[], Multiplication]]
+    precisions: Mapping[str, Precision]
+    states: Mapping[str, Precision]
+    reach: Mapping[str, Array]
+    native: NativePlan
+
+    @cached_property
+    def readers(self) -> Mapping[str, tuple[str, ...]]:
+        """For each node that sends, those that read it and cause operations."""
+        found: dict[str, tuple[str, ...]] = {}
+        for node in self.graph:
+            for name in node.inputs if node.name in self.reach else ():
+                source = emitter(self.graph, name)
+                if node.name not in found.get(source, ()):
+                    found[source] = (*found.get(source, ()), node.name)
+        return found
+
+    @cached_property
+    def uses(self) -> Mapping[str, int]:
+        """For each node that sends, how many computations read it."""
+        return Counter(source for node in self.graph for source in self.sources(node))
+
+    def sources(self, node: Node) -> list[str]:
+        """Return the nodes whose payloads a computation reads, through its synapses."""
+        if isinstance(node, Reshape) or self.is_synapse(node.name):
+            return []
+        through = [
+            self.graph[name].inputs[0] if self.is_synapse(name) else name for name in node.inputs
+        ]
+        return [emitter(self.graph, name) for name in through]
+
+    def is_synapse(self, name: str) -> bool:
+        """Whether a node carries current; it is computed for whoever reads it."""
+        return self.graph.types[name].signal is Signal.CURRENT and isinstance(
+            self.graph[name], (Conv, Linear)
+        )
+
+
+@dataclass
+class BlockRun:
+    """The simulation of one block of samples.
+
+    Attributes:
+        prepared: What all blocks share.
+        pool: Memory for frames.
+        record: Whether to keep all payloads.
+    """
+
+    prepared: Prepared
+    pool: FramePool
+    record: bool
+    _edges: dict[str, Payloads] = field(default_factory=dict)
+    _counted: dict[str, Activity] = field(default_factory=dict)
+    _spikes: dict[str, Array] = field(default_factory=dict)
+
+    def run(self, inputs: Mapping[str, Array]) -> Result:
+        """Simulate samples, ``(samples, *shape)`` for each input."""
+        graph, left = self.prepared.graph, dict(self.prepared.uses)
+        shown = {emitter(graph, name) for name in graph.outputs.values()}
+        for node in graph:
+            if isinstance(node, Reshape) or self.prepared.is_synapse(node.name):
+                continue
+            if isinstance(node, Input):
+                edge = Payloads(np.asarray(inputs[node.name], np.float64)[None])
+            else:
+                edge = self._computed(node)
+            self._edges[node.name] = edge
+            self._count(node, edge)
+            if self.record and isinstance(node, (Population, MaxPool)):
+                self._spikes[node.name] = self._all_steps(self._array(node.name))
+            for name in self.prepared.sources(node):  # an edge nobody reads any more is freed
+                left[name] -= 1
+                if not left[name] and name not in shown:
+                    self._edges.pop(name).release(self.pool)
+        decoded = {
+            key: self._array(name).astype(np.float32).swapaxes(0, 1)
+            for key, name in graph.outputs.items()
+        }
+        for edge in self._edges.values():
+            edge.release(self.pool)
+        return Result(decoded, self._counted, self._spikes)
+
+    def _array(self, name: str) -> Array:
+        """Return what is on an edge, ``(steps, samples, *shape)``; of a synapse, its currents."""
+        graph = self.prepared.graph
+        if self.prepared.is_synapse(name):
+            return self._current(name)
+        return self._edges[emitter(graph, name)].array(graph.types[name].shape)
+
+    def _current(self, name: str) -> Array:
+        node = self.prepared.graph[name]
+        assert isinstance(node, (Conv, Linear))
+        payloads, precision = self._array(node.inputs[0]), self.prepared.precisions[name]
+        return synapse(node, payloads, precision, self.prepared.products[name]())
+
+    def _computed(self, node: Node) -> Payloads:
+        native = self.prepared.native.populations.get(node.name)
+        if native and (edge := self._native(native)):
+            return edge
+        arguments = [self._array(name) for name in node.inputs]
+        return Payloads(self._value(node, arguments))
+
+    def _native(self, population: NativePopulation) -> Payloads | None:
+        """Run a population on the compiled kernels, or return None where they would be slower."""
+        graph, native = self.prepared.graph, self.prepared.native
+        name, base, sources = population.node.name, population.bias, []
+        if name not in native.layouts:
+            return None
+        for each in population.synapses:
+            root = emitter(graph, each.node.inputs[0])
+            edge = self._edges[root]
+            samples = edge.samples
+            if edge.steps == 1:
+                base = population.with_constant(base, self._current(each.node.name)[0])
+                continue
+            method = each.method(edge.density)
+            if method is None or root not in native.layouts:
+                return None
+            sources.append((each, method, edge.laid_out(native.layouts[root], self.pool)))
+        target = self.pool.take(native.layouts[name], samples, self.prepared.steps)
+        population.run(sources, base, target)
+        return Payloads(frames=target)
+
+    def _value(self, node: Node, arguments: list[Array]) -> Array:
+        steps = self.prepared.steps
+        if isinstance(node, Encoder):
+            payload = step(node, [arguments[0][0]], {}, 1)[None]
+            if not node.once:
+                return payload
+            silence = np.zeros_like(np.broadcast_to(payload, (steps - 1, *payload.shape[1:])))
+            return np.concatenate([payload, silence])
+        if isinstance(node, Rearrange):
+            return node.moved(arguments[0], leading=2)
+        if isinstance(node, Concat):
+            return np.concatenate(in_step(arguments), axis=2)
+        if isinstance(node, MaxPool):
+            return max_pool(node, arguments[0])
+        if isinstance(node, IF):
+            return population(node, arguments, steps, self.prepared.states[node.name])
+        return stepwise(node, arguments, steps)
+
+    def _count(self, node: Node, edge: Payloads) -> None:
+        """Count the events on a node's edge, for the node and for what reads it."""
+        if self.prepared.graph.types[node.name].signal is not Signal.SPIKES:
+            return
+        readers = self.prepared.readers.get(node.name, ())
+        type = self.prepared.graph.types[node.name]
+        graded = type.payload is None or max(map(abs, type.payload)) > 1
+        sent, *felt = self._activity(edge, readers, graded)
+        edge.density = float(sent.spikes.mean()) / type.size if sent.spikes.size else 0.0
+        for name, found in zip(readers, felt, strict=True):
+            here = _over_time(found, self.prepared.steps)
+            known = self._counted.get(name)
+            self._counted[name] = known + here if known else here  # two factors
+        if isinstance(node, MaxPool):  # what it sent, and what it compared
+            itself = self._counted[node.name]
+            sent = _over_time(sent, self.prepared.steps)
+            sent = Activity(sent.spikes, sent.units, itself.synops, itself.unit_synops)
+        if isinstance(node, (Population, MaxPool)):
+            self._counted[node.name] = sent
+
+    def _activity(
+        self, edge: Payloads, readers: tuple[str, ...], graded: bool
+    ) -> tuple[Activity, ...]:
+        """Return what was sent, then what each reader felt."""
+        frames = edge.frames
+        if frames is None:
+            assert edge.whole is not None
+            return activity(edge.whole, [self.prepared.reach[name] for name in readers])
+        reaches = [self.prepared.native.reach[name] for name in readers]
+        samples, steps = frames.data.shape[:2]
+        counts = library.count(frames.describe(), samples, steps, reaches, graded=graded)
+        spikes, units = counts[..., 0], counts[..., 1]
+        felt = [(counts[..., 2 + 2 * i], counts[..., 3 + 2 * i]) for i in range(len(readers))]
+        none = np.zeros_like(spikes)
+        return Activity(spikes, units, none, none), *(Activity(spikes, units, *f) for f in felt)
+
+    def _all_steps(self, value: Array) -> Array:
+        full = np.broadcast_to(value, (self.prepared.steps, *value.shape[1:]))
+        return np.array(full.swapaxes(0, 1))
+
+
+def _over_time(counts: Activity, steps: int) -> Activity:
+    """Repeat the counts of a constant input for every step."""
+    if counts.spikes.shape[1] == steps:
+        return counts
+    parts = (counts.spikes, counts.units, counts.synops, counts.unit_synops)
+    return Activity(*(np.repeat(part, steps, axis=1) for part in parts))

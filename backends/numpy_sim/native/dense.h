@@ -1,0 +1,126 @@
+/* Integer synapses as matrix products: four payloads times four weights an instruction
+   (AVX-512 VNNI), for some positions and some times 16 output channels at once.
+
+   Included where the compiler may use these instructions. */
+
+#include <immintrin.h>
+
+typedef struct {
+  int count;            /* runs of adjacent payloads that a window reads */
+  int words;            /* length of each, in groups of four bytes */
+  const i64 *offset;    /* where they begin, from the first byte of the window */
+  const int8_t *weight; /* [count][words][16][4] */
+  i64 next;             /* to the weights of the next 16 channels */
+} Window;
+
+/* Adds the products of P windows, `step` bytes apart, to 16 * Q currents of each. */
+#define BLOCK(P, Q)                                                                              \
+  static void block_##P##_##Q(const uint8_t *in, i64 step, const Window *window,            \
+                                   const int8_t *weight, int32_t *out, i64 lanes) {              \
+    __m512i sum[P][Q];                                                                           \
+    _Pragma("GCC unroll 16") for (int p = 0; p < P; p++)                                         \
+        _Pragma("GCC unroll 4") for (int q = 0; q < Q; q++)                                      \
+            sum[p][q] = _mm512_loadu_si512(out + p * lanes + 16 * q);                            \
+    for (int run = 0; run < window->count; run++) {                                              \
+      const uint8_t *from = in + window->offset[run];                                            \
+      for (int word = 0; word < window->words; word++, from += 4, weight += 64) {                \
+        __m512i weights[Q];                                                                      \
+        _Pragma("GCC unroll 4") for (int q = 0; q < Q; q++)                                      \
+            weights[q] = _mm512_loadu_si512(weight + q * window->next);                          \
+        _Pragma("GCC unroll 16") for (int p = 0; p < P; p++) {                                   \
+          int32_t four;                                                                          \
+          memcpy(&four, from + p * step, 4);                                                     \
+          __m512i payloads = _mm512_set1_epi32(four);                                            \
+          _Pragma("GCC unroll 4") for (int q = 0; q < Q; q++)                                    \
+              sum[p][q] = _mm512_dpbusd_epi32(sum[p][q], payloads, weights[q]);                  \
+        }                                                                                        \
+      }                                                                                          \
+    }                                                                                            \
+    _Pragma("GCC unroll 16") for (int p = 0; p < P; p++)                                         \
+        _Pragma("GCC unroll 4") for (int q = 0; q < Q; q++)                                      \
+            _mm512_storeu_si512(out + p * lanes + 16 * q, sum[p][q]);                            \
+  }
+
+BLOCK(16, 1)
+BLOCK(4, 1)
+BLOCK(1, 1)
+BLOCK(8, 2)
+BLOCK(4, 2)
+BLOCK(1, 2)
+
+/* Adds the products of `count` windows, `step` bytes apart, to all their currents. */
+static void dense_windows(const uint8_t *in, i64 step, i64 count, const Window *window,
+                               int32_t *out, i64 lanes) {
+  i64 channel = 0;
+  const int8_t *weight = window->weight;
+  for (; channel + 32 <= lanes; channel += 32, weight += 2 * window->next) {
+    i64 at = 0;
+    for (; at + 8 <= count; at += 8)
+      block_8_2(in + at * step, step, window, weight, out + at * lanes + channel, lanes);
+    for (; at + 4 <= count; at += 4)
+      block_4_2(in + at * step, step, window, weight, out + at * lanes + channel, lanes);
+    for (; at < count; at++)
+      block_1_2(in + at * step, step, window, weight, out + at * lanes + channel, lanes);
+  }
+  for (; channel < lanes; channel += 16, weight += window->next) {
+    i64 at = 0;
+    for (; at + 16 <= count; at += 16)
+      block_16_1(in + at * step, step, window, weight, out + at * lanes + channel, lanes);
+    for (; at + 4 <= count; at += 4)
+      block_4_1(in + at * step, step, window, weight, out + at * lanes + channel, lanes);
+    for (; at < count; at++)
+      block_1_1(in + at * step, step, window, weight, out + at * lanes + channel, lanes);
+  }
+}
+
+enum { MOST_RUNS = 1024 };
+
+/* Describes the windows of a synapse; `offset` has room for MOST_RUNS. */
+static Window window_of(const Synapse *synapse, i64 *offset) {
+  const Edge *source = &synapse->source;
+  int joined = synapse->dilation_x == 1; /* neighbours in a row lie side by side */
+  int across = joined ? 1 : synapse->kernel_x;
+  Window window = {synapse->kernel_y * across,
+                   source->position / 4 * (joined ? synapse->kernel_x : 1), offset,
+                   synapse->dense, 0};
+  for (int y = 0; y < synapse->kernel_y; y++)
+    for (int x = 0; x < across; x++)
+      *offset++ = y * synapse->dilation_y * source->row + x * synapse->dilation_x * source->position;
+  window.next = (i64)window.count * window.words * 64;
+  return window;
+}
+
+
+/* Takes away what the byte of payload 0 contributes, where it is not 0. */
+static void correct(const Synapse *synapse, i64 count, int32_t *out, i64 lanes) {
+  if (synapse->correction)
+    for (i64 at = 0; at < count; at++)
+      for (i64 c = 0; c < lanes; c++) out[at * lanes + c] += synapse->correction[c];
+}
+
+/* Adds what a synapse contributes to row `y` of the currents. */
+static void dense_row(const Synapse *synapse, const Population *population, const uint8_t *frame,
+                      int y, int32_t *row) {
+  i64 offset[MOST_RUNS];
+  const Window window = window_of(synapse, offset);
+  const Edge *source = &synapse->source;
+  const uint8_t *first = frame + (y * synapse->stride_y - synapse->top) * source->row -
+                         synapse->left * (i64)source->position;
+  for (int copy = 0; copy < synapse->copies; copy++)
+    dense_windows(first, synapse->stride_x * (i64)source->position, population->width, &window, row,
+                  population->lanes);
+  correct(synapse, population->width, row, population->lanes);
+}
+
+/* Adds what a synapse contributes to a population of one position, for all steps of a sample. */
+static void dense_frames(const Synapse *synapse, const Population *population, int sample, int steps,
+                         int32_t *current) {
+  i64 offset[MOST_RUNS];
+  const Window window = window_of(synapse, offset);
+  const Edge *source = &synapse->source;
+  const uint8_t *first = source->data + sample * source->sample - synapse->top * source->row -
+                         synapse->left * (i64)source->position;
+  for (int copy = 0; copy < synapse->copies; copy++)
+    dense_windows(first, synapse->source.frame, steps, &window, current, population->lanes);
+  correct(synapse, steps, current, population->lanes);
+}

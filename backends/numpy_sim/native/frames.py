@@ -1,0 +1,125 @@
+"""Payloads as the compiled kernels read them: bytes, channels last, with a silent border."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ....ir import Array
+from .library import EdgeLayout
+
+
+@dataclass(frozen=True)
+class FrameLayout:
+    """Where the payloads of one edge lie in memory.
+
+    Attributes:
+        shape: Channels, height and width; a vector has height and width 1.
+        border: Silent positions at top, left, bottom and right, so that windows may hang over.
+        zero: The byte of payload 0: 128 where payloads have signs.
+    """
+
+    shape: tuple[int, int, int]
+    border: tuple[int, int, int, int] = (0, 0, 0, 0)
+    zero: int = 0
+
+    @property
+    def position(self) -> int:
+        """Bytes of one position: channels, padded to groups of four."""
+        return -(-self.shape[0] // 4) * 4
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """Height and width with the border, and the bytes of a position."""
+        top, left, bottom, right = self.border
+        _, height, width = self.shape
+        return top + height + bottom, left + width + right, self.position
+
+    def by_place(self, values: Array, number: type[np.generic]) -> Array:
+        """Lay out something that every neuron has, ``(*shape,)``, like a frame without border.
+
+        Returns:
+            ``(height, width, position)``; 0 for channels that only pad.
+        """
+        channels, height, width = self.shape
+        laid_out = np.zeros((height, width, self.position), number)
+        laid_out[..., :channels] = values.reshape(self.shape).transpose(1, 2, 0)
+        return laid_out
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The payloads of one edge, for some samples.
+
+    Attributes:
+        layout: Where each lies.
+        data: ``(samples, steps, *layout.grid)``, uint8.
+    """
+
+    layout: FrameLayout
+    data: Array
+
+    @property
+    def interior(self) -> Array:
+        """The payloads without border and padding, a view ``(samples, steps, C, H, W)``, uint8."""
+        top, left = self.layout.border[:2]
+        channels, height, width = self.layout.shape
+        view = self.data[:, :, top : top + height, left : left + width, :channels]
+        return view.transpose(0, 1, 4, 2, 3)
+
+    def payloads(self) -> Array:
+        """Return the payloads of a population, ``(steps, samples, C, H, W)``, int8."""
+        inside = self.interior.swapaxes(0, 1)
+        if not self.layout.zero:
+            return np.ascontiguousarray(inside).view(np.int8)
+        return (inside - np.uint8(self.layout.zero)).view(np.int8)  # both wrap at 256
+
+    def describe(self) -> EdgeLayout:
+        """Return what a kernel is told; it is valid as long as these frames are."""
+        top, left = self.layout.border[:2]
+        sample, step, row, place, _ = self.data.strides
+        _, height, width = self.layout.shape
+        start = self.data.ctypes.data + top * row + left * place
+        return EdgeLayout(
+            start, sample, step, row, self.layout.position, height, width, self.layout.zero
+        )
+
+
+@dataclass
+class FramePool:
+    """Frames to use again: their border is silent already, and the system need not clear them.
+
+    One thread uses a pool; edges of a network are as large in each block of samples.
+    """
+
+    _free: dict[tuple[Any, ...], list[Frames]] = field(default_factory=lambda: defaultdict(list))
+
+    def take(self, layout: FrameLayout, samples: int, steps: int) -> Frames:
+        """Return frames whose interior is yet to be written, and whose border is silent."""
+        free = self._free[layout, samples, steps]
+        if free:
+            return free.pop()
+        return Frames(layout, np.full((samples, steps, *layout.grid), layout.zero, np.uint8))
+
+    def give_back(self, frames: Frames) -> None:
+        """Let frames be used again."""
+        samples, steps = frames.data.shape[:2]
+        self._free[frames.layout, samples, steps].append(frames)
+
+
+def filled(frames: Frames, payloads: Array) -> Frames:
+    """Write payloads, ``(steps, samples, *shape)``, into frames, and return these."""
+    source = payloads.swapaxes(0, 1).reshape(*frames.data.shape[:2], *frames.layout.shape)
+    if frames.layout.zero:
+        np.add(source, frames.layout.zero, out=frames.interior, casting="unsafe")
+    else:
+        frames.interior[...] = source
+    return frames
+
+
+Fill = Callable[[FrameLayout], Frames]
+"""Provides an edge in the layout that its reader wants."""

@@ -1,0 +1,102 @@
+/* The simulator's inner loops. Everything here is plain C over arrays that Python owns; what it
+   computes is `ir.reference`, and tests compare the two payload by payload.
+
+   Each level of instructions has its own copy of the code; the best one is chosen at run time. */
+
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030A0000
+#include <Python.h>
+
+#include "layout.h"
+
+#define JOIN_(A, B) A##_##B
+#define JOIN(A, B) JOIN_(A, B)
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define SNNC_LEVELS 1
+#endif
+
+/* level 0: what every machine of this kind has */
+#define LEVEL portable
+#include "level.inc"
+#undef LEVEL
+
+#ifdef SNNC_LEVELS
+#pragma GCC push_options
+#pragma GCC target("avx2")
+#define LEVEL avx2
+#include "level.inc"
+#undef LEVEL
+#pragma GCC pop_options
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,prefer-vector-width=512")
+#include "dense.h"
+#define LEVEL vnni
+#define HAS_DENSE 1
+#include "level.inc"
+#undef HAS_DENSE
+#undef LEVEL
+#pragma GCC pop_options
+#endif
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* The best level of this machine: 0 portable, 1 AVX2, 2 AVX-512 with VNNI. */
+EXPORT int snnc_level(void) {
+#ifdef SNNC_LEVELS
+  if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    return 2;
+  if (__builtin_cpu_supports("avx2")) return 1;
+#endif
+  return 0;
+}
+
+#ifdef SNNC_LEVELS
+#define AT_LEVEL(LEVEL, FUNCTION, ...)        \
+  switch (LEVEL) {                            \
+    case 2: FUNCTION##_vnni(__VA_ARGS__); break;     \
+    case 1: FUNCTION##_avx2(__VA_ARGS__); break;     \
+    default: FUNCTION##_portable(__VA_ARGS__);       \
+  }
+#else
+#define AT_LEVEL(LEVEL, FUNCTION, ...) FUNCTION##_portable(__VA_ARGS__)
+#endif
+
+/* Bytes that the functions below work in. */
+EXPORT i64 snnc_scratch(const Population *population, int steps) {
+  Scratch_real_portable scratch;
+  return lay_out_real_portable(population, steps, NULL, &scratch);
+}
+
+EXPORT void snnc_advance_integer(int level, const Population *population, int samples, int steps,
+                                 uint8_t *memory) {
+  AT_LEVEL(level, advance_integer, population, samples, steps, memory)
+}
+
+EXPORT void snnc_advance_real(int level, const Population *population, int samples, int steps,
+                              uint8_t *memory) {
+  AT_LEVEL(level, advance_real, population, samples, steps, memory)
+}
+
+EXPORT void snnc_currents_integer(int level, const Population *population, int samples, int steps,
+                                  int32_t *out, uint8_t *memory) {
+  AT_LEVEL(level, sum_currents_integer, population, samples, steps, out, memory)
+}
+
+EXPORT void snnc_currents_real(int level, const Population *population, int samples, int steps,
+                               double *out, uint8_t *memory) {
+  AT_LEVEL(level, sum_currents_real, population, samples, steps, out, memory)
+}
+
+EXPORT void snnc_count(int level, const Edge *edge, int samples, int steps, int readers, int narrow,
+                       int graded, const void *const *reach, i64 *out) {
+  AT_LEVEL(level, count, edge, samples, steps, readers, narrow, graded, reach, out)
+}
+
+/* Python only has to find the library; the functions are called through ctypes. */
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_kernels", NULL, -1, NULL,
+                                        NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__kernels(void) { return PyModule_Create(&definition); }

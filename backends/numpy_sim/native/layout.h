@@ -1,0 +1,57 @@
+/* What Python hands to the kernels; `library.py` declares the same structures to ctypes.
+
+   Payloads are bytes, channels last: a frame is rows of positions of channels, with a halo of
+   silent positions around it. Byte `zero` stands for payload 0, so that signed payloads are
+   unsigned bytes. Strides count bytes. */
+
+#ifndef SNNC_LAYOUT_H
+#define SNNC_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef int64_t i64;
+
+enum { LANES = 16 }; /* currents of a position are padded to a multiple of this */
+
+typedef struct {
+  uint8_t *data; /* position (0, 0) of the first frame of the first sample, inside the halo */
+  i64 sample, frame, row;
+  int32_t position; /* channels, padded to a multiple of 4 */
+  int32_t height, width;
+  int32_t zero;
+} Edge;
+
+typedef enum { DENSE, EVENTS, CHANNELWISE } Method;
+
+typedef struct {
+  Edge source;
+  int32_t method;
+  int32_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x, top, left;
+  int32_t channels, groups; /* channels of the source, without padding */
+  int32_t copies;
+  const int8_t *dense;   /* [out / 16][kernel_y][kernel_x][position / 4][16][4] */
+  const int32_t *correction; /* [lanes]: what `zero` adds to a dense product, or NULL */
+  const void *scatter;   /* [kernel_y][in][kernel_x, last first][out / groups, padded] */
+  const void *channel;   /* [kernel_y][kernel_x][out, padded]: weights of a depthwise kernel */
+} Synapse;
+
+typedef struct {
+  int32_t height, width, channels; /* of the population */
+  int32_t lanes;                   /* channels, padded to a multiple of LANES */
+  int32_t synapses;
+  const Synapse *synapse;
+  const void *base;      /* [sample][height][width][lanes]: bias and what never changes */
+  i64 base_sample;       /* elements from one sample's base to the next; 0: all share one */
+  const void *threshold; /* [height][width][lanes] */
+  const void *initial;   /* likewise */
+  int32_t max_positive, max_negative, deadband;
+  int32_t bounded_below, bounded_above, acc_min, acc_max;
+  int32_t clamped;
+  double clamp;
+  int32_t narrow; /* whether float holds every membrane and threshold */
+  Edge target;
+} Population;
+
+#endif

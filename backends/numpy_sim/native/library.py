@@ -1,0 +1,158 @@
+"""The compiled kernels: ``layout.h`` for ctypes, and which of them this machine can use.
+
+They are optional: where nobody compiled them, or ``SNNC_NATIVE=0`` is set, the simulator runs
+on NumPy and ONNX Runtime alone and gives the same numbers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from ctypes import c_double, c_int, c_int32, c_int64, c_void_p
+from functools import cache
+from importlib.util import find_spec
+from threading import local
+from typing import Any
+
+import numpy as np
+
+from ....ir import Array
+
+LANES = 16
+"""Channels of a population are padded to a multiple of this."""
+
+DENSE, EVENTS, CHANNELWISE = range(3)
+"""Ways to compute a synapse: products of all payloads, of those that are events, or of each
+channel by itself."""
+
+
+class EdgeLayout(ctypes.Structure):
+    """``Edge`` of ``layout.h``."""
+
+    _fields_ = (
+        ("data", c_void_p),
+        *((name, c_int64) for name in ("sample", "frame", "row")),
+        *((name, c_int32) for name in ("position", "height", "width", "zero")),
+    )
+
+
+class SynapseLayout(ctypes.Structure):
+    """``Synapse`` of ``layout.h``."""
+
+    _fields_ = (
+        ("source", EdgeLayout),
+        ("method", c_int32),
+        *(
+            (f"{name}_{axis}", c_int32)
+            for name in ("kernel", "stride", "dilation")
+            for axis in "yx"
+        ),
+        *((name, c_int32) for name in ("top", "left", "channels", "groups", "copies")),
+        *((name, c_void_p) for name in ("dense", "correction", "scatter", "channel")),
+    )
+
+
+class PopulationLayout(ctypes.Structure):
+    """``Population`` of ``layout.h``."""
+
+    _fields_ = (
+        *((name, c_int32) for name in ("height", "width", "channels", "lanes", "synapses")),
+        ("synapse", c_void_p),
+        ("base", c_void_p),
+        ("base_sample", c_int64),
+        ("threshold", c_void_p),
+        ("initial", c_void_p),
+        *((name, c_int32) for name in ("max_positive", "max_negative", "deadband")),
+        *((name, c_int32) for name in ("bounded_below", "bounded_above", "acc_min", "acc_max")),
+        ("clamped", c_int32),
+        ("clamp", c_double),
+        ("narrow", c_int32),
+        ("target", EdgeLayout),
+    )
+
+
+@cache
+def library() -> Any | None:
+    """Return the compiled kernels, or None where there are none."""
+    package = __package__
+    found = find_spec(f"{package}._kernels")
+    if os.environ.get("SNNC_NATIVE") == "0" or found is None or found.origin is None:
+        return None
+    kernels = ctypes.CDLL(found.origin)
+    kernels.snnc_scratch.restype = c_int64
+    return kernels
+
+
+@cache
+def level() -> int:
+    """Return what the processor can do: 0 anything, 1 AVX2, 2 AVX-512 with VNNI."""
+    kernels = library()
+    assert kernels is not None
+    limit = int(os.environ.get("SNNC_NATIVE_LEVEL", "2"))
+    return min(limit, int(kernels.snnc_level()))
+
+
+def address(array: Array | None) -> int | None:
+    """Return where an array begins."""
+    return None if array is None else array.ctypes.data
+
+
+def advance(population: PopulationLayout, samples: int, steps: int, *, real: bool) -> None:
+    """Let a population run for all steps; its payloads end up in its target."""
+    kernels = library()
+    assert kernels is not None
+    memory = scratch(kernels.snnc_scratch(ctypes.byref(population), c_int(steps)))
+    run = kernels.snnc_advance_real if real else kernels.snnc_advance_integer
+    run(level(), ctypes.byref(population), samples, steps, c_void_p(memory.ctypes.data))
+
+
+def currents(population: PopulationLayout, samples: int, steps: int, *, real: bool) -> Array:
+    """Return what arrives at a population, ``(samples, steps, height, width, lanes)``."""
+    kernels = library()
+    assert kernels is not None
+    memory = scratch(kernels.snnc_scratch(ctypes.byref(population), c_int(steps)))
+    shape = (samples, steps, population.height, population.width, population.lanes)
+    out = np.empty(shape, np.float64 if real else np.int32)
+    run = kernels.snnc_currents_real if real else kernels.snnc_currents_integer
+    where = c_void_p(out.ctypes.data), c_void_p(memory.ctypes.data)
+    run(level(), ctypes.byref(population), samples, steps, *where)
+    return out
+
+
+def count(
+    edge: EdgeLayout, samples: int, steps: int, reaches: Sequence[Array], *, graded: bool
+) -> Array:
+    """Count events, units and synaptic operations.
+
+    Args:
+        edge: Payloads.
+        samples: Number of samples.
+        steps: Steps of each.
+        reaches: For each reader the fan-out of each byte of a frame, all int16 or all int32.
+        graded: Whether a payload may be more than one unit.
+
+    Returns:
+        ``(samples, steps, 2 + 2 * readers)``, int64, as ``count`` in ``traffic.inc`` says.
+    """
+    kernels = library()
+    assert kernels is not None
+    out = np.empty((samples, steps, 2 + 2 * len(reaches)), np.int64)
+    pointers = (c_void_p * max(1, len(reaches)))(*(reach.ctypes.data for reach in reaches))
+    narrow = all(reach.dtype == np.int16 for reach in reaches)
+    where = pointers, c_void_p(out.ctypes.data)
+    kernels.snnc_count(
+        level(), ctypes.byref(edge), samples, steps, len(reaches), narrow, graded, *where
+    )
+    return out
+
+
+def scratch(size: int) -> Array:
+    """Return memory to work in, at least so many bytes, aligned; one for each thread."""
+    memory: Array | None = getattr(_kept, "memory", None)
+    if memory is None or len(memory) < size + 64:
+        _kept.memory = memory = np.empty(size + 64, np.uint8)
+    return memory[-memory.ctypes.data % 64 :]
+
+
+_kept = local()

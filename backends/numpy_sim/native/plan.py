@@ -1,0 +1,99 @@
+"""Which populations of a graph the compiled kernels run, and how their edges are laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ....ir import IF, Array, Conv, Graph, Linear, Reshape
+from .frames import FrameLayout
+from .library import library
+from .populations import NativePopulation, can_run, image, layout_of
+from .synapses import NativeSynapse
+
+
+def emitter(graph: Graph, name: str) -> str:
+    """Return the node that sends what is on an edge, behind any change of shape."""
+    while isinstance(node := graph[name], Reshape):
+        (name,) = node.inputs
+    return name
+
+
+@dataclass(frozen=True)
+class NativePlan:
+    """What of a graph is run by compiled kernels.
+
+    Attributes:
+        populations: Those that can be.
+        layouts: Of each edge between two of them.
+        reach: For each synapse that reads such an edge, the fan-out of each of its bytes.
+    """
+
+    populations: Mapping[str, NativePopulation]
+    layouts: Mapping[str, FrameLayout]
+    reach: Mapping[str, Array]
+
+
+def plan(
+    graph: Graph, membranes: Mapping[str, int | None], reach: Mapping[str, Array]
+) -> NativePlan:
+    """Plan a graph.
+
+    Args:
+        graph: A spiking graph.
+        membranes: For each population, a bound on its integer membrane; None where it is real.
+        reach: For each node that reads payloads, its fan-out, of the shape of what it reads.
+    """
+    populations: dict[str, NativePopulation] = {}
+    if library() is not None:
+        for node in graph.of_type(IF):
+            shape = graph.types[node.name].shape
+            if can_run(node, shape, membranes[node.name]):
+                populations.update(_population(graph, node, membranes[node.name]))
+    readers: dict[str, list[NativeSynapse]] = {name: [] for name in populations}
+    for population in populations.values():
+        for synapse in population.synapses:
+            readers.setdefault(emitter(graph, synapse.node.inputs[0]), []).append(synapse)
+    layouts = {}
+    for name, synapses in readers.items():
+        type = graph.types[name]
+        if type.payload and (layout := layout_of(type.shape, type.payload, synapses)):
+            layouts[name] = layout
+    return NativePlan(populations, layouts, _laid_out(graph, layouts, reach))
+
+
+def _laid_out(
+    graph: Graph, layouts: Mapping[str, FrameLayout], reach: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Return fan-outs as ``library.count`` wants them: those of one edge in one type."""
+    by_edge: dict[str, list[str]] = {}
+    for name in reach:
+        by_edge.setdefault(emitter(graph, graph[name].inputs[0]), []).append(name)
+    found = {}
+    for root, readers in by_edge.items():
+        if layout := layouts.get(root):
+            largest = max(int(reach[name].max(initial=0)) for name in readers)
+            of_row = largest * layout.shape[0] * layout.shape[2] * 255
+            number = np.int16 if largest < 2**15 and of_row < 2**31 else np.int32
+            found.update({name: layout.by_place(reach[name], number) for name in readers})
+    return found
+
+
+def _population(graph: Graph, node: IF, membrane: int | None) -> dict[str, NativePopulation]:
+    """Return a population under its name, or nothing where one of its synapses stands against."""
+    synapses = []
+    for name in node.inputs:
+        synapse = graph[name]
+        source = image(graph.types[emitter(graph, synapse.inputs[0])].shape)
+        if not isinstance(synapse, (Conv, Linear)) or source is None:
+            return {}
+        if isinstance(synapse, Conv) and source != image(graph.types[synapse.inputs[0]].shape):
+            return {}
+        synapses.append(NativeSynapse(synapse, source, membrane is None))
+    shape = image(graph.types[node.name].shape)
+    assert shape is not None
+    if not all(synapse.fits for synapse in synapses):
+        return {}
+    return {node.name: NativePopulation(node, shape, tuple(synapses), membrane)}

@@ -1,0 +1,184 @@
+"""Populations that the compiled kernels can run, and what these are told."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ....ir import IF, Array
+from . import library
+from .frames import FrameLayout, Frames
+from .library import PopulationLayout, address
+from .synapses import NativeSynapse, padded_lanes
+
+FLOAT32_EXACT = 2**24
+INT32_EXACT = 2**31
+
+
+def image(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Return channels, height and width of an edge; None where it has other axes.
+
+    >>> image((10,)), image((3, 8, 8)), image((4, 4))
+    ((10, 1, 1), (3, 8, 8), None)
+    """
+    if len(shape) == 1:
+        return shape[0], 1, 1
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else None
+
+
+def can_run(node: IF, shape: tuple[int, ...], membrane: int | None) -> bool:
+    """Whether the kernels compute this kind of neuron.
+
+    Args:
+        node: The population.
+        shape: Its shape.
+        membrane: A bound on its integer membrane, or None where it is real.
+    """
+    least, most = node.payload
+    in_a_byte = most <= 127 and least >= -127
+    held = membrane is None or membrane < INT32_EXACT
+    return node.select == "count" and in_a_byte and held and image(shape) is not None
+
+
+@dataclass(frozen=True)
+class NativePopulation:
+    """One population with all synapses that end there.
+
+    Attributes:
+        node: The population.
+        shape: Channels, height and width.
+        synapses: Of each name it reads.
+        membrane: A bound on its integer membrane, or None where it is real.
+    """
+
+    node: IF
+    shape: tuple[int, int, int]
+    synapses: tuple[NativeSynapse, ...]
+    membrane: int | None
+
+    @property
+    def real(self) -> bool:
+        """Whether it computes with real numbers."""
+        return self.membrane is None
+
+    @property
+    def number(self) -> type[np.generic]:
+        """The type of its currents and membranes."""
+        return np.float64 if self.real else np.int32
+
+    @cached_property
+    def threshold(self) -> Array:
+        """``(height, width, lanes)``; out of reach for lanes that only pad."""
+        return self.laid_out(self.node.threshold, np.inf if self.real else INT32_EXACT - 1)
+
+    @cached_property
+    def initial(self) -> Array:
+        """``(height, width, lanes)``."""
+        return self.laid_out(self.node.initial, 0)
+
+    @cached_property
+    def bias(self) -> Array:
+        """``(1, height, width, lanes)``: the same for all samples."""
+        return self.laid_out(self.node.bias, 0)[None]
+
+    def laid_out(self, parameter: Array, padding: float) -> Array:
+        """Return a parameter for each neuron as the kernels read it."""
+        channels, height, width = self.shape
+        full = np.full((height, width, padded_lanes(channels)), padding, self.number)
+        whole = np.broadcast_to(parameter, self.shape if parameter.ndim == 3 else (channels,))
+        whole = whole if whole.ndim == 3 else whole[:, None, None]
+        full[..., :channels] = whole.transpose(1, 2, 0)
+        return full
+
+    def with_constant(self, base: Array, current: Array) -> Array:
+        """Add a current that never changes.
+
+        Args:
+            base: ``(samples or 1, height, width, lanes)``.
+            current: ``(samples, *shape)``.
+
+        Returns:
+            ``(samples, height, width, lanes)``.
+        """
+        channels = self.shape[0]
+        images = current.reshape(len(current), *self.shape).transpose(0, 2, 3, 1)
+        full = np.repeat(base, len(images), axis=0) if len(base) == 1 else base.copy()
+        full[..., :channels] += images.astype(self.number)
+        return full
+
+    def run(
+        self,
+        sources: Sequence[tuple[NativeSynapse, int, Frames]],
+        base: Array,
+        target: Frames,
+    ) -> None:
+        """Run for all steps.
+
+        Args:
+            sources: Of each synapse whose current changes: how to compute it, and what it reads.
+            base: Bias and constant currents, as ``with_constant`` returns them.
+            target: Where the payloads go.
+        """
+        told = (library.SynapseLayout * max(1, len(sources)))(
+            *(synapse.describe(method, frames) for synapse, method, frames in sources)
+        )
+        samples, steps = target.data.shape[:2]
+        population = self.describe(told, len(sources), base, target)
+        library.advance(population, samples, steps, real=self.real)
+
+    def describe(
+        self, told: ctypes.Array[library.SynapseLayout], count: int, base: Array, target: Frames
+    ) -> PopulationLayout:
+        """Return what a kernel is told; it is valid as long as the arguments are."""
+        node = self.node
+        channels, height, width = self.shape
+        shared = len(base) == 1
+        clamp = (np.inf if self.real else INT32_EXACT - 1) if node.clamp is None else node.clamp
+        narrow = self.membrane is not None and self.membrane < FLOAT32_EXACT
+        return PopulationLayout(
+            height,
+            width,
+            channels,
+            padded_lanes(channels),
+            count,
+            ctypes.addressof(told),
+            address(base),
+            0 if shared else base[0].size,
+            address(self.threshold),
+            address(self.initial),
+            node.max_positive,
+            node.max_negative,
+            node.deadband,
+            node.acc_min is not None,
+            node.acc_max is not None,
+            node.acc_min or 0,
+            node.acc_max or 0,
+            node.clamp is not None,
+            clamp,
+            narrow,
+            target.describe(),
+        )
+
+
+def layout_of(
+    shape: tuple[int, ...], payload: tuple[int, int], readers: Sequence[NativeSynapse]
+) -> FrameLayout | None:
+    """Return how to lay out an edge for those who read it, or None where bytes cannot hold it.
+
+    Args:
+        shape: Of the edge.
+        payload: Its smallest and largest payload.
+        readers: The synapses that read it.
+    """
+    sides = image(shape)
+    least, most = payload
+    if sides is None or (least < 0 and (least < -128 or most > 127)) or most > 255:
+        return None
+    top, left, bottom, right = (
+        max((reader.border[side] for reader in readers), default=0) for side in range(4)
+    )
+    return FrameLayout(sides, (top, left, bottom, right), 128 if least < 0 else 0)
