@@ -14,7 +14,10 @@ setup(
             [f"{NATIVE}/kernels.c"],
             depends=[
                 f"{NATIVE}/{name}"
-                for name in ("dense.h", "layout.h", "level.inc", "population.inc", "traffic.inc")
+                for name in (
+                    *("dense.h", "layout.h"),
+                    *("level.inc", "pool.inc", "population.inc", "traffic.inc"),
+                )
             ],
             # No product may be fused with a sum: results must not depend on the processor.
             extra_compile_args=[

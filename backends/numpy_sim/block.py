@@ -38,7 +38,7 @@ from .native import library
 from .native.frames import FramePool
 from .native.payloads import Payloads
 from .native.plan import NativePlan, emitter
-from .native.populations import NativePopulation
+from .native.populations import NativePopulation, image
 
 
 @dataclass(frozen=True)
@@ -156,6 +156,8 @@ class BlockRun:
         native = self.prepared.native.populations.get(node.name)
         if native and (edge := self._native(native)):
             return edge
+        if isinstance(node, MaxPool) and (edge := self._native_pool(node)):
+            return edge
         arguments = [self._array(name) for name in node.inputs]
         return Payloads(self._value(node, arguments))
 
@@ -178,6 +180,21 @@ class BlockRun:
             sources.append((each, method, edge.laid_out(native.layouts[root], self.pool)))
         target = self.pool.take(native.layouts[name], samples, self.prepared.steps)
         population.run(sources, base, target)
+        return Payloads(frames=target)
+
+    def _native_pool(self, node: MaxPool) -> Payloads | None:
+        """Run a max pool on the compiled kernels, or return None where they cannot."""
+        graph, layouts = self.prepared.graph, self.prepared.native.layouts
+        root = emitter(graph, node.inputs[0])
+        edge, before, after = self._edges[root], layouts.get(root), layouts.get(node.name)
+        if before is None or after is None or edge.steps == 1:
+            return None
+        if image(graph.types[node.inputs[0]].shape) != before.shape:
+            return None
+        source = edge.laid_out(before, self.pool)
+        target = self.pool.take(after, edge.samples, edge.steps)
+        window = library.WindowLayout(*node.kernel, *node.stride, *node.dilation, *node.padding[:2])
+        library.max_pool(window, source.describe(), target.describe(), edge.samples, edge.steps)
         return Payloads(frames=target)
 
     def _value(self, node: Node, arguments: list[Array]) -> Array:

@@ -78,14 +78,14 @@ enum { MOST_RUNS = 1024 };
 /* Describes the windows of a synapse; `offset` has room for MOST_RUNS. */
 static Window window_of(const Synapse *synapse, i64 *offset) {
   const Edge *source = &synapse->source;
-  int joined = synapse->dilation_x == 1; /* neighbours in a row lie side by side */
-  int across = joined ? 1 : synapse->kernel_x;
-  Window window = {synapse->kernel_y * across,
-                   source->position / 4 * (joined ? synapse->kernel_x : 1), offset,
+  int joined = synapse->window.dilation_x == 1; /* neighbours in a row lie side by side */
+  int across = joined ? 1 : synapse->window.kernel_x;
+  Window window = {synapse->window.kernel_y * across,
+                   source->position / 4 * (joined ? synapse->window.kernel_x : 1), offset,
                    synapse->dense, 0};
-  for (int y = 0; y < synapse->kernel_y; y++)
+  for (int y = 0; y < synapse->window.kernel_y; y++)
     for (int x = 0; x < across; x++)
-      *offset++ = y * synapse->dilation_y * source->row + x * synapse->dilation_x * source->position;
+      *offset++ = y * synapse->window.dilation_y * source->row + x * synapse->window.dilation_x * source->position;
   window.next = (i64)window.count * window.words * 64;
   return window;
 }
@@ -104,10 +104,10 @@ static void dense_row(const Synapse *synapse, const Population *population, cons
   i64 offset[MOST_RUNS];
   const Window window = window_of(synapse, offset);
   const Edge *source = &synapse->source;
-  const uint8_t *first = frame + (y * synapse->stride_y - synapse->top) * source->row -
-                         synapse->left * (i64)source->position;
+  const uint8_t *first = frame + (y * synapse->window.stride_y - synapse->window.top) * source->row -
+                         synapse->window.left * (i64)source->position;
   for (int copy = 0; copy < synapse->copies; copy++)
-    dense_windows(first, synapse->stride_x * (i64)source->position, population->width, &window, row,
+    dense_windows(first, synapse->window.stride_x * (i64)source->position, population->width, &window, row,
                   population->lanes);
   correct(synapse, population->width, row, population->lanes);
 }
@@ -118,8 +118,8 @@ static void dense_frames(const Synapse *synapse, const Population *population, i
   i64 offset[MOST_RUNS];
   const Window window = window_of(synapse, offset);
   const Edge *source = &synapse->source;
-  const uint8_t *first = source->data + sample * source->sample - synapse->top * source->row -
-                         synapse->left * (i64)source->position;
+  const uint8_t *first = source->data + sample * source->sample - synapse->window.top * source->row -
+                         synapse->window.left * (i64)source->position;
   for (int copy = 0; copy < synapse->copies; copy++)
     dense_windows(first, synapse->source.frame, steps, &window, current, population->lanes);
   correct(synapse, steps, current, population->lanes);

@@ -95,6 +95,11 @@ EXPORT void snnc_count(int level, const Edge *edge, int samples, int steps, int 
   AT_LEVEL(level, count, edge, samples, steps, readers, narrow, graded, reach, out)
 }
 
+EXPORT void snnc_max_pool(int level, const Window2D *window, const Edge *source, const Edge *target,
+                          int samples, int steps, int32_t *memory) {
+  AT_LEVEL(level, max_pool, window, source, target, samples, steps, memory)
+}
+
 /* Python only has to find the library; the functions are called through ctypes. */
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_kernels", NULL, -1, NULL,
                                         NULL, NULL, NULL, NULL};

@@ -23,12 +23,16 @@ typedef struct {
   int32_t zero;
 } Edge;
 
+typedef struct {
+  int32_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x, top, left;
+} Window2D;
+
 typedef enum { DENSE, EVENTS, CHANNELWISE } Method;
 
 typedef struct {
   Edge source;
   int32_t method;
-  int32_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x, top, left;
+  Window2D window;
   int32_t channels, groups; /* channels of the source, without padding */
   int32_t copies;
   const int8_t *dense;   /* [out / 16][kernel_y][kernel_x][position / 4][16][4] */

@@ -37,18 +37,25 @@ class EdgeLayout(ctypes.Structure):
     )
 
 
+class WindowLayout(ctypes.Structure):
+    """``Window2D`` of ``layout.h``."""
+
+    _fields_ = (
+        *((f"kernel_{axis}", c_int32) for axis in "yx"),
+        *((f"stride_{axis}", c_int32) for axis in "yx"),
+        *((f"dilation_{axis}", c_int32) for axis in "yx"),
+        *((name, c_int32) for name in ("top", "left")),
+    )
+
+
 class SynapseLayout(ctypes.Structure):
     """``Synapse`` of ``layout.h``."""
 
     _fields_ = (
         ("source", EdgeLayout),
         ("method", c_int32),
-        *(
-            (f"{name}_{axis}", c_int32)
-            for name in ("kernel", "stride", "dilation")
-            for axis in "yx"
-        ),
-        *((name, c_int32) for name in ("top", "left", "channels", "groups", "copies")),
+        ("window", WindowLayout),
+        *((name, c_int32) for name in ("channels", "groups", "copies")),
         *((name, c_void_p) for name in ("dense", "correction", "scatter", "channel")),
     )
 
@@ -145,6 +152,20 @@ def count(
         level(), ctypes.byref(edge), samples, steps, len(reaches), narrow, graded, *where
     )
     return out
+
+
+def max_pool(
+    window: WindowLayout, source: EdgeLayout, target: EdgeLayout, samples: int, steps: int
+) -> None:
+    """Send by how much the maximum of what each window has received rose."""
+    kernels = library()
+    assert kernels is not None
+    places = source.height * source.width + target.height * target.width + 1
+    memory = scratch(4 * places * source.position)
+    edges = ctypes.byref(source), ctypes.byref(target)
+    kernels.snnc_max_pool(
+        level(), ctypes.byref(window), *edges, samples, steps, c_void_p(memory.ctypes.data)
+    )
 
 
 def scratch(size: int) -> Array:

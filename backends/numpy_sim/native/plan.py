@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....ir import IF, Array, Conv, Graph, Linear, Reshape
+from ....ir import IF, Array, Conv, Graph, Linear, MaxPool, Reshape
+from . import library
 from .frames import FrameLayout
-from .library import library
 from .populations import NativePopulation, can_run, image, layout_of
 from .synapses import NativeSynapse
 
@@ -47,12 +47,17 @@ def plan(
         reach: For each node that reads payloads, its fan-out, of the shape of what it reads.
     """
     populations: dict[str, NativePopulation] = {}
-    if library() is not None:
+    if library.library() is not None:
         for node in graph.of_type(IF):
             shape = graph.types[node.name].shape
             if can_run(node, shape, membranes[node.name]):
                 populations.update(_population(graph, node, membranes[node.name]))
-    readers: dict[str, list[NativeSynapse]] = {name: [] for name in populations}
+    pools = graph.of_type(MaxPool) if library.library() is not None else ()
+    readers: dict[str, list[NativeSynapse]] = {
+        name: [] for name in (*populations, *(node.name for node in pools))
+    }
+    for pool in pools:
+        readers.setdefault(emitter(graph, pool.inputs[0]), [])
     for population in populations.values():
         for synapse in population.synapses:
             readers.setdefault(emitter(graph, synapse.node.inputs[0]), []).append(synapse)

@@ -10,7 +10,7 @@ import numpy as np
 from ....ir import Array, Conv, Linear
 from . import library
 from .frames import FrameLayout, Frames
-from .library import CHANNELWISE, DENSE, EVENTS, LANES, SynapseLayout, address
+from .library import CHANNELWISE, DENSE, EVENTS, LANES, SynapseLayout, WindowLayout, address
 
 DENSE_RATE = 0.0028
 """Nanoseconds of a multiplication in a dense product, with AVX-512 VNNI."""
@@ -123,10 +123,12 @@ class NativeSynapse:
         return SynapseLayout(
             frames.describe(),
             method,
-            *self.weight.shape[2:],
-            *(conv.stride if conv else (1, 1)),
-            *(conv.dilation if conv else (1, 1)),
-            *self.border[:2],
+            WindowLayout(
+                *self.weight.shape[2:],
+                *(conv.stride if conv else (1, 1)),
+                *(conv.dilation if conv else (1, 1)),
+                *self.border[:2],
+            ),
             self.source[0],
             self.groups,
             self.node.copies,

@@ -1,0 +1,119 @@
+"""The compiled kernels equal the reference in every way they can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from snnc.backends.numpy_sim import NumpyBackend
+from snnc.backends.numpy_sim.block import BlockRun
+from snnc.backends.numpy_sim.native import library
+from snnc.backends.numpy_sim.native.library import CHANNELWISE, DENSE, EVENTS
+from snnc.backends.numpy_sim.native.synapses import NativeSynapse
+from snnc.ir import Graph
+from snnc.ir.reference import run
+from tests.spiking_graphs import TIMESTEPS, random_graph, random_inputs
+
+needs_kernels = pytest.mark.skipif(library.library() is None, reason="no compiled kernels here")
+
+
+def everything_by_events(synapse: NativeSynapse, density: float) -> int:
+    return EVENTS
+
+
+def everything_dense(synapse: NativeSynapse, density: float) -> int:
+    if synapse.can_be_dense:
+        return DENSE
+    return CHANNELWISE if synapse.is_channelwise else EVENTS
+
+
+def as_it_comes(synapse: NativeSynapse, density: float) -> int | None:
+    return ORIGINAL(synapse, density)
+
+
+ORIGINAL: Callable[[NativeSynapse, float], int | None] = NativeSynapse.method
+
+
+@pytest.fixture
+def used(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The populations that ran on compiled kernels."""
+    names: list[str] = []
+    original = BlockRun._native
+
+    def spy(self: BlockRun, population: Any) -> Any:
+        edge = original(self, population)
+        if edge is not None:
+            names.append(population.node.name)
+        return edge
+
+    monkeypatch.setattr(BlockRun, "_native", spy)
+    yield names
+
+
+def assert_equal_to_the_reference(graph: Graph, seed: int) -> None:
+    inputs = random_inputs(graph, seed)
+    expected = run(graph, inputs, TIMESTEPS)
+    got = NumpyBackend().lower(graph, TIMESTEPS).run(inputs, record=True)
+    for name, trains in expected.spikes.items():
+        np.testing.assert_array_equal(got.spikes[name], trains.swapaxes(0, 1), name)
+    for key, decoded in expected.outputs.items():
+        np.testing.assert_array_equal(got.decoded[key], decoded.swapaxes(0, 1).astype(np.float32))
+
+
+@needs_kernels
+@pytest.mark.parametrize("level", range(3))
+@pytest.mark.parametrize("method", [everything_by_events, everything_dense, as_it_comes])
+@pytest.mark.parametrize("integer", [True, False])
+def test_every_kernel_equals_the_reference(
+    integer: bool,
+    method: Callable[[NativeSynapse, float], int | None],
+    level: int,
+    monkeypatch: pytest.MonkeyPatch,
+    used: list[str],
+) -> None:
+    if level > library.level():
+        pytest.skip("this processor has no such instructions")
+    monkeypatch.setattr(library, "level", lambda: level)
+    monkeypatch.setattr(NativeSynapse, "method", method)
+    for seed in range(12):
+        assert_equal_to_the_reference(random_graph(seed, integer=integer), seed)
+    assert len(used) > 12
+
+
+def activity(graph: Graph, seed: int, samples: int = 3) -> dict[str, dict[str, Any]]:
+    inputs = random_inputs(graph, seed, samples)
+    result = NumpyBackend().lower(graph, TIMESTEPS).run(inputs)
+    return {name: vars(counts) for name, counts in result.activity.items()}
+
+
+@needs_kernels
+@pytest.mark.parametrize("seed", range(8))
+def test_counts_are_those_of_numpy(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = random_graph(seed)
+    native = activity(graph, seed)
+    monkeypatch.setattr(library, "library", lambda: None)
+    assert_same(native, activity(graph, seed))
+
+
+def assert_same(first: dict[str, dict[str, Any]], second: dict[str, dict[str, Any]]) -> None:
+    assert first.keys() == second.keys()
+    for name, counts in first.items():
+        for kind, values in counts.items():
+            np.testing.assert_array_equal(values, second[name][kind], f"{name}: {kind}")
+
+
+@needs_kernels
+def test_results_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = random_graph(3)
+    whole = activity(graph, 3, samples=23)
+    monkeypatch.setattr("snnc.backends.numpy_sim.backend.BLOCK_BYTES", 1)
+    assert_same(whole, activity(graph, 3, samples=23))
+
+
+def test_without_kernels_the_simulator_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "library", lambda: None)
+    for seed in range(4):
+        assert_equal_to_the_reference(random_graph(seed), seed)
