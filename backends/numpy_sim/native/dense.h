@@ -73,6 +73,24 @@ static void dense_windows(const uint8_t *in, i64 step, i64 count, const Window *
   }
 }
 
+/* As in `level.inc`, 16 bytes at a time. */
+static int32_t find_avx512(const uint8_t *bytes, i64 width, uint8_t zero, int32_t *place) {
+  const __m128i silence = _mm_set1_epi8((char)zero);
+  __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  int32_t count = 0;
+  for (i64 at = 0; at < width; at += 16) {
+    const __mmask16 inside = width - at < 16 ? (__mmask16)((1u << (width - at)) - 1) : 0xffff;
+    const __m128i sixteen = _mm_maskz_loadu_epi8(inside, bytes + at);
+    const __mmask16 events = _mm_mask_cmpneq_epu8_mask(inside, sixteen, silence);
+    if (events) {
+      _mm512_storeu_si512(place + count, _mm512_maskz_compress_epi32(events, places));
+      count += __builtin_popcount(events);
+    }
+    places = _mm512_add_epi32(places, _mm512_set1_epi32(16));
+  }
+  return count;
+}
+
 enum { MOST_RUNS = 1024 };
 
 /* Describes the windows of a synapse; `offset` has room for MOST_RUNS. */

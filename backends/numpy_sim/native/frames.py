@@ -20,12 +20,22 @@ class FrameLayout:
     Attributes:
         shape: Channels, height and width; a vector has height and width 1.
         border: Silent positions at top, left, bottom and right, so that windows may hang over.
-        zero: The byte of payload 0: 128 where payloads have signs.
+        payload: Smallest and largest payload: a byte holds them.
     """
 
     shape: tuple[int, int, int]
     border: tuple[int, int, int, int] = (0, 0, 0, 0)
-    zero: int = 0
+    payload: tuple[int, int] = (0, 255)
+
+    @property
+    def zero(self) -> int:
+        """The byte of payload 0."""
+        return 128 if self.payload[0] < 0 else 0
+
+    @property
+    def unary(self) -> bool:
+        """Whether all payloads are 0 or 1."""
+        return self.payload == (0, 1)
 
     @property
     def position(self) -> int:
@@ -72,21 +82,21 @@ class Frames:
         return view.transpose(0, 1, 4, 2, 3)
 
     def payloads(self) -> Array:
-        """Return the payloads of a population, ``(steps, samples, C, H, W)``, int8."""
+        """Return the payloads, ``(steps, samples, C, H, W)``, int8 or, where too large, int16."""
         inside = self.interior.swapaxes(0, 1)
-        if not self.layout.zero:
-            return np.ascontiguousarray(inside).view(np.int8)
-        return (inside - np.uint8(self.layout.zero)).view(np.int8)  # both wrap at 256
+        if self.layout.payload[1] > 127:
+            return np.array(inside, np.int16, order="C")
+        signed: Array = np.subtract(inside, np.uint8(self.layout.zero), order="C").view(np.int8)
+        return signed  # the difference wraps at 256, as int8 does
 
     def describe(self) -> EdgeLayout:
         """Return what a kernel is told; it is valid as long as these frames are."""
-        top, left = self.layout.border[:2]
+        layout = self.layout
+        top, left = layout.border[:2]
         sample, step, row, place, _ = self.data.strides
-        _, height, width = self.layout.shape
         start = self.data.ctypes.data + top * row + left * place
-        return EdgeLayout(
-            start, sample, step, row, self.layout.position, height, width, self.layout.zero
-        )
+        sides = (layout.position, *layout.shape[1:])
+        return EdgeLayout(start, sample, step, row, *sides, layout.zero, layout.unary)
 
 
 @dataclass

@@ -21,6 +21,7 @@ typedef struct {
   int32_t position; /* channels, padded to a multiple of 4 */
   int32_t height, width;
   int32_t zero;
+  int32_t unary; /* whether payloads are 0 and 1 */
 } Edge;
 
 typedef struct {

@@ -33,7 +33,7 @@ class EdgeLayout(ctypes.Structure):
     _fields_ = (
         ("data", c_void_p),
         *((name, c_int64) for name in ("sample", "frame", "row")),
-        *((name, c_int32) for name in ("position", "height", "width", "zero")),
+        *((name, c_int32) for name in ("position", "height", "width", "zero", "unary")),
     )
 
 
@@ -112,19 +112,6 @@ def advance(population: PopulationLayout, samples: int, steps: int, *, real: boo
     memory = scratch(kernels.snnc_scratch(ctypes.byref(population), c_int(steps)))
     run = kernels.snnc_advance_real if real else kernels.snnc_advance_integer
     run(level(), ctypes.byref(population), samples, steps, c_void_p(memory.ctypes.data))
-
-
-def currents(population: PopulationLayout, samples: int, steps: int, *, real: bool) -> Array:
-    """Return what arrives at a population, ``(samples, steps, height, width, lanes)``."""
-    kernels = library()
-    assert kernels is not None
-    memory = scratch(kernels.snnc_scratch(ctypes.byref(population), c_int(steps)))
-    shape = (samples, steps, population.height, population.width, population.lanes)
-    out = np.empty(shape, np.float64 if real else np.int32)
-    run = kernels.snnc_currents_real if real else kernels.snnc_currents_integer
-    where = c_void_p(out.ctypes.data), c_void_p(memory.ctypes.data)
-    run(level(), ctypes.byref(population), samples, steps, *where)
-    return out
 
 
 def count(

@@ -181,4 +181,4 @@ def layout_of(
     top, left, bottom, right = (
         max((reader.border[side] for reader in readers), default=0) for side in range(4)
     )
-    return FrameLayout(sides, (top, left, bottom, right), 128 if least < 0 else 0)
+    return FrameLayout(sides, (top, left, bottom, right), payload)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ ORIGINAL: Callable[[NativeSynapse, float], int | None] = NativeSynapse.method
 
 
 @pytest.fixture
-def used(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The populations that ran on compiled kernels."""
     names: list[str] = []
     original = BlockRun._native
@@ -50,7 +50,7 @@ def used(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return edge
 
     monkeypatch.setattr(BlockRun, "_native", spy)
-    yield names
+    return names
 
 
 def assert_equal_to_the_reference(graph: Graph, seed: int) -> None:
