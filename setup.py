@@ -15,7 +15,7 @@ setup(
             depends=[
                 f"{NATIVE}/{name}"
                 for name in (
-                    *("dense.h", "layout.h"),
+                    *("dense.h", "dense_real.h", "layout.h", "widened.h"),
                     *("level.inc", "pool.inc", "population.inc", "traffic.inc"),
                 )
             ],

@@ -18,6 +18,8 @@ EVENT_COST = 6.0
 """Nanoseconds of an event, for each row of a kernel."""
 EVENT_RATE = 0.03
 """Nanoseconds of one weight added for an event."""
+REAL_DENSE_RATE, REAL_EVENT_RATE = 0.018, 0.06
+"""Likewise with real weights, in double precision."""
 LOOK_RATE = 0.3
 """Nanoseconds to see whether a payload is an event."""
 
@@ -82,10 +84,9 @@ class NativeSynapse:
 
     @cached_property
     def can_be_dense(self) -> bool:
-        """Whether it can be a product of 8-bit integers on this machine."""
+        """Whether it can be one product of all payloads on this machine."""
         rows, columns = self.weight.shape[2:]
-        fits = self.groups == 1 and rows * columns <= MOST_RUNS
-        return not self.real and fits and library.level() == 2
+        return self.groups == 1 and rows * columns <= MOST_RUNS and library.level() == 2
 
     def method(self, density: float) -> int | None:
         """Return how to compute it, or None where a product of floats is better.
@@ -105,11 +106,13 @@ class NativeSynapse:
         """Estimated nanoseconds of a dense product for each place of the source."""
         if not self.can_be_dense:
             return None
-        return float(DENSE_RATE * self.lanes * self.weight[0, 0].size / self._windows)
+        rate = REAL_DENSE_RATE if self.real else DENSE_RATE
+        return float(rate * self.lanes * self.weight[0, 0].size / self._windows)
 
     def _event_seconds(self, density: float) -> float:
         window = self.weight.shape[2:]
-        each = EVENT_COST * window[0] + EVENT_RATE * self.lanes / self.groups * np.prod(window)
+        rate = REAL_EVENT_RATE if self.real else EVENT_RATE
+        each = EVENT_COST * window[0] + rate * self.lanes / self.groups * np.prod(window)
         return float(LOOK_RATE + density * each / self._windows)
 
     @property
@@ -133,16 +136,21 @@ class NativeSynapse:
             self.groups,
             self.node.copies,
             address(self.dense) if method == DENSE else None,
-            address(self.correction) if method == DENSE and signed else None,
+            address(self.correction) if method == DENSE and signed and not self.real else None,
             address(self.scatter) if method == EVENTS else None,
             address(self.channel) if method == CHANNELWISE else None,
         )
 
     @cached_property
     def dense(self) -> Array:
-        """``[out / 16][height][width][in / 4][16][4]``, int8."""
+        """``[out / 16][height][width][in / 4][16][4]``, int8; ``[..][in][16]`` for real numbers."""
         out, inputs, rows, columns = self.weight.shape
         position = FrameLayout(self.source).position
+        if self.real:
+            numbers = np.zeros((self.lanes, position, rows, columns))
+            numbers[:out, :inputs] = self.weight * self.node.copies
+            by_lane = numbers.reshape(-1, LANES, position, rows, columns)
+            return np.ascontiguousarray(by_lane.transpose(0, 3, 4, 2, 1))
         full = np.zeros((self.lanes, position, rows, columns), np.int8)
         full[:out, :inputs] = self.weight
         blocks = full.reshape(self.lanes // 16, 16, position // 4, 4, rows, columns)
