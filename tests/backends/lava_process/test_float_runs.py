@@ -145,7 +145,7 @@ def test_equal_to_the_reference(graph: Graph, samples: Samples) -> None:
     assert_equal(real(graph, analog=True), x, 4, fast=True)  # as large as if quantised
 
 
-@pytest.mark.parametrize("name", ["residual", "windows", "many_groups"])
+@pytest.mark.parametrize("name", ["windows", "many_groups"])
 def test_equal_on_the_connections_of_lava(graphs: Graphs, samples: Samples, name: str) -> None:
     graph = real(graphs[name](), analog=False)
     assert_equal(graph, samples(graph, 3), 4, fast=False)
