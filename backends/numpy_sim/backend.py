@@ -114,7 +114,7 @@ class NumpyProgram:
 
     def _prepare(self) -> None:
         """Make what is made once, before threads share it."""
-        _ = self._products, self._reach, self._states, self._comes_to_rest
+        _ = self._products, self._reach, self._states, self._comes_to_rest, self._real
 
     @cached_property
     def _reach(self) -> dict[str, Array]:
@@ -129,6 +129,10 @@ class NumpyProgram:
         return self.graph.types[name].signal is Signal.SPIKES
 
     @cached_property
+    def _real(self) -> bool:
+        return not is_quantized(self.graph)
+
+    @cached_property
     def _exact(self) -> dict[str, Precision]:
         """For each synapse, the float type in which all its sums are exact.
 
@@ -136,7 +140,7 @@ class NumpyProgram:
         largest partial sum, so the order of additions does not matter.
         """
         synapses = self.graph.of_type(Conv) + self.graph.of_type(Linear)
-        if not is_quantized(self.graph):
+        if self._real:
             return {node.name: np.float64 for node in synapses}
         return {node.name: _holding(self._partial_sum(node)) for node in synapses}
 
@@ -150,7 +154,7 @@ class NumpyProgram:
     def _states(self) -> dict[str, Precision]:
         """For each population, the float type in which its membrane is exact."""
         populations = self.graph.of_type(IF)
-        if not is_quantized(self.graph):
+        if self._real:
             return {node.name: np.float64 for node in populations}
         return {node.name: _holding(self._largest_membrane(node)) for node in populations}
 
@@ -204,11 +208,10 @@ class NumpyProgram:
                 readers[name] -= 1
                 if not readers[name] and name not in self.graph.outputs.values():
                     del values[name]
-        decoded = {
-            key: values[name].astype(np.float32).swapaxes(0, 1)
-            for key, name in self.graph.outputs.items()
-        }
-        return Result(decoded, counted, spikes)
+        decoded = {key: values[name].swapaxes(0, 1) for key, name in self.graph.outputs.items()}
+        rounded = {key: trace.astype(np.float32) for key, trace in decoded.items()}
+        kept = decoded if record and self._real else {}
+        return Result(rounded, counted, spikes, unrounded=kept)
 
     def _value(self, node: Node, arguments: list[Array]) -> Array:
         if isinstance(node, Encoder):
@@ -304,4 +307,5 @@ def _joined(parts: list[Result]) -> Result:
         join([settled for part in parts if (settled := part.settled) is not None])
         if first.settled is not None
         else None,
+        {key: join([part.unrounded[key] for part in parts]) for key in first.unrounded},
     )
