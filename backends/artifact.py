@@ -32,6 +32,7 @@ from ..ir.storage import (
     to_document,
     write_arrays,
 )
+from .base import Result
 
 FORMAT = "snnc-artifact"
 VERSION = 1
@@ -45,13 +46,19 @@ class Golden:
 
     Attributes:
         inputs: For each input, ``(samples, *shape)``, float32.
-        decoded: For each output, ``(samples, timesteps, *shape)``, float32.
+        decoded: For each output, ``(samples, timesteps, *shape)``, float32; of a real-valued
+            network float64, as long as payloads are kept too.
         spikes: For each population and max pool, ``(samples, timesteps, *shape)``.
     """
 
     inputs: Mapping[str, Array]
     decoded: Mapping[str, Array]
     spikes: Mapping[str, Array]
+
+
+def golden_answers(inputs: Mapping[str, Array], result: Result) -> Golden:
+    """Return what a run answered to some inputs as what every other must answer."""
+    return Golden(inputs, result.unrounded or result.decoded, result.spikes)
 
 
 @dataclass(frozen=True)

@@ -57,12 +57,15 @@ class Result:
             empty unless the run was asked to record.
         settled: Of a network that comes to rest, the step after which a sample did nothing more,
             ``(samples,)``, 0 for one that still moved when the run ended; else None.
+        unrounded: Of a recorded run of a real-valued graph, the decoded outputs before they were
+            rounded to float32, float64; else empty. Targets are compared by them.
     """
 
     decoded: Mapping[str, Array]
     activity: Mapping[str, Activity]
     spikes: Mapping[str, Array] = field(default_factory=dict)
     settled: Array | None = None
+    unrounded: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def outputs(self) -> Array | dict[str, Array]:

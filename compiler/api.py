@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..backends import Backend, get_backend
-from ..backends.artifact import Artifact, Golden
+from ..backends.artifact import Artifact, Golden, golden_answers
 from ..backends.numpy_sim import NumpyBackend
 from ..ir import Array, Graph, latency
 from ..ir.errors import OptionError
@@ -103,7 +103,7 @@ def compile(
         after: Called with the name and the result of each pass; first with ``imported``.
         progress: Called as long stages go on.
         **options: Fields of ``compiler.options.Options``: ``code``, ``timesteps``,
-            ``thresholds``, ``weight_bits`` and so on.
+            ``thresholds``, ``weight_bits`` (2 to 8, or ``float``) and so on.
 
     Returns:
         The network, ready to run and to be saved.
@@ -351,7 +351,7 @@ def make_golden(graph: Graph, samples: Samples, timesteps: int) -> Golden:
     inputs = {name: x[:count] for name, x in samples.items()}
     record = payloads <= MOST_PAYLOADS
     result = NumpyBackend().lower(graph, timesteps).run(inputs, record=record)
-    return Golden(inputs, result.decoded, result.spikes)
+    return golden_answers(inputs, result)
 
 
 def _versions(backend: Backend) -> dict[str, str]:

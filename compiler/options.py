@@ -19,6 +19,9 @@ TWO_PHASE = ("offset", "residual")
 AUTO = "auto"
 """Left to the compiler: the code to the target's default, caps to ``compiler.payload_caps``."""
 
+FLOAT = "float"
+"""Real weights, as users write it."""
+
 CAPS = (1, 2, 4, 8, 15)
 """Payload caps that are chosen from for each population."""
 
@@ -55,7 +58,8 @@ class Options:
             calibration data and no with synthetic ones.
         correction: One of ``CORRECTIONS``, or None for ``reconstruct`` with real calibration data
             and ``none`` with synthetic ones.
-        weight_bits: Width of integer weights, 2 to 8, or None for real weights.
+        weight_bits: Width of integer weights, 2 to 8, or None, given also as ``float``, for real
+            weights.
         input_bits: Width of the quantised input, 2 to 8, or None for 8; not with real weights.
         max_payload: Largest coefficient of a spike, or ``auto`` for one chosen for each
             population (code ``augmented``); for ``exact`` of one event.
@@ -102,8 +106,7 @@ class Options:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.code == AUTO:
-            object.__setattr__(self, "code", None)
+        self._take_words()
         if self.timesteps is None and not self.exact:
             object.__setattr__(self, "timesteps", DEFAULT_TIMESTEPS)
         for name in WHOLE_NUMBERS:
@@ -124,6 +127,12 @@ class Options:
         self._check_steps()
         if self.seed < 0:
             raise OptionError(f"--seed {self.seed} is negative", hint="give 0 or more")
+
+    def _take_words(self) -> None:
+        """Replace the words that stand for None."""
+        for name, word in (("code", AUTO), ("weight_bits", FLOAT)):
+            if getattr(self, name) == word:
+                object.__setattr__(self, name, None)
 
     def _coerce(self, name: str, kind: Callable[[Any], Any], wanted: str) -> None:
         """Make an option a plain Python number: NumPy's do not go into a manifest."""

@@ -2,56 +2,38 @@
 
 Golden samples carry the answers that the simulator gave when the model was compiled. They are
 replayed on the artifact's target and compared: for an integer network every output and every
-payload must be equal, bit for bit. In a real-valued network payloads must be equal too, while
-outputs may differ by ``REAL_TOLERANCE``: the order of additions is the target's own.
+payload must be equal, bit for bit. In a real-valued network the order of additions is the
+target's own: what that may change, and how it is counted, says ``backends.comparison``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..backends.artifact import Golden
-from ..backends.base import Progress
+from ..backends.artifact import Golden, golden_answers
+from ..backends.base import Progress, Result
+from ..backends.comparison import (
+    Answers,
+    Comparison,
+    Difference,
+    compare,
+    earliest,
+    tolerance,
+)
 from ..backends.numpy_sim import NumpyBackend
 from ..ir import Array
 from ..ir import reference as ir_reference
 from ..ir.bounds import is_quantized
 from ..ir.errors import ArtifactError, ExecutionError
-from ..ir.types import is_integer
 from .data import Samples, sequence_length
 from .network import Network
 
-REAL_TOLERANCE = 1e-6
-"""Relative to the largest expected output of a sample's step: outputs are read as float32,
-whose rounding is 6e-8, and sums of some thousand products lose another digit."""
-
 REFERENCE_SAMPLES = 16
 """Most samples that ``ir.reference``, made to be read and not to be fast, is asked for."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The earliest value that is not the expected one.
-
-    Attributes:
-        sample: Its number, counted from 0.
-        node: The node: a population, a max pool, or the integrator of an output.
-        index: Place within the node, counted from 0, channels first.
-        step: The time step, counted from 1, in a sequence through all its elements.
-        expected: The right payload or decoded output.
-        actual: What the target computed.
-    """
-
-    sample: int
-    node: str
-    index: tuple[int, ...]
-    step: int
-    expected: float
-    actual: float
 
 
 @dataclass(frozen=True)
@@ -70,6 +52,11 @@ class Verification:
             one time step, zeros included.
         first_difference: The earliest step of the first wrong sample, and there the first
             node in the order of the graph; None where all is equal.
+        payloads_at_edges: Of a real-valued network, payloads that differ because the membrane
+            lies within 1e-9 of an edge, so that rounding decides. They are not wrong.
+        payloads_that_followed: Payloads that differ because of those.
+        output_difference: Of a real-valued network, the largest difference of two outputs, or,
+            in a sample with such payloads, from what the run's own payloads give.
     """
 
     equal: bool
@@ -80,6 +67,9 @@ class Verification:
     outputs_compared: int
     spike_counts_compared: int
     first_difference: Difference | None
+    payloads_at_edges: int = 0
+    payloads_that_followed: int = 0
+    output_difference: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as one JSON object."""
@@ -125,11 +115,24 @@ def verify(
         spike_counts_compared=sum(sent.size for sent in golden.spikes.values()),
         first_difference=None,
     )
+    _check_fit(network, golden.spikes, result.spikes, {})
+    _check_fit(network, golden.decoded, result.decoded, network.graph.outputs)
+    wrong: Iterable[Difference]
+    if is_quantized(network.graph):
+        wrong = _unequal(network, golden, result)
+    else:
+        compared = _compared(network, golden, result)
+        wrong = [*compared.wrong, *_rounded_wrongly(network, result)]
+        found = replace(
+            found,
+            payloads_at_edges=compared.at_edges,
+            payloads_that_followed=compared.followed,
+            output_difference=compared.output_difference,
+        )
     before = (sequence_length(network.graph, golden.inputs) - 1) * network.steps
-    read_out = _differences(network, golden.decoded, result.decoded, network.graph.outputs)
+    outputs = set(network.graph.outputs.values())
     differences = [
-        *_differences(network, golden.spikes, result.spikes, {}),
-        *(replace(difference, step=before + difference.step) for difference in read_out),
+        replace(each, step=before + each.step) if each.node in outputs else each for each in wrong
     ]
     if not differences:
         return found
@@ -141,8 +144,7 @@ def verify(
 def simulator_answers(network: Network, samples: Samples) -> Golden:
     """Return what the simulator answers to some samples."""
     program = NumpyBackend().lower(network.graph, network.timesteps)
-    result = program.run(samples, record=True)
-    return Golden(samples, result.decoded, result.spikes)
+    return golden_answers(samples, program.run(samples, record=True))
 
 
 def reference_answers(network: Network, samples: Samples) -> Golden:
@@ -152,18 +154,19 @@ def reference_answers(network: Network, samples: Samples) -> Golden:
     def by_sample(arrays: Mapping[str, Array]) -> dict[str, Array]:
         return {name: array.swapaxes(0, 1) for name, array in arrays.items()}
 
-    decoded = {name: array.astype(np.float32) for name, array in by_sample(trace.outputs).items()}
+    decoded = by_sample(trace.outputs)
+    if is_quantized(network.graph):
+        decoded = {name: array.astype(np.float32) for name, array in decoded.items()}
     return Golden(samples, decoded, by_sample(trace.spikes))
 
 
-def _differences(
+def _check_fit(
     network: Network,
     expected: Mapping[str, Array],
     actual: Mapping[str, Array],
     nodes: Mapping[str, str],
-) -> Iterator[Difference]:
-    """Yield the earliest difference of each array; ``nodes`` gives the node of an output."""
-    integer = is_quantized(network.graph)
+) -> None:
+    """Raise an error where arrays cannot be compared; ``nodes`` gives the node of an output."""
     for key, wanted in expected.items():
         node = nodes.get(key, key)
         if node not in network.graph.nodes:
@@ -181,25 +184,29 @@ def _differences(
                 f"{actual[key].shape}",
                 hint="compile the model again",
             )
-        # Real payloads exist too: those of a max pool on an input that was not quantised.
-        unequal = _unequal(wanted, actual[key], exact=integer or is_integer(wanted))
-        # The axes are (samples, steps, *shape), so row-major order is sample, step, place.
-        if unequal.any():
-            place = np.unravel_index(int(unequal.argmax()), unequal.shape)
-            sample, step, *index = map(int, place)
-            yield Difference(
-                sample,
-                node,
-                tuple(index),
-                step + 1,
-                wanted[place].item(),
-                actual[key][place].item(),
-            )
 
 
-def _unequal(expected: Array, actual: Array, *, exact: bool) -> Array:
-    if exact:
-        return np.asarray(expected != actual)
-    axes = tuple(range(2, expected.ndim))
-    scale = np.abs(expected).max(axis=axes, keepdims=True, initial=0.0)
-    return np.asarray(~(np.abs(expected - actual) <= REAL_TOLERANCE * scale))
+def _unequal(network: Network, golden: Golden, result: Result) -> Iterator[Difference]:
+    """Yield the earliest difference of each array of an integer network."""
+    samples = range(len(next(iter(golden.decoded.values()))))
+    for name, wanted in golden.spikes.items():
+        got = result.spikes[name]
+        yield from earliest(samples, name, wanted != got, wanted, got)
+    for key, wanted in golden.decoded.items():
+        node, got = network.graph.outputs[key], result.decoded[key]
+        yield from earliest(samples, node, wanted != got, wanted, got)
+
+
+def _compared(network: Network, golden: Golden, result: Result) -> Comparison:
+    """Compare a run of a real-valued network with what was expected."""
+    expected = Answers(golden.spikes, golden.decoded)
+    actual = Answers(result.spikes, result.unrounded or result.decoded)
+    return compare(network.graph, golden.inputs, expected, actual)
+
+
+def _rounded_wrongly(network: Network, result: Result) -> Iterator[Difference]:
+    """Yield outputs that are other ones in float32 than in float64."""
+    for key, wanted in result.unrounded.items():
+        got = result.decoded[key]
+        wrong = ~(np.abs(wanted - got) <= tolerance(wanted, got))
+        yield from earliest(range(len(got)), network.graph.outputs[key], wrong, wanted, got)

@@ -141,10 +141,11 @@ def membrane_bound(graph: Graph, node: IF | Integrator, timesteps: int) -> int:
 
 def is_quantized(graph: Graph) -> bool:
     """Whether every encoder, synapse and neuron of a spiking graph is integer."""
-    return all(_is_integer_node(node) for node in graph)
+    return all(is_integer_node(node) for node in graph)
 
 
-def _is_integer_node(node: Node) -> bool:
+def is_integer_node(node: Node) -> bool:
+    """Whether a node of a spiking graph is integer; those without parameters are."""
     if isinstance(node, Encoder):
         return node.scale is not None
     if isinstance(node, (Conv, Linear)):

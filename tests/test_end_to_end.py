@@ -10,6 +10,7 @@ import pytest
 
 import snnc
 from snnc.backends.onnx_runtime import AnnSession, to_onnx
+from snnc.compiler.verify import verify
 from snnc.ir import (
     IF,
     Add,
@@ -143,6 +144,27 @@ def test_without_calibration_it_compiles_and_says_so() -> None:
     assert net.report["calibration"] == "synthetic"
     assert net.report["thresholds"] == "max per population"
     assert len(net.report["warnings"]) == 1
+
+
+@pytest.mark.lava
+def test_lava_equals_the_simulator_in_floats(tmp_path: Path) -> None:
+    """Outputs within 1e-9, equal spikes but where a membrane lies on an edge."""
+    calibration, x = digits("calibration")[:100], digits("x")[:6]
+    settings: dict[str, Any] = {"calibration": calibration, "weight_bits": "float", "timesteps": 4}
+    net = snnc.compile(DEMO / "lenet5.onnx", target="lava", **settings)
+    twin = snnc.load(net.save(tmp_path / "out"), on="numpy")
+    found = verify(net, {"x": x})
+    assert found.equal
+    assert (found.executed_on, found.compared_with) == ("lava", "simulator")
+    assert found.spike_counts_compared > 100_000
+    assert found.output_difference is not None
+    assert found.output_difference < 1e-9
+    if not found.payloads_at_edges:
+        activity = twin.run(x).activity
+        for name, counts in net.run(x).activity.items():
+            np.testing.assert_array_equal(counts.synops, activity[name].synops, name)
+    np.testing.assert_array_equal(outputs(net, x).argmax(1), outputs(twin, x).argmax(1))
+    assert verify(snnc.load(tmp_path / "out")).equal
 
 
 @pytest.mark.lava

@@ -27,13 +27,13 @@ from .program import LavaProgram
 TARGET = Target(
     name="lava",
     summary=(
-        "Lava process graph for Loihi-style chips, simulated bit for bit on the CPU; upstream is "
-        "archived, and Loihi 2 itself needs Intel's closed lava-loihi and microcode of the neurons"
+        "Lava process graph for Loihi-style chips, simulated bit for bit on the CPU, or in floats; "
+        "upstream is archived, and Loihi 2 itself needs Intel's closed lava-loihi and microcode of "
+        "the neurons"
     ),
     supports=frozenset(
         {Input, Encoder, Conv, Linear, MaxPool, Reshape, Concat, IF, TrackingIF, Integrator}
     ),
-    needs_integers=True,
     rate_coded_only=True,
     max_current=2**23 - 1,
     source="lava-nc 0.10.0: lava/proc/conv/models.py wraps the sums of a Conv to 24 bits",
@@ -41,7 +41,7 @@ TARGET = Target(
 
 
 class LavaBackend:
-    """Lowers integer graphs to Lava processes. Lowering needs no Lava, running does."""
+    """Lowers graphs of either arithmetic. Lowering needs no Lava, running does."""
 
     target = TARGET
 

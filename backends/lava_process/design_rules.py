@@ -1,4 +1,7 @@
-"""Design rules of Lava beyond those that its ``Target`` data express."""
+"""Design rules of Lava beyond those that its ``Target`` data express.
+
+Those about widths in bits are about fixed point and look at integer graphs only.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,12 @@ from ...ir import (
     Input,
     Integrator,
     Linear,
+    Population,
     Reshape,
     Signal,
     TrackingIF,
 )
-from ...ir.bounds import accumulated_bounds
+from ...ir.bounds import accumulated_bounds, is_integer_node, is_quantized
 from ...ir.errors import Problem
 from ...ir.neurons import SATURATION
 from ..rules import Rule
@@ -40,12 +44,30 @@ def readout(graph: Graph, name: str) -> str:
     return name
 
 
+def one_arithmetic(graph: Graph, target: Target) -> Iterator[Problem]:
+    """All processes run on models of one kind: in fixed point, or in float64.
+
+    Samples may be quantised all the same where weights are real: their payloads are numbers too.
+    """
+    if is_quantized(graph):
+        return
+    for node in graph:
+        if isinstance(node, (Conv, Linear, Population, Integrator)) and is_integer_node(node):
+            yield Problem(
+                f"{node.name}: is integer in a real-valued network, and Lava runs all of it in "
+                "fixed point or all of it in floats",
+                "quantise every node of the network, or none",
+            )
+
+
 def eight_bit_weights(graph: Graph, target: Target) -> Iterator[Problem]:
     """A synapse stores 8 bits with sign; Lava's processes clip what is beyond, silently.
 
     Where weights come from a model and not from this compiler, a few parallel synapses may make
     up wider ones: asymmetric weights reach 255.
     """
+    if not is_quantized(graph):
+        return
     given = bool(graph.of_type(TrackingIF))
     parallel = MOST_PARALLEL if given else 1
     for node in graph.of_type(Conv) + graph.of_type(Linear):
@@ -87,6 +109,8 @@ def accumulators(graph: Graph, target: Target) -> Iterator[Problem]:
     A readout adds all that ends there, and its bias. Multipliers are not part of the sums: a
     neuron applies them to the sums at every step and does not keep the products.
     """
+    if not is_quantized(graph):
+        return
     tracking = graph.of_type(TrackingIF)
     for name in dict.fromkeys(name for node in tracking for name in node.inputs):
         yield from _beyond_state(graph, name, (name,), np.zeros(1, np.int64))
@@ -118,6 +142,8 @@ def _beyond_state(
 
 def messages(graph: Graph, target: Target) -> Iterator[Problem]:
     """A payload fits the 24 bits of a message."""
+    if not is_quantized(graph):
+        return
     for node in graph:
         least, most = graph.types[node.name].payload or (0, 0)
         if graph.types[node.name].signal is Signal.SPIKES and max(-least, most) > STATE:
@@ -171,6 +197,7 @@ def connected(graph: Graph, target: Target) -> Iterator[Problem]:
 
 
 RULES: tuple[Rule, ...] = (
+    one_arithmetic,
     eight_bit_weights,
     no_digits,
     no_sequences,

@@ -3,8 +3,9 @@
 Lava's ``Conv`` pads both sides alike and keeps groups, padding and kernel size in 8 bits with
 sign (lava-nc 0.10.0, ``lava/proc/conv/models.py``). Unequal padding is made equal by a kernel
 with rows of zeros, where the dilation permits; every other convolution becomes its matrix.
-Both are exact: they add zeros, or the same products in another order, in integers. So is the
-split of weights that 8 bits cannot hold into parallel ones that add up to them.
+Both are exact: they add zeros, or the same products in another order, which rounds sums of real
+weights otherwise. So is the split of integer weights that 8 bits cannot hold into parallel ones
+that add up to them.
 """
 
 from __future__ import annotations
@@ -16,10 +17,16 @@ import numpy as np
 from ...ir import Array, Conv
 from ...ir.reference import padded, window_taps
 from ...ir.shapes import Padding, Pair
+from ...ir.types import is_integer
 from .layout import lava_order
 
 INT8_MAX = 127
 """Largest value Lava's ``Conv`` computes its geometry with."""
+
+
+def stored(weight: Array) -> Array:
+    """Return weights as a connection process keeps them: int32, real ones float64."""
+    return np.ascontiguousarray(weight, np.int32 if is_integer(weight) else np.float64)
 
 
 def eight_bit_parts(weight: Array) -> list[Array]:
@@ -118,7 +125,7 @@ def fits_lava_conv(node: Conv) -> bool:
 
 def lava_kernel(weight: Array) -> Array:
     """Return an ONNX kernel ``(O, C, H, W)`` as Lava's Conv wants it: ``(O, W, H, C)``, flipped."""
-    return np.ascontiguousarray(weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1), np.int32)
+    return stored(weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1))
 
 
 def convolution_matrix(
@@ -148,7 +155,7 @@ def convolution_matrix(
         real = (columns >= 0) & (values != 0)
         parts.append((rows[real], columns[real], values[real]))
     rows, columns, values = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return rows, columns, values.astype(np.int32)
+    return rows, columns, stored(values)
 
 
 def inverse(order: Array) -> Array:

@@ -11,8 +11,6 @@ from collections import Counter
 from dataclasses import replace
 from itertools import cycle
 
-import numpy as np
-
 from ...ir import (
     IF,
     Concat,
@@ -26,6 +24,8 @@ from ...ir import (
     Reshape,
     TrackingIF,
 )
+from ...ir.bounds import is_quantized
+from ...ir.types import is_integer
 from ..numpy_sim.events import fan_out
 from .layout import lava_order, same_order
 from .legalize import (
@@ -33,9 +33,11 @@ from .legalize import (
     eight_bit_parts,
     fits_lava_conv,
     lava_kernel,
+    stored,
     with_equal_padding,
 )
 from .plan import (
+    Arithmetic,
     ConcatPlan,
     ConvPlan,
     DelayPlan,
@@ -53,7 +55,7 @@ from .plan import (
 
 
 def plan(graph: Graph) -> Plan:
-    """Lay out an integer graph for Lava.
+    """Lay out a graph for Lava, in its own arithmetic.
 
     Args:
         graph: A graph that keeps the design rules.
@@ -83,16 +85,24 @@ class _Lowering:
             elif isinstance(node, Concat):
                 self._join(node)
         latency = max(process.depth for process in self.processes)
-        return Plan(tuple(self.processes), latency, self._listeners())
+        arithmetic: Arithmetic = "integer" if is_quantized(self.graph) else "real"
+        return Plan(tuple(self.processes), latency, self._listeners(), arithmetic)
 
     def _sender(self, node: Encoder | MaxPool) -> None:
-        name, shape = node.name, self.graph.types[node.name].shape
+        name, sent = node.name, self.graph.types[node.name]
         if isinstance(node, Encoder):
-            self._add(SourcePlan(name=name, wires=(), shape=shape, depth=0, encoder=node))
+            self._add(SourcePlan(name=name, wires=(), shape=sent.shape, depth=0, encoder=node))
             return
         wire = self._wire(node.inputs[0])
-        depth = self.depth[wire.source] + 1
-        self._add(MaxPoolPlan(name=name, wires=(wire,), shape=shape, depth=depth, node=node))
+        pool = MaxPoolPlan(
+            name=name,
+            wires=(wire,),
+            shape=sent.shape,
+            depth=self.depth[wire.source] + 1,
+            node=node,
+            payload=sent.payload,
+        )
+        self._add(pool)
 
     def _join(self, node: Concat) -> None:
         depth = max(self.depth[self._root(name)] for name in node.inputs)
@@ -145,7 +155,7 @@ class _Lowering:
 
         Copies are also what weights of more than 8 bits are made of.
         """
-        parts = eight_bit_parts(node.weight)
+        parts = eight_bit_parts(node.weight) if is_integer(node.weight) else [node.weight]
         count = node.copies * len(parts) * self.needed.get(node.name, 0)
         lanes = [node.name, *(self._free(f"{node.name}#{i}") for i in range(1, count))][:count]
         self.lanes[node.name] = lanes
@@ -163,7 +173,7 @@ class _Lowering:
             wires=(wire,),
             shape=self.graph.types[node.name].shape,
             depth=self.depth[wire.source] + 1,
-            weight=np.ascontiguousarray(node.weight[:, order], np.int32),
+            weight=stored(node.weight[:, order]),
         )
 
     def _conv(self, node: Conv) -> ConvPlan | SparsePlan:

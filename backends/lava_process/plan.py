@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from ...ir import IF, Array, Encoder, Integrator, MaxPool, TrackingIF
 from ...ir.shapes import Pair
+
+Arithmetic = Literal["integer", "real"]
+"""What processes compute in: fixed point, or float64."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class ProcessPlan:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SourcePlan(ProcessPlan):
-    """Injects quantised samples."""
+    """Injects samples, quantised or real."""
 
     encoder: Encoder
 
@@ -110,9 +114,14 @@ class DelayPlan(ProcessPlan):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MaxPoolPlan(ProcessPlan):
-    """A max pool over accumulated payloads."""
+    """A max pool over accumulated payloads.
+
+    Attributes:
+        payload: The smallest and the largest payload, or None for real ones.
+    """
 
     node: MaxPool
+    payload: tuple[int, int] | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -158,8 +167,10 @@ class Plan:
         processes: In topological order.
         depth_latency: Depth of the deepest process.
         listeners: For each source, population, max pool and join, the nodes that read its events.
+        arithmetic: That of the graph.
     """
 
     processes: tuple[ProcessPlan, ...]
     depth_latency: int
     listeners: Mapping[str, tuple[Listener, ...]]
+    arithmetic: Arithmetic = "integer"

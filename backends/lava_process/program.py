@@ -77,24 +77,28 @@ class LavaProgram:
                 progress=progress,
                 timeout=timeout,
             )
+        decoded = {key: self._decoded(name, recording) for key, name in self.graph.outputs.items()}
+        real = self.plan.arithmetic == "real"
         return Result(
-            {key: self._decoded(name, recording) for key, name in self.graph.outputs.items()},
+            {key: trace.astype(np.float32) for key, trace in decoded.items()},
             recording.activity(samples),
             recording.spikes(),
             recording.settled() if is_exact(self.graph) else None,
+            decoded if real and record else {},
         )
 
     def save(self, folder: Path) -> None:
         """Write nothing: the processes are laid out from the graph again in milliseconds."""
 
     def _encoded(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Return the payloads each source injects, ``(samples, *lava_shape)``, int32."""
+        """Return the payloads each source injects, ``(samples, *lava_shape)``."""
+        number = np.int32 if self.plan.arithmetic == "integer" else np.float64
         samples: dict[str, Array] = {}
         for process in self.plan.processes:
             if isinstance(process, SourcePlan):
                 (name,) = process.encoder.inputs
                 x = self._checked(name, inputs)
-                samples[process.name] = to_lava(step(process.encoder, [x], {}, 1)).astype(np.int32)
+                samples[process.name] = to_lava(step(process.encoder, [x], {}, 1)).astype(number)
         if len({len(x) for x in samples.values()}) > 1:
             raise DataError("the inputs differ in their numbers of samples")
         return samples
@@ -113,7 +117,7 @@ class LavaProgram:
         node = self.graph[readout(self.graph, name)]
         assert isinstance(node, Integrator)
         total = recording.total(node.name)
-        decoded = np.empty(total.shape, np.float32)
+        decoded = np.empty(total.shape)
         for t in range(1, self.timesteps + 1):  # in the order of ``ir.reference``
             steps = t if node.decoding == "mean" else 1
             decoded[:, t - 1] = total[:, t - 1] * node.scale / steps

@@ -61,9 +61,9 @@ class Tally:
         magnitude = np.abs(events).ravel()
         event = magnitude != 0
         row[0] = np.count_nonzero(event)
-        row[1] = magnitude.sum()
+        row[1] = np.rint(magnitude.sum())  # of real payloads: counted in whole units
         row[2::2] = event @ self.reach  # below 2**53: exact
-        row[3::2] = magnitude @ self.reach
+        row[3::2] = np.rint(magnitude @ self.reach)
         if self.payloads is not None:
             self.payloads[sample, step] = events
 
@@ -94,7 +94,8 @@ class Recording:
                 waiting = shared_zeros((samples,), np.bool_)
                 self.tallies[process.name] = Tally(counts, reach, payloads, waiting)
             elif isinstance(process, ReadoutPlan):
-                self.totals[process.name] = shared_zeros(shape, np.int64)
+                number = np.int64 if plan.arithmetic == "integer" else np.float64
+                self.totals[process.name] = shared_zeros(shape, number)
         self.clocks = shared_zeros((len(self.totals),), np.int64)
         """The step each readout has finished, in the order of ``totals``."""
 
@@ -160,6 +161,8 @@ def _payload_type(process: ProcessPlan) -> DTypeLike:
     """Return a type that holds what a process sends: long runs have many steps to keep."""
     if isinstance(process, PopulationPlan) and max(map(abs, process.node.payload)) <= 127:
         return np.int8
+    if isinstance(process, MaxPoolPlan) and process.payload is None:
+        return np.float64
     return np.int32
 
 

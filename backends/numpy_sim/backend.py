@@ -143,6 +143,10 @@ class NumpyProgram:
         return self.graph.types[name].signal is Signal.SPIKES
 
     @cached_property
+    def _real(self) -> bool:
+        return not is_quantized(self.graph)
+
+    @cached_property
     def _exact(self) -> dict[str, Precision]:
         """For each synapse, the float type in which all its sums are exact.
 
@@ -150,7 +154,7 @@ class NumpyProgram:
         largest partial sum, so the order of additions does not matter.
         """
         synapses = self.graph.of_type(Conv) + self.graph.of_type(Linear)
-        if not is_quantized(self.graph):
+        if self._real:
             return {node.name: np.float64 for node in synapses}
         return {node.name: _holding(self._partial_sum(node)) for node in synapses}
 
@@ -172,7 +176,7 @@ class NumpyProgram:
     def _membranes(self) -> dict[str, int | None]:
         """For each population, a bound on its integer membrane; None where it is real."""
         populations = self.graph.of_type(IF)
-        if not is_quantized(self.graph):
+        if self._real:
             return dict.fromkeys((node.name for node in populations), None)
         return {node.name: self._largest_membrane(node) for node in populations}
 
@@ -213,7 +217,7 @@ class NumpyProgram:
             products = {name: product() for name, product in self._products.items()}
             run = ExactRun(self.graph, products, self._exact, self._reach, self.steps)
             return run.run(inputs, record=record)
-        return BlockRun(self._prepared, pool, record).run(inputs)
+        return BlockRun(self._prepared, pool, record, record and self._real).run(inputs)
 
 
 class NumpyBackend:
@@ -256,4 +260,5 @@ def _joined(parts: list[Result]) -> Result:
         join([settled for part in parts if (settled := part.settled) is not None])
         if first.settled is not None
         else None,
+        {key: join([part.unrounded[key] for part in parts]) for key in first.unrounded},
     )

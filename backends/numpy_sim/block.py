@@ -103,11 +103,13 @@ class BlockRun:
         prepared: What all blocks share.
         pool: Memory for frames.
         record: Whether to keep all payloads.
+        unrounded: Whether to keep outputs as they were decoded, in float64.
     """
 
     prepared: Prepared
     pool: FramePool
     record: bool
+    unrounded: bool
     _edges: dict[str, Payloads] = field(default_factory=dict)
     _counted: dict[str, Activity] = field(default_factory=dict)
     _spikes: dict[str, Array] = field(default_factory=dict)
@@ -131,13 +133,12 @@ class BlockRun:
                 left[name] -= 1
                 if not left[name] and name not in shown:
                     self._edges.pop(name).release(self.pool)
-        decoded = {
-            key: self._array(name).astype(np.float32).swapaxes(0, 1)
-            for key, name in graph.outputs.items()
-        }
+        decoded = {key: self._array(name).swapaxes(0, 1) for key, name in graph.outputs.items()}
+        rounded = {key: trace.astype(np.float32) for key, trace in decoded.items()}
         for edge in self._edges.values():
             edge.release(self.pool)
-        return Result(decoded, self._counted, self._spikes)
+        kept = decoded if self.unrounded else {}
+        return Result(rounded, self._counted, self._spikes, unrounded=kept)
 
     def _array(self, name: str) -> Array:
         """Return what is on an edge, ``(steps, samples, *shape)``; of a synapse, its currents."""

@@ -111,11 +111,19 @@ def describe_runtime(found: Comparison) -> list[str]:
 
 def describe(found: Verification) -> list[str]:
     """Return the result in words, one line an element."""
+    from ...backends.replay import EDGE
+
     head = f"equal: {'yes' if found.equal else 'no'}"
     lines = [
         f"{head} ({found.samples} samples on {found.executed_on} against {found.compared_with}; "
         f"{found.outputs_compared} outputs and {found.spike_counts_compared} payloads compared)"
     ]
+    if found.output_difference is not None:
+        lines.append(
+            f"outputs differ by {found.output_difference:.1e} at most; {found.payloads_at_edges} "
+            f"payloads differ at a membrane within {EDGE:g} of an edge, "
+            f"{found.payloads_that_followed} because of those"
+        )
     if (first := found.first_difference) is not None:
         lines.append(
             f"first difference: sample {first.sample}, step {first.step}, node {first.node!r} at "

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from snnc.backends import get_backend
 from snnc.backends.registry import BUILTIN
+from snnc.backends.rules import check
 from snnc.ir import Graph, Reshape
 from snnc.ir.errors import DesignRuleError
 from snnc.ir.reference import evaluate, run
@@ -21,9 +24,6 @@ from tests.spiking_graphs import (
 
 SEEDS = range(8)
 
-UNSUPPORTED = {("lava", "real"): "runs integers but the graph is real-valued"}
-"""What a target refuses, with the reason it gives."""
-
 
 def targets() -> list[object]:
     marks = {"lava": pytest.mark.lava}
@@ -35,19 +35,25 @@ def targets() -> list[object]:
 @pytest.mark.parametrize("target", targets())
 def test_equals_the_reference(target: str, arithmetic: str, seed: int) -> None:
     graph = random_graph(seed, integer=arithmetic == "integer")
-    backend = get_backend(target)
-    if reason := UNSUPPORTED.get((target, arithmetic)):
-        with pytest.raises(DesignRuleError, match=reason):
-            backend.lower(graph, TIMESTEPS)
-        return
     inputs = random_inputs(graph, seed)
     expected = run(graph, inputs, TIMESTEPS)
-    got = backend.lower(graph, TIMESTEPS).run(inputs, record=True)
+    got = get_backend(target).lower(graph, TIMESTEPS).run(inputs, record=True)
     assert got.spikes.keys() == expected.spikes.keys()
     for name, trains in expected.spikes.items():
         np.testing.assert_array_equal(got.spikes[name], trains.swapaxes(0, 1), name)
     for key, decoded in expected.outputs.items():
         np.testing.assert_array_equal(got.decoded[key], decoded.swapaxes(0, 1).astype(np.float32))
+        if arithmetic == "real":  # dyadic numbers: nothing is rounded in any order
+            np.testing.assert_array_equal(got.unrounded[key], decoded.swapaxes(0, 1))
+    assert bool(got.unrounded) == (arithmetic == "real")
+
+
+def test_a_target_without_floats_refuses_real_valued_graphs() -> None:
+    target = replace(get_backend("numpy").target, name="chip", needs_integers=True)
+    check(random_graph(0), target)
+    with pytest.raises(DesignRuleError, match="chip runs integers but the graph is real") as caught:
+        check(random_graph(0, integer=False), target)
+    assert caught.value.problems[0].hint == "compile with --weight-bits 8"
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)

@@ -229,7 +229,7 @@ def test_show_gives_each_node_one_line(command: Command, tmp_path: Path) -> None
 def test_targets(command: Command) -> None:
     found = {entry["name"]: entry for entry in command("targets", "--json").json["targets"]}
     assert found["numpy"]["available"] is True
-    assert found["lava"]["needs_integers"] is True
+    assert found["lava"]["needs_integers"] is False
     assert "event simulator" in command("targets").out
 
 

@@ -153,7 +153,6 @@ def test_unusable_labels(command: Command, artifact: Path, labels: Any, message:
         (["--v-init", "2"], "--v-init 2", "from 0 to 1"),
         (["--v-init", "nan"], "--v-init nan", "from 0 to 1"),
         (["--seed", "-1"], "--seed -1", "0 or more"),
-        (["--target", "lava", "--weight-bits", "float"], "integers", "--weight-bits 8"),
     ],
 )
 def test_unusable_options(

@@ -46,10 +46,11 @@ def test_approximations_are_announced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "options", "reason"),
     [
-        ("lava", {"weight_bits": None}, "real-valued"),
+        ("lava", {"code": "multithreshold"}, "several thresholds"),
         ("numpy", {"code": "rate"}, "has the lower bound -1"),
         ("numpy", {}, None),
         ("lava", {"code": "ternary"}, None),
+        ("lava", {"weight_bits": "float"}, None),
     ],
 )
 def test_code_and_target_have_their_say(

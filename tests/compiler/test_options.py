@@ -176,10 +176,14 @@ def test_numbers_of_numpy_become_plain_ones() -> None:
     json.dumps(options.to_json())
 
 
-@pytest.mark.parametrize("options", [{"timesteps": 8.5}, {"weight_bits": "float"}, {"v_init": "a"}])
+@pytest.mark.parametrize("options", [{"timesteps": 8.5}, {"weight_bits": "real"}, {"v_init": "a"}])
 def test_what_is_no_number_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match="is no number"):
         Options(**options)
+
+
+def test_float_is_the_word_for_real_weights() -> None:
+    assert Options(weight_bits="float") == Options(weight_bits=None)  # type: ignore[arg-type]
 
 
 def test_unknown_corrections_are_refused() -> None:

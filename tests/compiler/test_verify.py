@@ -12,8 +12,9 @@ import pytest
 import snnc
 from snnc.backends import Program, Result
 from snnc.backends.base import Progress
+from snnc.backends.comparison import Difference
 from snnc.compiler.data import load_samples
-from snnc.compiler.verify import Difference, verify
+from snnc.compiler.verify import verify
 from snnc.ir import Array, Graph
 from snnc.ir.errors import ArtifactError
 

@@ -71,6 +71,7 @@ class FastConvModel(PyLoihiProcessModel):  # type: ignore[misc]
     weight_exp: Member = INT
     num_weight_bits: Member = INT
 
+    kind_of_kernel: type[Kernel] = Kernel
     kernel: Kernel | None = None
 
     def run_spk(self) -> None:
@@ -80,15 +81,18 @@ class FastConvModel(PyLoihiProcessModel):  # type: ignore[misc]
         if not payload.any():
             self.a_buf[:] = 0
             return
-        total = self.convolve(payload)
-        self.a_buf[:] = (total.astype(np.int64) + 2**23) % 2**24 - 2**23
+        self.a_buf[:] = self.held(self.convolve(payload))
+
+    def held(self, total: Array) -> Array:
+        """Return sums as the buffer holds them."""
+        return np.asarray((total.astype(np.int64) + 2**23) % 2**24 - 2**23)
 
     def convolve(self, payload: Array) -> Array:
         """Return the sums of one step, ``(width, height, channels)``, float."""
         groups = int(self.groups[0])
         if self.kernel is None:  # unflipped, with the channels of a group last, as in `columns`
             weight = self.weight[:, ::-1, ::-1, :]
-            self.kernel = Kernel(weight.reshape(groups, len(weight) // groups, -1))
+            self.kernel = self.kind_of_kernel(weight.reshape(groups, len(weight) // groups, -1))
         kind = self.kernel.float_type(payload)
         columns = self.columns(payload.astype(kind), groups)
         total = columns @ self.kernel[kind].transpose(0, 2, 1)
@@ -127,6 +131,7 @@ class FastDenseModel(PyLoihiProcessModel):  # type: ignore[misc]
     num_message_bits: Member = INT
 
     proc_params: Mapping[str, Any]
+    kind_of_kernel: type[Kernel] = Kernel
     kernel: Kernel | None = None
 
     def run_spk(self) -> None:
@@ -134,7 +139,10 @@ class FastDenseModel(PyLoihiProcessModel):  # type: ignore[misc]
         self.a_out.send(self.a_buff)
         payload = self.s_in.recv()
         if self.kernel is None:
-            self.kernel = Kernel(self.weights[None])
+            self.kernel = self.kind_of_kernel(self.weights[None])
         kind = self.kernel.float_type(payload)
-        total = (self.kernel[kind][0] @ payload.astype(kind)).astype(np.int64)
-        self.a_buff[:] = total >> -self.proc_params["weight_exp"]
+        self.a_buff[:] = self.held(self.kernel[kind][0] @ payload.astype(kind))
+
+    def held(self, total: Array) -> Array:
+        """Return sums as the buffer holds them."""
+        return np.asarray(total.astype(np.int64) >> -self.proc_params["weight_exp"])

@@ -1,6 +1,7 @@
 """Fixed-point models of our processes: what they do in a step of a Lava network.
 
-State is int64, so no sum can wrap; what is sent is int32, as from Lava's own processes.
+State is int64, so no sum can wrap; what is sent is int32, as from Lava's own processes. Nothing
+but the types says so: ``float_models`` does the same in float64.
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ class Schedule:
 class FixedPointModel(PyLoihiProcessModel):  # type: ignore[misc]
     """Base of our models; ``proc_params`` is what the process was given."""
 
+    number: type[np.number[Any]] = np.int64
+    """What currents are added in."""
+
     proc_params: dict[str, Any]
     time_step: int
 
@@ -71,7 +75,8 @@ class ManyPortsModel(FixedPointModel):
     @cache
     def with_ports(cls, count: int) -> type:
         """Return this model with so many ports: Lava wants each of them declared."""
-        declared = {f"a_in{port}": RECEIVES for port in range(count)}
+        receives = LavaPyType(PyInPort.VEC_DENSE, cls.number, precision=24)
+        declared = {f"a_in{port}": receives for port in range(count)}
         return type(f"{cls.__name__}{count}", (cls,), declared)
 
     def receive(self) -> list[Array]:
@@ -185,6 +190,9 @@ class MaxPoolModel(FixedPointModel):
     maximum: Member = STATE
     received: Member = STATE
 
+    lowest: float = np.iinfo(np.int64).min
+    """Below everything that can be received: padding never wins."""
+
     def run_spk(self) -> None:
         """Do one step."""
         self.a_out.send(self.a_buff)
@@ -196,7 +204,7 @@ class MaxPoolModel(FixedPointModel):
         left, top = self.proc_params["padding"][:2]
         inside = (slice(left, left + payload.shape[0]), slice(top, top + payload.shape[1]))
         if now[1] == 0:
-            self.received[:] = np.iinfo(np.int64).min  # padding never wins
+            self.received[:] = self.lowest
             self.received[inside] = 0
             self.maximum[:] = 0
         self.received[inside] += payload

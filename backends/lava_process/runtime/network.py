@@ -14,6 +14,8 @@ from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
 
 from ....ir import IF, Array, TrackingIF
+from ....ir.reference import working
+from ....ir.types import is_integer
 from ..layout import lava_parameter, lava_shape, same_order
 from ..plan import (
     ConcatPlan,
@@ -43,10 +45,13 @@ from .processes import (
 
 Port: TypeAlias = Any
 
-EIGHT_BITS = {"weight_exp": -1, "sign_mode": SignMode.MIXED, "num_message_bits": 24}
+GRADED = {"num_message_bits": 24}
+"""Message bits above 0 mean payloads; without them every payload becomes 0 or 1, -1 as well.
+Their number changes nothing in a simulation."""
+
+EIGHT_BITS = {"weight_exp": -1, "sign_mode": SignMode.MIXED, **GRADED}
 """Lava's Dense and Sparse drop the lowest bit of weights of mixed sign, and guess the sign mode
-of each matrix. Doubled weights with exponent -1 and a stated mode keep 8 bits exactly. Message
-bits above 0 mean integer payloads; their number changes nothing in a simulation."""
+of each matrix. Doubled weights with exponent -1 and a stated mode keep 8 bits exactly."""
 
 
 class Ends(NamedTuple):
@@ -64,7 +69,7 @@ def build(
 
     Args:
         plan: The network.
-        samples: For each source, ``(samples, *lava_shape)``, int32.
+        samples: For each source, ``(samples, *lava_shape)``, int32 or float64.
         recording: Where the processes write.
         timesteps: Steps of one sample.
     """
@@ -196,27 +201,28 @@ def conv(plan: ConvPlan) -> Ends:
         padding=plan.padding,
         dilation=plan.dilation,
         groups=plan.groups,
-        num_message_bits=EIGHT_BITS["num_message_bits"],
+        **GRADED,
     )
     return Ends(process, (process.s_in,), process.a_out)
 
 
 def matrix(plan: DensePlan | SparsePlan) -> Ends:
-    """Create Lava's own matrix of synapses."""
-    doubled = 2 * plan.weight
+    """Create Lava's own matrix of synapses; real weights are given as they are."""
+    integer = is_integer(plan.weight)
+    held, options = (2 * plan.weight, EIGHT_BITS) if integer else (plan.weight, GRADED)
     if isinstance(plan, DensePlan):
-        process = Dense(name=plan.name, weights=doubled, **EIGHT_BITS)
+        process = Dense(name=plan.name, weights=held, **options)
         return Ends(process, (process.s_in,), process.a_out)
     size = int(np.prod(plan.shape))
-    weights = csr_matrix((doubled, (plan.rows, plan.columns)), shape=(size, plan.inputs))
-    process = Sparse(name=plan.name, weights=weights, **EIGHT_BITS)
+    weights = csr_matrix((held, (plan.rows, plan.columns)), shape=(size, plan.inputs))
+    process = Sparse(name=plan.name, weights=weights, **options)
     return Ends(process, (process.s_in,), process.a_out.reshape(lava_shape(plan.shape)))
 
 
 def full(parameter: Array, shape: tuple[int, ...]) -> Array:
-    """Return a neuron's parameter for each neuron, laid out for Lava, int64."""
-    whole = np.broadcast_to(parameter, shape).transpose()
-    return np.ascontiguousarray(whole, np.int64)
+    """Return a neuron's parameter for each neuron, laid out for Lava, int64 or float64."""
+    whole = np.broadcast_to(working(parameter, parameter), shape).transpose()
+    return np.ascontiguousarray(whole)
 
 
 def laid_out(node: TrackingIF, rank: int) -> TrackingIF:

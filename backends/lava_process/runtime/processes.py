@@ -21,7 +21,7 @@ class SampleSource(AbstractProcess):  # type: ignore[misc]
     """Sends each sample for as many steps as it lasts, then nothing.
 
     Args:
-        samples: ``(samples, *shape)``, int32.
+        samples: ``(samples, *shape)``, int32, real ones float64.
         timesteps: Steps of one sample.
         once: Whether a sample is sent in the first of its steps only.
     """

@@ -7,17 +7,19 @@ Left to itself, Lava executes every Python file beside a process in search of mo
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 from lava.magma.core.run_configs import Loihi2SimCfg
-from lava.proc.conv.models import PyConvModelFixed
+from lava.proc.conv.models import PyConvModelFixed, PyConvModelFloat
 from lava.proc.conv.process import Conv
-from lava.proc.dense.models import PyDenseModelBitAcc
+from lava.proc.dense.models import PyDenseModelBitAcc, PyDenseModelFloat
 from lava.proc.dense.process import Dense
-from lava.proc.sparse.models import PySparseModelBitAcc
+from lava.proc.sparse.models import PySparseModelBitAcc, PySparseModelFloat
 from lava.proc.sparse.process import Sparse
 
-from . import connections, models, processes
+from ..plan import Arithmetic
+from . import connections, float_models, models, processes
 
 OWN: dict[type, type] = {
     processes.SampleSource: models.SampleSourceModel,
@@ -31,6 +33,22 @@ OWN: dict[type, type] = {
 }
 STOCK: dict[type, type] = {Conv: PyConvModelFixed, Dense: PyDenseModelBitAcc}
 FAST: dict[type, type] = {Conv: connections.FastConvModel, Dense: connections.FastDenseModel}
+
+FLOAT_OWN: dict[type, type] = {
+    processes.SampleSource: float_models.FloatSampleSourceModel,
+    processes.IntegrateAndFire: float_models.FloatIntegrateAndFireModel,
+    processes.MaxPool: float_models.FloatMaxPoolModel,
+    processes.Concat: float_models.FloatConcatModel,
+    processes.Delay: float_models.FloatDelayModel,
+    processes.Readout: float_models.FloatReadoutModel,
+    Sparse: PySparseModelFloat,
+}
+"""Tracking neurons are not among them: they are those of integer networks."""
+FLOAT_STOCK: dict[type, type] = {Conv: PyConvModelFloat, Dense: PyDenseModelFloat}
+FLOAT_FAST: dict[type, type] = {
+    Conv: float_models.FastFloatConvModel,
+    Dense: float_models.FastFloatDenseModel,
+}
 
 
 class ModelByClass(dict[Any, Any]):
@@ -53,7 +71,30 @@ class FixedPointConfig(Loihi2SimCfg):  # type: ignore[misc]
     """
 
     def __init__(self, *, fast: bool) -> None:
-        if not fast:
-            importlib.import_module("scipy.signal")  # once here, not in every forked process
-        chosen = ModelByClass(OWN | (FAST if fast else STOCK))
+        chosen = ModelByClass(OWN | (FAST if fast else stock(STOCK)))
         super().__init__(select_tag="fixed_pt", exception_proc_model_map=chosen)
+
+
+class FloatConfig(Loihi2SimCfg):  # type: ignore[misc]
+    """Runs our processes and Lava's connections in float64 on the CPU.
+
+    Args:
+        fast: Whether Conv and Dense run on our models of them.
+    """
+
+    def __init__(self, *, fast: bool) -> None:
+        chosen = ModelByClass(FLOAT_OWN | (FLOAT_FAST if fast else stock(FLOAT_STOCK)))
+        super().__init__(select_tag="floating_pt", exception_proc_model_map=chosen)
+
+
+CONFIGS: Mapping[Arithmetic, type[FixedPointConfig | FloatConfig]] = {
+    "integer": FixedPointConfig,
+    "real": FloatConfig,
+}
+"""How to run a network, by its arithmetic."""
+
+
+def stock(models: dict[type, type]) -> dict[type, type]:
+    """Return Lava's own models, with what they need imported."""
+    importlib.import_module("scipy.signal")  # once here, not in every forked process
+    return models

@@ -27,7 +27,7 @@ from .actors import JOIN_SECONDS, Actors
 from .channels import fork
 from .compat import replaced
 from .network import build
-from .run_config import FixedPointConfig
+from .run_config import CONFIGS
 
 STALL_SECONDS = 60.0
 """A network in which no step ends for so long hangs; steps take milliseconds."""
@@ -57,7 +57,7 @@ def simulate(
 
     Args:
         plan: The network.
-        samples: For each source, ``(samples, *lava_shape)``, int32.
+        samples: For each source, ``(samples, *lava_shape)``, int32 or float64.
         recording: Filled.
         timesteps: Steps of one sample.
         fast: Whether connections run on our models.
@@ -82,7 +82,7 @@ def simulate(
     with contained():
         network = build(plan, samples, recording, timesteps)
         compiler = Compiler({"pypy_channel_size": CHANNEL_SLOTS}, logging.WARNING)
-        executable = compiler.compile(network[0], FixedPointConfig(fast=fast))
+        executable = compiler.compile(network[0], CONFIGS[plan.arithmetic](fast=fast))
         with closing(Session(executable)) as session:
             session.run(count * timesteps + plan.depth_latency, advanced, timeout)
 
