@@ -31,21 +31,24 @@ from snnc.backends.numpy_sim import NumpyBackend
 from snnc.compiler.network import Network
 from snnc.ir import Array, Input
 
-MODEL = Path("examples/models/resnet20.onnx")
-CODES: dict[str, dict[str, Any]] = {
-    "rate": {"code": "rate", "timesteps": 8},
-    "ternary": {"code": "ternary", "timesteps": 8},
-    "augmented": {"code": "augmented", "timesteps": 8},
-    "exact": {"code": "exact", "quantize": 8},
+MODELS = Path("examples/models")
+CODES: dict[str, tuple[str, dict[str, Any]]] = {
+    "rate": ("resnet20", {"code": "rate", "timesteps": 8}),
+    "ternary": ("resnet20", {"code": "ternary", "timesteps": 8}),
+    "augmented": ("resnet20", {"code": "augmented", "timesteps": 8}),
+    "exact": ("resnet20-int4", {"code": "exact", "max_payload": 15}),
 }
+"""For each code, the network and its options; the steps of ``exact`` are its static bound."""
 
 
 def compiled(code: str, keep: Path, calibration: int) -> Network:
     """Return the artifact of a code, compiled anew if there is none."""
-    folder = keep / f"{MODEL.stem}-{code}-{calibration}"
+    model, options = CODES[code]
+    folder = keep / f"{model}-{code}-{calibration}"
     if not folder.exists():
         x = calibration_samples("cifar10")[:calibration]
-        snnc.compile(MODEL, target="lava", calibration=x, **CODES[code]).save(folder)
+        source = MODELS / f"{model}.onnx"
+        snnc.compile(source, target="lava", calibration=x, **options).save(folder)
     return snnc.load(folder)
 
 
