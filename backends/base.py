@@ -79,7 +79,7 @@ class Program(Protocol):
 
     Attributes:
         graph: The graph it computes, as the target runs it.
-        timesteps: Steps of one sample.
+        timesteps: Steps of one sample, or of one element of a sequence.
         depth_latency: Steps the target needs beyond ``timesteps`` for the first sample to
             reach the outputs.
     """
@@ -92,6 +92,14 @@ class Program(Protocol):
 
     @property
     def depth_latency(self) -> int: ...
+
+    def latency_steps(self, elements: int = 1) -> int:
+        """Return the steps from the beginning of a sample to its last output.
+
+        Args:
+            elements: Elements of the sample; one that is no sequence is its only element.
+        """
+        ...
 
     def run(
         self,

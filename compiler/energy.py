@@ -193,7 +193,7 @@ def estimate(
     return Estimate(
         hardware=hardware,
         samples=len(next(iter(samples.values()))),
-        latency_steps=elements * (network.timesteps + network.program.depth_latency),
+        latency_steps=network.program.latency_steps(elements),
         snn=graph_operations(graph, network.timesteps, activity, elements),
         ann=tuple(
             operations.times(elements)

@@ -15,6 +15,7 @@ from ...ir import (
     Integrator,
     Linear,
     MaxPool,
+    Previous,
     Reshape,
     TrackingIF,
 )
@@ -32,7 +33,10 @@ TARGET = Target(
         "the neurons"
     ),
     supports=frozenset(
-        {Input, Encoder, Conv, Linear, MaxPool, Reshape, Concat, IF, TrackingIF, Integrator}
+        [
+            *(Input, Encoder, Previous, Conv, Linear, MaxPool, Reshape, Concat),
+            *(IF, TrackingIF, Integrator),
+        ]
     ),
     rate_coded_only=True,
     max_current=2**23 - 1,

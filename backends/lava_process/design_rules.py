@@ -19,11 +19,13 @@ from ...ir import (
     Integrator,
     Linear,
     Population,
+    Previous,
     Reshape,
     Signal,
     TrackingIF,
 )
-from ...ir.bounds import accumulated_bounds, is_integer_node, is_quantized
+from ...ir.bounds import accumulated_bounds, is_integer_node, is_quantized, value_bounds
+from ...ir.depth import takes_a_step
 from ...ir.errors import Problem
 from ...ir.neurons import SATURATION
 from ..rules import Rule
@@ -93,14 +95,47 @@ def no_digits(graph: Graph, target: Target) -> Iterator[Problem]:
             )
 
 
-def no_sequences(graph: Graph, target: Target) -> Iterator[Problem]:
-    """Samples have no axis beside their own: every one starts from rest."""
-    for node in graph.of_type(Input):
-        if node.sequence is not None:
+def carried_values(graph: Graph, target: Target) -> Iterator[Problem]:
+    """What is carried passes a synapse on its way round, and its payload holds its sum."""
+    for loop in _unweighted_loops(graph):
+        yield Problem(
+            f"{loop}: carries itself without a synapse, and Lava waits for ever in such a loop",
+            "put a constant in its place",
+        )
+    for node in graph.of_type(Previous):
+        low, high = node.type.payload or (0, 0)
+        try:
+            least, most = value_bounds(graph, node.source)
+        except ValueError as error:
             yield Problem(
-                f"{node.name}: is a sequence, and target {target.name} runs single samples",
-                "compile with --target numpy",
+                f"{node.name}: carries a sum without bound, because {error}",
+                "carry what tracking neurons send",
             )
+            continue
+        if least < low or most > high:
+            yield Problem(
+                f"{node.name}: carries a value between {least} and {most}, and its payload is "
+                f"between {low} and {high}",
+                "widen the bounds of its type",
+            )
+
+
+def _unweighted_loops(graph: Graph) -> Iterator[str]:
+    """Yield the first node of all loops that hang together and in which nothing takes a step."""
+    loops = with_feedback(graph)
+    loops.remove_nodes_from([node.name for node in graph if takes_a_step(graph, node.name)])
+    order = list(graph.nodes)
+    for part in networkx.strongly_connected_components(loops):
+        first = min(part, key=order.index)
+        if len(part) > 1 or loops.has_edge(first, first):
+            yield first
+
+
+def with_feedback(graph: Graph) -> networkx.DiGraph[str]:
+    """Return the graph with the edges that close its loops."""
+    edges = graph.digraph()
+    edges.add_edges_from((source, name) for name, source in graph.feedback.items())
+    return edges
 
 
 def accumulators(graph: Graph, target: Target) -> Iterator[Problem]:
@@ -182,7 +217,7 @@ def decoded_outputs(graph: Graph, target: Target) -> Iterator[Problem]:
 
 def connected(graph: Graph, target: Target) -> Iterator[Problem]:
     """Lava finds the processes to run by following connections from one of them."""
-    processes = graph.digraph()
+    processes = with_feedback(graph)
     processes.remove_nodes_from([node.name for node in graph.of_type(Input)])
     order = list(graph.nodes)
     parts = sorted(
@@ -200,7 +235,7 @@ RULES: tuple[Rule, ...] = (
     one_arithmetic,
     eight_bit_weights,
     no_digits,
-    no_sequences,
+    carried_values,
     accumulators,
     messages,
     one_spiking_network,

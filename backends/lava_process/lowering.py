@@ -2,7 +2,8 @@
 
 Every connection process of Lava sends in a step what it summed in the step before, and so do
 our max pool and delay; neurons add no delay. The depth of a node is the number of such
-processes on the way to it; currents that meet in a neuron are brought to one depth by delays.
+processes on the way to it (``alignment``); currents that meet in a neuron are brought to one
+depth by delays.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from ...ir import (
     Linear,
     MaxPool,
     Population,
+    Previous,
     Reshape,
     TrackingIF,
 )
 from ...ir.bounds import is_quantized
 from ...ir.types import is_integer
 from ..numpy_sim.events import fan_out
+from .alignment import align
 from .layout import lava_order, same_order
 from .legalize import (
     convolution_matrix,
@@ -46,6 +49,7 @@ from .plan import (
     MaxPoolPlan,
     Plan,
     PopulationPlan,
+    PreviousPlan,
     ProcessPlan,
     ReadoutPlan,
     SourcePlan,
@@ -69,7 +73,8 @@ class _Lowering:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.processes: list[ProcessPlan] = []
-        self.depth: dict[str, int] = {}
+        self.alignment = align(graph)
+        self.depth = self.alignment.depth
         self.lanes: dict[str, list[str]] = {}  # the parallel processes of each synapse
         self.delays: dict[tuple[tuple[Wire, ...], int], Wire] = {}
         self.needed = self._needed()
@@ -84,28 +89,44 @@ class _Lowering:
                 self._sender(node)
             elif isinstance(node, Concat):
                 self._join(node)
+            elif isinstance(node, Previous):
+                self._carried(node)
         latency = max(process.depth for process in self.processes)
         arithmetic: Arithmetic = "integer" if is_quantized(self.graph) else "real"
-        return Plan(tuple(self.processes), latency, self._listeners(), arithmetic)
+        idle = self.alignment.idle
+        return Plan(tuple(self.processes), latency, self._listeners(), arithmetic, idle)
 
     def _sender(self, node: Encoder | MaxPool) -> None:
         name, sent = node.name, self.graph.types[node.name]
         if isinstance(node, Encoder):
-            self._add(SourcePlan(name=name, wires=(), shape=sent.shape, depth=0, encoder=node))
+            self.processes.append(
+                SourcePlan(name=name, wires=(), shape=sent.shape, depth=0, encoder=node)
+            )
             return
-        wire = self._wire(node.inputs[0])
         pool = MaxPoolPlan(
             name=name,
-            wires=(wire,),
+            wires=(self._wire(node.inputs[0]),),
             shape=sent.shape,
-            depth=self.depth[wire.source] + 1,
+            depth=self.depth[name],
             node=node,
             payload=sent.payload,
         )
-        self._add(pool)
+        self.processes.append(pool)
+
+    def _carried(self, node: Previous) -> None:
+        wire = self._wire(node.source)
+        previous = PreviousPlan(
+            name=node.name,
+            wires=(wire,),
+            shape=node.type.shape,
+            depth=self.depth[node.name],
+            node=node,
+            source_depth=self.depth[wire.source],
+        )
+        self.processes.append(previous)
 
     def _join(self, node: Concat) -> None:
-        depth = max(self.depth[self._root(name)] for name in node.inputs)
+        depth = self.depth[node.name]
         wires = []
         for port, name in enumerate(node.inputs):
             wire = self._wire(name)
@@ -113,19 +134,21 @@ class _Lowering:
                 wire = self._delayed((wire,), lag, depth)
             wires.append(replace(wire, port=port))
         shape = self.graph.types[node.name].shape
-        self._add(ConcatPlan(name=node.name, wires=tuple(wires), shape=shape, depth=depth))
+        self.processes.append(
+            ConcatPlan(name=node.name, wires=tuple(wires), shape=shape, depth=depth)
+        )
 
     def _neurons(self, node: IF | TrackingIF | Integrator) -> None:
         name, shape = node.name, self.graph.types[node.name].shape
         wires, depth = self._currents(node)
         if isinstance(node, (IF, TrackingIF)):
-            self._add(PopulationPlan(name=name, wires=wires, shape=shape, depth=depth, node=node))
+            self.processes.append(
+                PopulationPlan(name=name, wires=wires, shape=shape, depth=depth, node=node)
+            )
         else:
-            self._add(ReadoutPlan(name=name, wires=wires, shape=shape, depth=depth, node=node))
-
-    def _add(self, process: ProcessPlan) -> None:
-        self.processes.append(process)
-        self.depth[process.name] = process.depth
+            self.processes.append(
+                ReadoutPlan(name=name, wires=wires, shape=shape, depth=depth, node=node)
+            )
 
     def _free(self, name: str) -> str:
         """Return a name that no node has."""
@@ -163,7 +186,7 @@ class _Lowering:
             nodes = [replace(node, weight=part) for part in parts]
             plans = [self._linear(n) if isinstance(n, Linear) else self._conv(n) for n in nodes]
             for lane, plan in zip(lanes, cycle(plans), strict=False):
-                self._add(replace(plan, name=lane))
+                self.processes.append(replace(plan, name=lane))
 
     def _linear(self, node: Linear) -> DensePlan:
         wire = self._wire(node.inputs[0], flat=True)
@@ -172,14 +195,14 @@ class _Lowering:
             name=node.name,
             wires=(wire,),
             shape=self.graph.types[node.name].shape,
-            depth=self.depth[wire.source] + 1,
+            depth=self.depth[node.name],
             weight=stored(node.weight[:, order]),
         )
 
     def _conv(self, node: Conv) -> ConvPlan | SparsePlan:
         wire = self._wire(node.inputs[0])
         channels, height, width = wire.shape
-        depth = self.depth[wire.source] + 1
+        depth = self.depth[node.name]
         shape = self.graph.types[node.name].shape
         equal = with_equal_padding(node, (height, width))
         sent = self.graph.types[wire.source].shape
@@ -212,7 +235,7 @@ class _Lowering:
 
     def _currents(self, node: Population | Integrator) -> tuple[tuple[Wire, ...], int]:
         """Return the wires into a neuron, delayed to its depth."""
-        depth = max(self.depth[name] for name in node.inputs)
+        depth = self.depth[node.name]
         shape = self.graph.types[node.name].shape
         seen: Counter[str] = Counter()
         wires: list[Wire] = []
@@ -232,14 +255,16 @@ class _Lowering:
         if (wires, lag) not in self.delays:
             name = self._free(f"{wires[0].source}+{lag}")
             shape = wires[0].shape
-            self._add(DelayPlan(name=name, wires=wires, shape=shape, depth=depth, steps=lag))
+            self.processes.append(
+                DelayPlan(name=name, wires=wires, shape=shape, depth=depth, steps=lag)
+            )
             self.delays[wires, lag] = Wire(name, shape)
         return self.delays[wires, lag]
 
     def _listeners(self) -> dict[str, tuple[Listener, ...]]:
         found: dict[str, tuple[Listener, ...]] = {}
         for node in self.graph:
-            if isinstance(node, (Encoder, Population, MaxPool, Concat)):
+            if isinstance(node, (Encoder, Population, MaxPool, Concat, Previous)):
                 found[node.name] = ()
             if isinstance(node, (Conv, Linear, MaxPool)):
                 source = self._root(node.inputs[0])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ...ir import IF, Array, Encoder, Integrator, MaxPool, TrackingIF
+from ...ir import IF, Array, Encoder, Integrator, MaxPool, Previous, TrackingIF
 from ...ir.shapes import Pair
 
 Arithmetic = Literal["integer", "real"]
@@ -140,6 +140,18 @@ class PopulationPlan(ProcessPlan):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class PreviousPlan(ProcessPlan):
+    """Delivers what a process sent at the element before; its wire closes a loop.
+
+    Attributes:
+        source_depth: Depth of that process.
+    """
+
+    node: Previous
+    source_depth: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ReadoutPlan(ProcessPlan):
     """An integrator."""
 
@@ -164,13 +176,25 @@ class Plan:
     """All processes of a graph.
 
     Attributes:
-        processes: In topological order.
+        processes: In topological order, but for wires that close a loop.
         depth_latency: Depth of the deepest process.
-        listeners: For each source, population, max pool and join, the nodes that read its events.
+        listeners: For each process that sends events, the nodes that read them.
         arithmetic: That of the graph.
+        idle: Steps between two elements of a sequence in which nothing happens, so that what
+            is carried arrives in time; see ``alignment``.
     """
 
     processes: tuple[ProcessPlan, ...]
     depth_latency: int
     listeners: Mapping[str, tuple[Listener, ...]]
     arithmetic: Arithmetic = "integer"
+    idle: int = 0
+
+    def steps(self, elements: int, timesteps: int) -> int:
+        """Return the steps until the last of some elements has passed all processes.
+
+        Args:
+            elements: Of one sequence after the other; a sample that is no sequence is one.
+            timesteps: Steps of one element.
+        """
+        return elements * (timesteps + self.idle) - self.idle + self.depth_latency

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...ir import Array, Graph, Integrator
+from ...ir import Array, Graph, Input, Integrator
 from ...ir.errors import DataError
 from ...ir.reference import step
 from ...ir.settling import is_exact
@@ -25,7 +25,7 @@ class LavaProgram:
 
     Attributes:
         graph: The graph it computes.
-        timesteps: Steps of one sample.
+        timesteps: Steps of one sample, or of one element of a sequence.
         plan: The Lava processes.
     """
 
@@ -38,6 +38,10 @@ class LavaProgram:
         """Steps until the first sample has reached the deepest process."""
         return self.plan.depth_latency
 
+    def latency_steps(self, elements: int = 1) -> int:
+        """Return the steps from a sample to its outputs; see ``backends.base.Program``."""
+        return self.plan.steps(elements, self.timesteps)
+
     def run(
         self,
         inputs: Mapping[str, Array],
@@ -47,10 +51,14 @@ class LavaProgram:
         fast: bool = True,
         timeout: float | None = None,
     ) -> Result:
-        """Stream samples through the network, one after the other without a gap.
+        """Stream samples through the network, one after the other.
+
+        Sequences follow each other as their own elements do: without a gap but for the idle
+        steps of the plan.
 
         Args:
-            inputs: For each input's name, samples ``(samples, *shape)`` in ANN units.
+            inputs: For each input's name, samples ``(samples, *shape)`` in ANN units, sequences
+                ``(samples, elements, *shape)``.
             record: Whether to keep every payload.
             progress: Called as samples are finished.
             fast: Whether Lava's connection processes run on our process models, which give
@@ -63,8 +71,8 @@ class LavaProgram:
             ExecutionError: A process failed or died, or the network stopped advancing.
         """
         samples = self._encoded(inputs)
-        count = len(next(iter(samples.values())))
-        recording = Recording(self.plan, count, self.timesteps, record=record)
+        count, elements = next(iter(samples.values())).shape[:2]
+        recording = Recording(self.plan, count, self.timesteps, elements=elements, record=record)
         if count:
             from .runtime import simulate
 
@@ -91,27 +99,37 @@ class LavaProgram:
         """Write nothing: the processes are laid out from the graph again in milliseconds."""
 
     def _encoded(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Return the payloads each source injects, ``(samples, *lava_shape)``."""
+        """Return what each source injects, ``(samples, elements, *lava_shape)``."""
         number = np.int32 if self.plan.arithmetic == "integer" else np.float64
-        samples: dict[str, Array] = {}
-        for process in self.plan.processes:
-            if isinstance(process, SourcePlan):
-                (name,) = process.encoder.inputs
-                x = self._checked(name, inputs)
-                samples[process.name] = to_lava(step(process.encoder, [x], {}, 1)).astype(number)
-        if len({len(x) for x in samples.values()}) > 1:
+        encoders = {p.name: p.encoder for p in self.plan.processes if isinstance(p, SourcePlan)}
+        given = {name: self._checked(node.inputs[0], inputs) for name, node in encoders.items()}
+        if len({len(x) for x in given.values()}) > 1:
             raise DataError("the inputs differ in their numbers of samples")
+        elements = max(x.shape[1] for x in given.values())
+        samples: dict[str, Array] = {}
+        for name, x in given.items():
+            if x.shape[1] not in (1, elements):
+                raise DataError("the sequences differ in their numbers of elements")
+            flat = x.reshape(-1, *x.shape[2:])
+            payloads = to_lava(step(encoders[name], [flat], {}, 1)).astype(number)
+            each = payloads.reshape(*x.shape[:2], *payloads.shape[1:])
+            samples[name] = np.repeat(each, elements // x.shape[1], axis=1)
         return samples
 
     def _checked(self, name: str, inputs: Mapping[str, Array]) -> Array:
+        """Return an input; one that is no sequence is its only element."""
         if name not in inputs:
             raise DataError(f"{name}: there is no such array among the inputs")
-        x, shape = np.asarray(inputs[name], np.float64), self.graph.types[name].shape
-        if x.shape[1:] != shape:
-            raise DataError(f"{name}: has samples of shape {x.shape[1:]} but needs {shape}")
+        node, x = self.graph[name], np.asarray(inputs[name], np.float64)
+        assert isinstance(node, Input)
+        found, shape = x.shape[1:], node.type.shape
+        if node.is_sequence:
+            shape = (node.sequence or max(1, *found[:1]), *shape)
+        if found != shape:
+            raise DataError(f"{name}: has samples of shape {found} but needs {shape}")
         if not np.isfinite(x).all():
             raise DataError(f"{name}: contains NaN or infinity")
-        return x
+        return x if node.is_sequence else x[:, None]
 
     def _decoded(self, name: str, recording: Recording) -> Array:
         node = self.graph[readout(self.graph, name)]

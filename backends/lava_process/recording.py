@@ -24,6 +24,7 @@ from .plan import (
     MaxPoolPlan,
     Plan,
     PopulationPlan,
+    PreviousPlan,
     ProcessPlan,
     ReadoutPlan,
     SourcePlan,
@@ -39,15 +40,16 @@ def shared_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts what one population sends; its process writes, the parent reads.
+    """Counts what one process sends; it writes, the parent reads.
 
     Attributes:
         counts: ``(samples, timesteps, 2 + 2 * listeners)``, int64: events, units, and for
-            each listener the synaptic operations, by event and by unit.
+            each listener the synaptic operations, by event and by unit. Of a sequence they are
+            summed over its elements.
         reach: Fan-out of each place for each listener, ``(size, listeners)``, float64.
-        payloads: ``(samples, timesteps, *lava_shape)`` or None when nothing is recorded.
-        waiting: For each sample, whether a neuron has something left to send; tracking neurons
-            alone say so.
+        payloads: ``(samples, elements, timesteps, *lava_shape)`` or None when nothing is recorded.
+        waiting: ``(samples, elements)``, whether a neuron has something left to send; tracking
+            neurons alone say so.
     """
 
     counts: Array
@@ -55,17 +57,17 @@ class Tally:
     payloads: Array | None
     waiting: Array
 
-    def write(self, sample: int, step: int, events: Array) -> None:
+    def write(self, sample: int, element: int, step: int, events: Array) -> None:
         """Count one step's payloads, laid out as Lava has them."""
         row = self.counts[sample, step]
         magnitude = np.abs(events).ravel()
         event = magnitude != 0
-        row[0] = np.count_nonzero(event)
-        row[1] = np.rint(magnitude.sum())  # of real payloads: counted in whole units
-        row[2::2] = event @ self.reach  # below 2**53: exact
-        row[3::2] = np.rint(magnitude @ self.reach)
+        row[0] += np.count_nonzero(event)
+        row[1] += whole(magnitude.sum())
+        row[2::2] += whole(event @ self.reach)
+        row[3::2] += whole(magnitude @ self.reach)
         if self.payloads is not None:
-            self.payloads[sample, step] = events
+            self.payloads[sample, element, step] = events
 
 
 class Recording:
@@ -74,48 +76,59 @@ class Recording:
     Args:
         plan: The network.
         samples: Number of samples.
-        timesteps: Steps of each.
+        timesteps: Steps of each element.
+        elements: Elements of each sample; one that is no sequence is its only element.
         record: Whether to keep all payloads.
     """
 
-    def __init__(self, plan: Plan, samples: int, timesteps: int, *, record: bool) -> None:
+    def __init__(
+        self, plan: Plan, samples: int, timesteps: int, *, elements: int = 1, record: bool
+    ) -> None:
         grid = (samples, timesteps)
         self.plan = plan
         self.tallies: dict[str, Tally] = {}
         self.totals: dict[str, Array] = {}
         for process in plan.processes:
-            shape = (*grid, *lava_shape(process.shape))
-            if isinstance(process, (PopulationPlan, MaxPoolPlan, ConcatPlan)):
+            shape = lava_shape(process.shape)
+            if isinstance(process, (PopulationPlan, MaxPoolPlan, ConcatPlan, PreviousPlan)):
                 listeners = plan.listeners[process.name]
                 counts = shared_zeros((*grid, 2 + 2 * len(listeners)), np.int64)
-                kept = record and not isinstance(process, ConcatPlan)
-                payloads = shared_zeros(shape, _payload_type(process)) if kept else None
+                kept = record and isinstance(process, (PopulationPlan, MaxPoolPlan))
+                every = (samples, elements, timesteps, *shape)
+                payloads = shared_zeros(every, _payload_type(process)) if kept else None
                 reach = _columns(listeners, prod(process.shape))
-                waiting = shared_zeros((samples,), np.bool_)
+                waiting = shared_zeros((samples, elements), np.bool_)
                 self.tallies[process.name] = Tally(counts, reach, payloads, waiting)
             elif isinstance(process, ReadoutPlan):
                 number = np.int64 if plan.arithmetic == "integer" else np.float64
-                self.totals[process.name] = shared_zeros(shape, number)
+                self.totals[process.name] = shared_zeros((*grid, *shape), number)
         self.clocks = shared_zeros((len(self.totals),), np.int64)
         """The step each readout has finished, in the order of ``totals``."""
 
     def total(self, name: str) -> Array:
-        """Return an integrator's sums, ``(samples, timesteps, *shape)``, channels first."""
+        """Return an integrator's sums, ``(samples, timesteps, *shape)``, channels first.
+
+        Of a sequence they are those of the last element.
+        """
         return _from_lava(self.totals[name])
 
     def spikes(self) -> dict[str, Array]:
-        """Return all payloads, ``(samples, timesteps, *shape)``; none if they were not kept."""
+        """Return all payloads, ``(samples, steps, *shape)``; none if they were not kept.
+
+        Of a sequence the steps are those of all its elements, one behind the other.
+        """
         return {
-            name: np.ascontiguousarray(_from_lava(tally.payloads))
+            name: np.ascontiguousarray(_from_lava(np.concatenate(sent.swapaxes(0, 1), axis=1)))
             for name, tally in self.tallies.items()
-            if tally.payloads is not None
+            if (sent := tally.payloads) is not None
         }
 
     def settled(self) -> Array:
         """Return the step after which no population did anything more, 0 where one was not done.
 
         Returns:
-            ``(samples,)``, of a network of tracking neurons.
+            ``(samples,)``, of a network of tracking neurons; of a sequence, that of its slowest
+            element.
         """
         samples, timesteps = next(iter(self.totals.values())).shape[:2]
         last, waiting = np.ones(samples, np.int64), np.zeros(samples, bool)
@@ -124,14 +137,14 @@ class Recording:
                 tally = self.tallies[process.name]
                 sent = (tally.counts[..., 0] > 0) * np.arange(1, timesteps + 1)
                 last = np.maximum(last, sent.max(axis=1))
-                waiting |= tally.waiting
+                waiting |= tally.waiting.any(axis=1)
         return np.where(waiting, 0, last)
 
     def activity(self, injected: dict[str, Array]) -> dict[str, Activity]:
         """Return what each population, max pool and synapse did.
 
         Args:
-            injected: For each source, what it injected, ``(samples, *lava_shape)``.
+            injected: For each source, what it injected, ``(samples, elements, *lava_shape)``.
         """
         timesteps = next(iter(self.totals.values())).shape[1]
         rows = {name: tally.counts for name, tally in self.tallies.items()}
@@ -140,8 +153,8 @@ class Recording:
                 payloads, listeners = injected[source.name], self.plan.listeners[source.name]
                 rows[source.name] = _injected(payloads, listeners, timesteps)
                 rows[source.name][:, 1 if source.encoder.once else timesteps :] = 0
-        joins = {process.name for process in self.plan.processes if isinstance(process, ConcatPlan)}
-        sent = {name: rows[name] for name in self.tallies if name not in joins}
+        passing = {p.name for p in self.plan.processes if isinstance(p, (ConcatPlan, PreviousPlan))}
+        sent = {name: rows[name] for name in self.tallies if name not in passing}
         done: dict[str, Activity] = {}
         for name, counts in rows.items():
             for place, listener in enumerate(self.plan.listeners[name]):
@@ -155,6 +168,11 @@ class Recording:
                 spikes, units = counts[..., 0].copy(), counts[..., 1].copy()
                 done[name] = Activity(spikes, units, np.zeros_like(spikes), np.zeros_like(spikes))
         return done
+
+
+def whole(count: Array) -> Array:
+    """Return counts in whole numbers; float64 holds those of integers, real ones are rounded."""
+    return np.asarray(np.rint(count), np.int64)
 
 
 def _payload_type(process: ProcessPlan) -> DTypeLike:
@@ -173,11 +191,12 @@ def _columns(listeners: Iterable[Listener], size: int) -> Array:
 
 def _injected(payloads: Array, listeners: tuple[Listener, ...], timesteps: int) -> Array:
     """Return the rows of a tally for samples that are injected at every step."""
-    counts = np.zeros((len(payloads), 1, 2 + 2 * len(listeners)), np.int64)
-    reach, waiting = _columns(listeners, prod(payloads.shape[1:])), np.zeros(len(payloads), bool)
-    tally = Tally(counts, reach, None, waiting)
-    for sample, injected in enumerate(payloads):
-        tally.write(sample, 0, injected)
+    samples, elements, *shape = payloads.shape
+    counts = np.zeros((samples, 1, 2 + 2 * len(listeners)), np.int64)
+    waiting = np.zeros((samples, elements), bool)
+    tally = Tally(counts, _columns(listeners, prod(shape)), None, waiting)
+    for sample, element in np.ndindex(samples, elements):
+        tally.write(sample, element, 0, payloads[sample, element])
     return np.repeat(counts, timesteps, axis=1)
 
 

@@ -87,6 +87,10 @@ class NumpyProgram:
         """All steps of a run."""
         return self.timesteps + self.depth_latency
 
+    def latency_steps(self, elements: int = 1) -> int:
+        """Return the steps from a sample to its outputs; see ``Program``."""
+        return elements * self.steps
+
     def run(
         self,
         inputs: Mapping[str, Array],

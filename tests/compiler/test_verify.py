@@ -40,6 +40,9 @@ class Perturbed:
     def depth_latency(self) -> int:
         return self.program.depth_latency
 
+    def latency_steps(self, elements: int = 1) -> int:
+        return self.program.latency_steps(elements)
+
     def run(
         self,
         inputs: Mapping[str, Array],

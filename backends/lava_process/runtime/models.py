@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
@@ -33,24 +33,38 @@ SENDS = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
 STATE = LavaPyType(np.ndarray, np.int64, precision=24)
 
 
+class Moment(NamedTuple):
+    """Which sample passes through a process, which of its elements, and which of its steps."""
+
+    sample: int
+    element: int
+    step: int
+
+
 @dataclass(frozen=True)
 class Schedule:
     """When samples pass through a process.
 
     Attributes:
         start: The first step in which the first sample arrives, counted from 1.
-        timesteps: Steps of one sample.
+        timesteps: Steps of one element.
         samples: Number of samples.
+        elements: Elements of a sample; one that is no sequence is its only element.
+        idle: Steps between two elements.
     """
 
     start: int
     timesteps: int
     samples: int
+    elements: int = 1
+    idle: int = 0
 
-    def at(self, time_step: int) -> tuple[int, int] | None:
-        """Return which sample arrives in a step and how far it is, or None outside of all."""
-        sample, step = divmod(time_step - self.start, self.timesteps)
-        return (sample, step) if 0 <= sample < self.samples else None
+    def at(self, time_step: int) -> Moment | None:
+        """Return what arrives in a step, or None outside of all elements."""
+        place, step = divmod(time_step - self.start, self.timesteps + self.idle)
+        sample, element = divmod(place, self.elements)
+        inside = 0 <= sample < self.samples and step < self.timesteps
+        return Moment(sample, element, step) if inside else None
 
 
 class FixedPointModel(PyLoihiProcessModel):  # type: ignore[misc]
@@ -62,8 +76,8 @@ class FixedPointModel(PyLoihiProcessModel):  # type: ignore[misc]
     proc_params: dict[str, Any]
     time_step: int
 
-    def now(self) -> tuple[int, int] | None:
-        """Return the sample that arrives in this step, and how far it is."""
+    def now(self) -> Moment | None:
+        """Return what arrives in this step, or None outside of all elements."""
         schedule: Schedule = self.proc_params["schedule"]
         return schedule.at(self.time_step)
 
@@ -95,9 +109,11 @@ class SampleSourceModel(FixedPointModel):
     def run_spk(self) -> None:
         """Do one step."""
         samples: Array = self.proc_params["samples"]
-        place, step = divmod(self.time_step - 1, self.proc_params["timesteps"])
-        silent = place >= len(samples) or (step > 0 and self.proc_params["once"])
-        self.s_out.send(np.zeros_like(samples[0]) if silent else samples[place])
+        now = self.now()
+        if now is None or (now.step > 0 and self.proc_params["once"]):
+            self.s_out.send(np.zeros_like(samples[0, 0]))
+        else:
+            self.s_out.send(samples[now.sample, now.element])
 
 
 @implements(proc=processes.IntegrateAndFire, protocol=LoihiProtocol)
@@ -121,7 +137,7 @@ class IntegrateAndFireModel(FixedPointModel):
         if now is None:
             self.s_out.send(np.zeros(current.shape, np.int32))
             return
-        if now[1] == 0:
+        if now.step == 0:
             self.v[:] = self.initial
             self.acc[:] = 0
         self.v += current
@@ -163,7 +179,7 @@ class TrackingModel(ManyPortsModel):
         if now is None:
             self.s_out.send(np.zeros(self.acc.shape, np.int32))
             return
-        if now[1] == 0:
+        if now.step == 0:
             self.sums[:] = 0
             self.acc[:] = 0
         for total, current in zip(self.sums, currents, strict=True):
@@ -175,7 +191,7 @@ class TrackingModel(ManyPortsModel):
         self.s_out.send(event)
         tally: Tally = self.proc_params["tally"]
         tally.write(*now, event)
-        tally.waiting[now[0]] = not np.array_equal(event, missing)
+        tally.waiting[now[:2]] = not np.array_equal(event, missing)
 
 
 @implements(proc=processes.MaxPool, protocol=LoihiProtocol)
@@ -203,7 +219,7 @@ class MaxPoolModel(FixedPointModel):
             return
         left, top = self.proc_params["padding"][:2]
         inside = (slice(left, left + payload.shape[0]), slice(top, top + payload.shape[1]))
-        if now[1] == 0:
+        if now.step == 0:
             self.received[:] = self.lowest
             self.received[inside] = 0
             self.maximum[:] = 0
@@ -281,12 +297,12 @@ class ReadoutModel(FixedPointModel):
         current = self.a_in.recv()
         if (now := self.now()) is not None:
             node: Integrator = self.proc_params["node"]
-            if now[1] == 0:
+            if now.step == 0:
                 self.v[:] = 0
             self.v += current
-            if now[1] == 0 or node.decoding == "mean":
+            if now.step == 0 or node.decoding == "mean":
                 self.v += self.bias
             if node.clamp is not None:
                 np.clip(self.v, -node.clamp, node.clamp, out=self.v)
-            self.proc_params["totals"][now] = self.v
+            self.proc_params["totals"][now.sample, now.step] = self.v
         self.proc_params["clock"][0] = self.time_step

@@ -25,6 +25,7 @@ from ..plan import (
     MaxPoolPlan,
     Plan,
     PopulationPlan,
+    PreviousPlan,
     ProcessPlan,
     ReadoutPlan,
     SourcePlan,
@@ -33,6 +34,7 @@ from ..plan import (
 )
 from ..recording import Recording
 from .models import Schedule
+from .previous import Previous
 from .processes import (
     Concat,
     Delay,
@@ -69,27 +71,29 @@ def build(
 
     Args:
         plan: The network.
-        samples: For each source, ``(samples, *lava_shape)``, int32 or float64.
+        samples: For each source, ``(samples, elements, *lava_shape)``, int32 or float64.
         recording: Where the processes write.
-        timesteps: Steps of one sample.
+        timesteps: Steps of one element.
     """
-    return _Builder(samples, recording, timesteps).build(plan)
+    return _Builder(plan, samples, recording, timesteps).build()
 
 
 class _Builder:
     """What all processes of one network share."""
 
-    def __init__(self, samples: Mapping[str, Array], recording: Recording, timesteps: int) -> None:
+    def __init__(
+        self, plan: Plan, samples: Mapping[str, Array], recording: Recording, timesteps: int
+    ) -> None:
+        self.plan = plan
         self.samples = samples
-        self.count = len(next(iter(samples.values())))
+        self.count, self.elements = next(iter(samples.values())).shape[:2]
         self.recording = recording
         self.timesteps = timesteps
 
-    def build(self, plan: Plan) -> list[Any]:
-        plans = {process.name: process for process in plan.processes}
-        ends: dict[str, Ends] = {}
+    def build(self) -> list[Any]:
+        plans = {process.name: process for process in self.plan.processes}
+        ends = {name: self.create(process) for name, process in plans.items()}
         for name, process in plans.items():
-            ends[name] = self.create(process)
             for wire in process.wires:
                 port = view(ends[wire.source].sends, plans[wire.source].shape, wire)
                 port.connect(ends[name].receives[wire.port])
@@ -109,6 +113,8 @@ class _Builder:
             return self.max_pool(plan)
         if isinstance(plan, ConcatPlan):
             return self.join(plan)
+        if isinstance(plan, PreviousPlan):
+            return self.previous(plan)
         if isinstance(plan, PopulationPlan):
             if isinstance(plan.node, TrackingIF):
                 return self.tracking(plan, plan.node)
@@ -118,14 +124,14 @@ class _Builder:
 
     def schedule(self, depth: int) -> Schedule:
         """Return when samples arrive at a process whose inputs have some depth."""
-        return Schedule(depth + 1, self.timesteps, self.count)
+        return Schedule(depth + 1, self.timesteps, self.count, self.elements, self.plan.idle)
 
     def source(self, plan: SourcePlan) -> Ends:
         source = SampleSource(
             name=plan.name,
             samples=self.samples[plan.name],
-            timesteps=self.timesteps,
             once=plan.encoder.once,
+            schedule=self.schedule(plan.depth),
         )
         return Ends(source, (), source.s_out)
 
@@ -189,6 +195,16 @@ class _Builder:
             tally=self.recording.tallies[plan.name],
         )
         return Ends(join, tuple(join.in_ports.members), join.s_out)
+
+    def previous(self, plan: PreviousPlan) -> Ends:
+        previous = Previous(
+            name=plan.name,
+            initial=full(plan.node.initial, plan.shape),
+            arrivals=self.schedule(plan.source_depth),
+            schedule=self.schedule(plan.depth),
+            tally=self.recording.tallies[plan.name],
+        )
+        return Ends(previous, (previous.s_in,), previous.s_out)
 
 
 def conv(plan: ConvPlan) -> Ends:

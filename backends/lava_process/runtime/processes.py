@@ -18,17 +18,17 @@ from ....ir.shapes import Pair
 
 
 class SampleSource(AbstractProcess):  # type: ignore[misc]
-    """Sends each sample for as many steps as it lasts, then nothing.
+    """Sends each element of each sample for as many steps as it lasts, then nothing.
 
     Args:
-        samples: ``(samples, *shape)``, int32, real ones float64.
-        timesteps: Steps of one sample.
-        once: Whether a sample is sent in the first of its steps only.
+        samples: ``(samples, elements, *shape)``, int32, real ones float64.
+        once: Whether an element is sent in the first of its steps only.
+        options: What the model needs besides: the ``schedule``.
     """
 
-    def __init__(self, *, samples: Array, timesteps: int, once: bool, **options: Any) -> None:
-        super().__init__(samples=samples, timesteps=timesteps, once=once, **options)
-        self.s_out = OutPort(shape=samples.shape[1:])
+    def __init__(self, *, samples: Array, once: bool, **options: Any) -> None:
+        super().__init__(samples=samples, once=once, **options)
+        self.s_out = OutPort(shape=samples.shape[2:])
 
 
 class IntegrateAndFire(AbstractProcess):  # type: ignore[misc]

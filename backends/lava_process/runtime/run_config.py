@@ -19,7 +19,7 @@ from lava.proc.sparse.models import PySparseModelBitAcc, PySparseModelFloat
 from lava.proc.sparse.process import Sparse
 
 from ..plan import Arithmetic
-from . import connections, float_models, models, processes
+from . import connections, float_models, models, previous, processes
 
 OWN: dict[type, type] = {
     processes.SampleSource: models.SampleSourceModel,
@@ -27,6 +27,7 @@ OWN: dict[type, type] = {
     processes.TrackingIntegrateAndFire: models.TrackingModel,
     processes.MaxPool: models.MaxPoolModel,
     processes.Concat: models.ConcatModel,
+    previous.Previous: previous.PreviousModel,
     processes.Delay: models.DelayModel,
     processes.Readout: models.ReadoutModel,
     Sparse: PySparseModelBitAcc,
@@ -43,7 +44,7 @@ FLOAT_OWN: dict[type, type] = {
     processes.Readout: float_models.FloatReadoutModel,
     Sparse: PySparseModelFloat,
 }
-"""Tracking neurons are not among them: they are those of integer networks."""
+"""Tracking neurons and what they carry are not among them: they are those of integer networks."""
 FLOAT_STOCK: dict[type, type] = {Conv: PyConvModelFloat, Dense: PyDenseModelFloat}
 FLOAT_FAST: dict[type, type] = {
     Conv: float_models.FastFloatConvModel,

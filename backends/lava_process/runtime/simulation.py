@@ -57,9 +57,9 @@ def simulate(
 
     Args:
         plan: The network.
-        samples: For each source, ``(samples, *lava_shape)``, int32 or float64.
+        samples: For each source, ``(samples, elements, *lava_shape)``, int32 or float64.
         recording: Filled.
-        timesteps: Steps of one sample.
+        timesteps: Steps of one element.
         fast: Whether connections run on our models.
         progress: Called as samples are finished.
         timeout: Seconds until the run is given up, or None.
@@ -67,13 +67,14 @@ def simulate(
     Raises:
         ExecutionError: A process failed or died, or the network does not advance.
     """
-    count = len(next(iter(samples.values())))
+    count, elements = next(iter(samples.values())).shape[:2]
+    each = elements * (timesteps + plan.idle)
     told = -1
 
     def advanced() -> int:
         nonlocal told
         step = int(recording.clocks.min())
-        done = max(0, step - plan.depth_latency) // timesteps
+        done = max(0, step - plan.depth_latency + plan.idle) // each
         if progress and done != told:
             told = done
             progress(done, count)
@@ -84,7 +85,7 @@ def simulate(
         compiler = Compiler({"pypy_channel_size": CHANNEL_SLOTS}, logging.WARNING)
         executable = compiler.compile(network[0], CONFIGS[plan.arithmetic](fast=fast))
         with closing(Session(executable)) as session:
-            session.run(count * timesteps + plan.depth_latency, advanced, timeout)
+            session.run(plan.steps(count * elements, timesteps), advanced, timeout)
 
 
 class Session(Runtime):  # type: ignore[misc]
