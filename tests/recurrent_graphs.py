@@ -51,8 +51,8 @@ class _Maker:
             name=name,
             inputs=inputs,
             multiplier=self.rng.integers(1, 4, (len(inputs), *each)),
-            bias=self.rng.integers(-300, 900, each),
-            threshold=self.rng.integers(150, 250, each),
+            bias=self.rng.integers(-600, 1800, each),
+            threshold=self.rng.integers(300, 500, each),
             **how,
         )
 

@@ -151,9 +151,23 @@ def test_other_codes_refuse_to_carry() -> None:
     assert "--code exact" in str(refused.value.problems[0].hint)
 
 
-def test_a_target_without_sequences_refuses_by_name(compiled: snnc.Network) -> None:
-    with pytest.raises(DesignRuleError, match="before"):
-        get_backend("lava").lower(compiled.graph, compiled.timesteps)
+@pytest.mark.lava
+def test_the_trained_network_runs_on_lava() -> None:
+    network = snnc.compile(str(TRAINED), code="exact", calibration=digits(), target="lava")
+    x = {"x": digits()[:2]}
+    found = network.program.run(x, record=True)
+    expected = get_backend("numpy").lower(network.graph, network.timesteps).run(x, record=True)
+    np.testing.assert_array_equal(found.decoded["logits"], expected.decoded["logits"])
+    for name, payloads in expected.spikes.items():
+        np.testing.assert_array_equal(found.spikes[name], payloads, name)
+    # The state passes one synapse on its way round: no element waits for the one before.
+    assert network.program.latency_steps(28) == 28 * network.timesteps + 3
+    assert verify(network, x).equal
+
+
+def test_digits_are_refused_on_lava_by_name() -> None:
+    with pytest.raises(DesignRuleError, match=r"after\.integers: sends its value digit by digit"):
+        snnc.compile(str(TRAINED), code="exact", radix=2, calibration=digits(), target="lava")
 
 
 def test_a_state_that_is_not_quantised_is_refused_by_name(tmp_path: Path) -> None:

@@ -313,7 +313,6 @@ def test_each_synapse_of_tracking_neurons_has_a_port_of_its_own() -> None:
             {"once": False},
             "l: its currents add up without bound, because 'e' may send any sum of payloads",
         ),
-        ("x", {"sequence": 0}, "x: is a sequence"),
         ("e", {"bounds": (0, 2**23)}, "e: an event may carry 8388608"),
         ("k", {"weight": np.array([[509], [-100]])}, "k: weights reach from -100"),
     ],
