@@ -13,7 +13,10 @@
 
 typedef int64_t i64;
 
-enum { LANES = 16 }; /* currents of a position are padded to a multiple of this */
+enum {
+  LANES = 16, /* currents of a position are padded to a multiple of this */
+  AHEAD = 4   /* so many events before they are needed, weights are fetched */
+};
 
 typedef struct {
   uint8_t *data; /* position (0, 0) of the first frame of the first sample, inside the halo */

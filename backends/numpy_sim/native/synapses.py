@@ -14,13 +14,14 @@ from .library import CHANNELWISE, DENSE, EVENTS, LANES, SynapseLayout, WindowLay
 
 DENSE_RATE = 0.0028
 """Nanoseconds of a multiplication in a dense product, with AVX-512 VNNI."""
-EVENT_COST = 6.0
+EVENT_COST = 7.0
 """Nanoseconds of an event, for each row of a kernel."""
-EVENT_RATE = 0.03
-"""Nanoseconds of one weight added for an event."""
+EVENT_RATE, FAR_EVENT_RATE = 0.03, 0.045
+"""Nanoseconds of one weight added for an event; weights that the cache of a core does not hold."""
+CACHE = 1 << 20
 REAL_DENSE_RATE, REAL_EVENT_RATE = 0.018, 0.06
 """Likewise with real weights, in double precision."""
-LOOK_RATE = 0.3
+LOOK_RATE = 0.15
 """Nanoseconds to see whether a payload is an event."""
 
 MOST_RUNS = 1024
@@ -111,7 +112,8 @@ class NativeSynapse:
 
     def _event_seconds(self, density: float) -> float:
         window = self.weight.shape[2:]
-        rate = REAL_EVENT_RATE if self.real else EVENT_RATE
+        near = self.weight.size < CACHE
+        rate = REAL_EVENT_RATE if self.real else EVENT_RATE if near else FAR_EVENT_RATE
         each = EVENT_COST * window[0] + rate * self.lanes / self.groups * np.prod(window)
         return float(LOOK_RATE + density * each / self._windows)
 
