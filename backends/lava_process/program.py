@@ -10,11 +10,10 @@ import numpy as np
 
 from ...ir import Array, Graph, Input, Integrator
 from ...ir.errors import DataError
-from ...ir.reference import step
 from ...ir.settling import is_exact
 from ..base import Progress, Result
+from .coding import decode, encode
 from .design_rules import readout
-from .layout import to_lava
 from .plan import Plan, SourcePlan
 from .recording import Recording
 
@@ -70,7 +69,7 @@ class LavaProgram:
             MissingDependencyError: lava-nc is not installed.
             ExecutionError: A process failed or died, or the network stopped advancing.
         """
-        samples = self._encoded(inputs)
+        samples = self.encoded(inputs)
         count, elements = next(iter(samples.values())).shape[:2]
         recording = Recording(self.plan, count, self.timesteps, elements=elements, record=record)
         if count:
@@ -98,7 +97,7 @@ class LavaProgram:
     def save(self, folder: Path) -> None:
         """Write nothing: the processes are laid out from the graph again in milliseconds."""
 
-    def _encoded(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def encoded(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return what each source injects, ``(samples, elements, *lava_shape)``."""
         number = np.int32 if self.plan.arithmetic == "integer" else np.float64
         encoders = {p.name: p.encoder for p in self.plan.processes if isinstance(p, SourcePlan)}
@@ -111,7 +110,7 @@ class LavaProgram:
             if x.shape[1] not in (1, elements):
                 raise DataError("the sequences differ in their numbers of elements")
             flat = x.reshape(-1, *x.shape[2:])
-            payloads = to_lava(step(encoders[name], [flat], {}, 1)).astype(number)
+            payloads = encode(encoders[name], flat).astype(number)
             each = payloads.reshape(*x.shape[:2], *payloads.shape[1:])
             samples[name] = np.repeat(each, elements // x.shape[1], axis=1)
         return samples
@@ -137,6 +136,5 @@ class LavaProgram:
         total = recording.total(node.name)
         decoded = np.empty(total.shape)
         for t in range(1, self.timesteps + 1):  # in the order of ``ir.reference``
-            steps = t if node.decoding == "mean" else 1
-            decoded[:, t - 1] = total[:, t - 1] * node.scale / steps
+            decoded[:, t - 1] = decode(node, total[:, t - 1], t)
         return decoded.reshape(*decoded.shape[:2], *self.graph.types[name].shape)

@@ -21,11 +21,17 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from lava.magma.compiler.builders.py_builder import PyProcessBuilder
 from lava.magma.compiler.channels.interfaces import Channel, ChannelType
 from lava.magma.compiler.channels.pypychannel import PyPyChannel
 from lava.magma.runtime.message_infrastructure.multiprocessing import MultiProcessing
+from lava.magma.runtime.mgmt_token_enums import enum_equal
+from lava.magma.runtime.runtime_services.runtime_service import LoihiPyRuntimeService
 
+from ....ir import Array
 from ...interruption import uninterrupted
+from ..recording import shared_zeros
 from .channels import DirectChannel, UnnamedMemoryManager, fork
 
 PR_SET_PDEATHSIG = 1
@@ -35,23 +41,28 @@ JOIN_SECONDS = 5.0
 """How long to wait for a killed process; it is gone in milliseconds."""
 
 
+POLLED: Any = "polled"
+"""The type of a channel whose reader may look at it without waiting."""
+
+
 class Actor:
     """One forked process that builds and runs a Lava process model.
 
     Args:
         builder: Lava's builder of the model.
         name: Name of the process in error messages.
+        clock: Where a runtime service counts the steps that are done.
 
     Attributes:
         reports: Where a traceback arrives, or "" at a regular end; closes when the process dies.
         ended: Whether the process has come to a regular end.
     """
 
-    def __init__(self, builder: Any, name: str) -> None:
+    def __init__(self, builder: Any, name: str, clock: Array) -> None:
         self.name = name
         self.ended = False
         self.reports, reporter = fork.Pipe(duplex=False)
-        arguments = (builder, reporter, os.getpid())
+        arguments = (builder, reporter, os.getpid(), clock)
         self._process = fork.Process(target=_live, args=arguments, name=name, daemon=True)
         self._process.start()
         reporter.close()
@@ -87,6 +98,7 @@ class Actors(MultiProcessing):  # type: ignore[misc]
         super().__init__()
         self._smm = UnnamedMemoryManager()
         self._actors: list[Actor] = []
+        self._clock = shared_zeros((1,), np.int64)
         blas_libraries()  # looked up once, before forking
 
     def start(self) -> None:
@@ -94,17 +106,19 @@ class Actors(MultiProcessing):  # type: ignore[misc]
 
     def build_actor(self, target_fn: Any, builder: Any, exception_q: Any = None) -> Actor:
         """Fork a process; the target and the queue of Lava's signature are not used."""
-        parameters = getattr(builder, "proc_params", None)
-        name = parameters.get("name") if parameters else None
         with uninterrupted(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python 3.12 warns where the host has threads
-            actor = Actor(builder, name or "runtime service")
+            actor = Actor(builder, name_of(builder), self._clock)
             self._actors.append(actor)
         return actor
 
     def channel_class(self, channel_type: ChannelType) -> Any:
         """Return what creates a channel."""
-        return channel
+        return PyPyChannel if channel_type is POLLED else channel
+
+    def steps_done(self) -> int:
+        """Return how many steps are done."""
+        return int(self._clock[0])
 
     def failures(self, patience: float) -> list[str]:
         """Wait for a process to fail, and return why processes failed, if any did.
@@ -137,6 +151,14 @@ def channel(actors: Actors, source: str, *arguments: Any) -> Channel:
     return kind(actors, source, *arguments)
 
 
+def name_of(builder: Any) -> str:
+    """Return the name of a process for error messages."""
+    if not isinstance(builder, PyProcessBuilder):
+        return "runtime service"
+    name = builder.proc_params.get("name") if builder.proc_params else None
+    return str(name or builder.proc_model.implements_process.__name__)
+
+
 @cache
 def blas_libraries() -> tuple[str, ...]:
     """Return the files of the OpenBLAS builds that are loaded; found on Linux only."""
@@ -157,7 +179,23 @@ def use_one_blas_thread() -> None:
                 library[name](1)
 
 
-def _live(builder: Any, reporter: Connection, parent: int) -> None:
+def count_steps(service: LoihiPyRuntimeService, clock: Array) -> None:
+    """Make a runtime service count the steps that are done."""
+    send, begun = service._send_pm_cmd, 0
+
+    def counting(phase: Array) -> None:
+        nonlocal begun
+        if enum_equal(phase, LoihiPyRuntimeService.Phase.SPK):
+            clock[0] = begun
+            begun += 1
+        elif enum_equal(phase, LoihiPyRuntimeService.Phase.HOST):
+            clock[0] = begun
+        send(phase)
+
+    service._send_pm_cmd = counting
+
+
+def _live(builder: Any, reporter: Connection, parent: int, clock: Array) -> None:
     """Be one process of the network: build the model and run it until it is stopped."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -168,7 +206,10 @@ def _live(builder: Any, reporter: Connection, parent: int) -> None:
             if os.getppid() != parent:
                 os._exit(1)
         use_one_blas_thread()
-        builder.build().start()
+        member = builder.build()
+        if isinstance(member, LoihiPyRuntimeService):
+            count_steps(member, clock)
+        member.start()
         reporter.send("")
     except BaseException:
         reporter.send(traceback.format_exc())

@@ -85,9 +85,10 @@ class FloatDelayModel(FloatModel, DelayModel):
 
 
 class FloatReadoutModel(FloatModel, ReadoutModel):
-    """Sums, and says how far it is."""
+    """Sums, sends the sum of the sample so far, and says how far it is."""
 
     a_in: Member = RECEIVES
+    s_out: Member = SENDS
     v: Member = STATE
     bias: Member = STATE
 

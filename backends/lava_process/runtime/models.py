@@ -31,6 +31,7 @@ Member: TypeAlias = Any
 RECEIVES = LavaPyType(PyInPort.VEC_DENSE, np.int64, precision=24)
 SENDS = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
 STATE = LavaPyType(np.ndarray, np.int64, precision=24)
+SUMS = LavaPyType(PyOutPort.VEC_DENSE, np.int64)
 
 
 class Moment(NamedTuple):
@@ -48,14 +49,14 @@ class Schedule:
     Attributes:
         start: The first step in which the first sample arrives, counted from 1.
         timesteps: Steps of one element.
-        samples: Number of samples.
+        samples: Number of samples, or None where they never end.
         elements: Elements of a sample; one that is no sequence is its only element.
         idle: Steps between two elements.
     """
 
     start: int
     timesteps: int
-    samples: int
+    samples: int | None
     elements: int = 1
     idle: int = 0
 
@@ -63,8 +64,30 @@ class Schedule:
         """Return what arrives in a step, or None outside of all elements."""
         place, step = divmod(time_step - self.start, self.timesteps + self.idle)
         sample, element = divmod(place, self.elements)
-        inside = 0 <= sample < self.samples and step < self.timesteps
-        return Moment(sample, element, step) if inside else None
+        inside = sample >= 0 and (self.samples is None or sample < self.samples)
+        return Moment(sample, element, step) if inside and step < self.timesteps else None
+
+    def last(self, sample: int) -> int:
+        """Return the last step of a sample."""
+        passed = (sample + 1) * self.elements * (self.timesteps + self.idle)
+        return self.start + passed - self.idle - 1
+
+    def cut(self, trace: Array) -> Array:
+        """Cut what was sent at each step of a run into samples.
+
+        Args:
+            trace: ``(steps, *shape)``, from step 1 on.
+
+        Returns:
+            ``(samples, steps, *shape)`` of all samples that are complete; of a sequence the steps
+            are those of its elements, one behind the other.
+        """
+        each = self.timesteps + self.idle
+        count = max(0, len(trace) - self.start + 1 + self.idle) // (self.elements * each)
+        count = count if self.samples is None else min(count, self.samples)
+        begin = self.start - 1 + np.arange(count * self.elements) * each
+        steps = (begin[:, None] + np.arange(self.timesteps)).reshape(count, -1)
+        return np.asarray(trace[steps])
 
 
 class FixedPointModel(PyLoihiProcessModel):  # type: ignore[misc]
@@ -286,9 +309,10 @@ class DelayModel(FixedPointModel):
 @requires(CPU)
 @tag("fixed_pt")
 class ReadoutModel(FixedPointModel):
-    """Sums, and says how far it is."""
+    """Sums, sends the sum of the sample so far, and says how far it is."""
 
     a_in: Member = RECEIVES
+    s_out: Member = SUMS
     v: Member = STATE
     bias: Member = STATE
 
@@ -305,4 +329,5 @@ class ReadoutModel(FixedPointModel):
             if node.clamp is not None:
                 np.clip(self.v, -node.clamp, node.clamp, out=self.v)
             self.proc_params["totals"][now.sample, now.step] = self.v
+        self.s_out.send(self.v)
         self.proc_params["clock"][0] = self.time_step

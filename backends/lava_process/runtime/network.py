@@ -33,6 +33,7 @@ from ..plan import (
     Wire,
 )
 from ..recording import Recording
+from ..unrecorded import Unrecorded
 from .models import Schedule
 from .previous import Previous
 from .processes import (
@@ -75,11 +76,14 @@ def build(
         recording: Where the processes write.
         timesteps: Steps of one element.
     """
-    return _Builder(plan, samples, recording, timesteps).build()
+    builder = Builder(plan, samples, recording, timesteps)
+    return [end.process for end in builder.build().values()]
 
 
-class _Builder:
-    """What all processes of one network share."""
+class Builder:
+    """What all processes of one network share; see ``build`` for the arguments."""
+
+    recording: Recording | Unrecorded
 
     def __init__(
         self, plan: Plan, samples: Mapping[str, Array], recording: Recording, timesteps: int
@@ -90,14 +94,15 @@ class _Builder:
         self.recording = recording
         self.timesteps = timesteps
 
-    def build(self) -> list[Any]:
+    def build(self) -> dict[str, Ends]:
+        """Create and connect all processes; return them by name."""
         plans = {process.name: process for process in self.plan.processes}
         ends = {name: self.create(process) for name, process in plans.items()}
         for name, process in plans.items():
             for wire in process.wires:
                 port = view(ends[wire.source].sends, plans[wire.source].shape, wire)
                 port.connect(ends[name].receives[wire.port])
-        return [end.process for end in ends.values()]
+        return ends
 
     def create(self, plan: ProcessPlan) -> Ends:
         if isinstance(plan, ConvPlan):
@@ -168,7 +173,7 @@ class _Builder:
             totals=self.recording.totals[plan.name],
             clock=self.recording.clocks[place : place + 1],
         )
-        return Ends(readout, (readout.a_in,), None)
+        return Ends(readout, (readout.a_in,), readout.s_out)
 
     def max_pool(self, plan: MaxPoolPlan) -> Ends:
         node, (wire,) = plan.node, plan.wires

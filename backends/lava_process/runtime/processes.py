@@ -147,7 +147,7 @@ class Delay(AbstractProcess):  # type: ignore[misc]
 
 
 class Readout(AbstractProcess):  # type: ignore[misc]
-    """Sums currents over a sample, ``ir.neurons.Integrator``, and writes every sum down.
+    """Sums currents over a sample, ``ir.neurons.Integrator``; sends every sum, and writes it down.
 
     Args:
         bias: Current added at every step, or once, of full shape.
@@ -157,5 +157,6 @@ class Readout(AbstractProcess):  # type: ignore[misc]
     def __init__(self, *, bias: Array, **options: Any) -> None:
         super().__init__(**options)
         self.a_in = InPort(shape=bias.shape)
+        self.s_out = OutPort(shape=bias.shape)
         self.v = Var(shape=bias.shape, init=0)
         self.bias = Var(shape=bias.shape, init=bias)

@@ -19,7 +19,7 @@ from lava.proc.sparse.models import PySparseModelBitAcc, PySparseModelFloat
 from lava.proc.sparse.process import Sparse
 
 from ..plan import Arithmetic
-from . import connections, float_models, models, previous, processes
+from . import connections, float_models, hierarchy, inlet, models, previous, probe, processes
 
 OWN: dict[type, type] = {
     processes.SampleSource: models.SampleSourceModel,
@@ -30,6 +30,9 @@ OWN: dict[type, type] = {
     previous.Previous: previous.PreviousModel,
     processes.Delay: models.DelayModel,
     processes.Readout: models.ReadoutModel,
+    hierarchy.NetworkProcess: hierarchy.NetworkModel,
+    inlet.Inlet: inlet.InletModel,
+    probe.Probe: probe.ProbeModel,
     Sparse: PySparseModelBitAcc,
 }
 STOCK: dict[type, type] = {Conv: PyConvModelFixed, Dense: PyDenseModelBitAcc}
@@ -42,6 +45,7 @@ FLOAT_OWN: dict[type, type] = {
     processes.Concat: float_models.FloatConcatModel,
     processes.Delay: float_models.FloatDelayModel,
     processes.Readout: float_models.FloatReadoutModel,
+    inlet.Inlet: inlet.FloatInletModel,
     Sparse: PySparseModelFloat,
 }
 """Tracking neurons and what they carry are not among them: they are those of integer networks."""
@@ -50,6 +54,8 @@ FLOAT_FAST: dict[type, type] = {
     Conv: float_models.FastFloatConvModel,
     Dense: float_models.FastFloatDenseModel,
 }
+
+ALL_MODELS = (OWN, STOCK, FAST, FLOAT_OWN, FLOAT_STOCK, FLOAT_FAST)
 
 
 class ModelByClass(dict[Any, Any]):
@@ -99,3 +105,61 @@ def stock(models: dict[type, type]) -> dict[type, type]:
     """Return Lava's own models, with what they need imported."""
     importlib.import_module("scipy.signal")  # once here, not in every forked process
     return models
+
+
+class SnncSimCfg(Loihi2SimCfg):  # type: ignore[misc]
+    """Runs graphs in which a ``NetworkProcess`` takes part; for all others it is a Loihi2SimCfg.
+
+    Inside the network every model is ours or one of Lava's, in the arithmetic of the network. The
+    user's own Processes find theirs as always, by ``select_tag``, and a Dense of theirs stays as
+    they want it.
+
+    Args:
+        fast: Whether Conv and Dense inside a network run on our models of them.
+        select_tag: Which models the user's own Processes take, where they have several.
+        exception_proc_model_map: Models for Processes or for classes of them, before all else.
+        options: What ``Loihi2SimCfg`` takes besides.
+    """
+
+    def __init__(
+        self,
+        *,
+        fast: bool = True,
+        select_tag: str | None = "fixed_pt",
+        exception_proc_model_map: Mapping[Any, type] | None = None,
+        **options: Any,
+    ) -> None:
+        ours = {kind: cfg(fast=fast).exception_proc_model_map for kind, cfg in CONFIGS.items()}
+        super().__init__(select_tag=select_tag, **options)
+        self.exception_proc_model_map = InsideOfNetworks(ours, exception_proc_model_map or {})
+
+
+class InsideOfNetworks(dict[Any, Any]):
+    """A map that is asked with processes or classes, and knows those of networks.
+
+    Args:
+        ours: Models by class, for each arithmetic of a network.
+        theirs: The user's choices, by process or class.
+    """
+
+    def __init__(self, ours: Mapping[Arithmetic, ModelByClass], theirs: Mapping[Any, type]) -> None:
+        super().__init__(theirs)
+        self.ours = ours
+
+    def __contains__(self, key: object) -> bool:
+        ours = arithmetic_inside(key) or isinstance(key, (hierarchy.NetworkProcess, probe.Probe))
+        return bool(ours) or super().__contains__(key) or super().__contains__(type(key))
+
+    def __getitem__(self, key: Any) -> Any:
+        if inside := arithmetic_inside(key):
+            return self.ours[inside][key]
+        for name in (key, type(key)):
+            if super().__contains__(name):
+                return super().__getitem__(name)
+        return self.ours["integer"][key]
+
+
+def arithmetic_inside(process: object) -> Arithmetic | None:
+    """Return the arithmetic of the network that a process is part of, or None outside of any."""
+    parent = getattr(process, "parent_proc", None)
+    return parent.plan.arithmetic if isinstance(parent, hierarchy.NetworkProcess) else None

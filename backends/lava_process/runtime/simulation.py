@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing
 
 from lava.magma.compiler.channels import pypychannel
 from lava.magma.compiler.compiler import Compiler
 from lava.magma.compiler.executable import Executable
 from lava.magma.core.process.message_interface_enum import ActorType
-from lava.magma.core.process.process import ProcessServer
-from lava.magma.core.process.variable import VarServer
-from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_conditions import RunContinuous, RunSteps
 from lava.magma.runtime.mgmt_token_enums import MGMT_RESPONSE, enum_equal
 from lava.magma.runtime.runtime import Runtime
 
 from ....ir import Array
-from ....ir.errors import ExecutionError
+from ....ir.errors import ExecutionError, OptionError
 from ...base import Progress
 from ..plan import Plan
 from ..recording import Recording
 from .actors import JOIN_SECONDS, Actors
 from .channels import fork
 from .compat import replaced
+from .containment import contained
 from .network import build
 from .run_config import CONFIGS
 
@@ -38,6 +36,9 @@ default of 64 takes 32 times the memory and is slower."""
 
 LONGEST_NAP = 0.02
 """Seconds between two looks at a running network."""
+
+ENDS = (MGMT_RESPONSE.DONE, MGMT_RESPONSE.REQ_PAUSE, MGMT_RESPONSE.REQ_STOP)
+"""Answers of a runtime service after which a run is over."""
 
 LAST_WORDS = 2.0
 """Seconds to wait for the traceback of a process once the network has reported an error."""
@@ -85,17 +86,24 @@ def simulate(
         compiler = Compiler({"pypy_channel_size": CHANNEL_SLOTS}, logging.WARNING)
         executable = compiler.compile(network[0], CONFIGS[plan.arithmetic](fast=fast))
         with closing(Session(executable)) as session:
-            session.run(plan.steps(count * elements, timesteps), advanced, timeout)
+            session.run(plan.steps(count * elements, timesteps), timeout, advanced)
 
 
 class Session(Runtime):  # type: ignore[misc]
-    """A Lava runtime for one run, which never hangs and leaves nothing behind.
+    """A Lava runtime that never hangs and leaves nothing behind.
 
     Args:
         executable: A compiled network.
+
+    Attributes:
+        patience: Seconds a step may take; None for ``STALL_SECONDS``.
+        advice: What to do about a network that does not advance.
     """
 
     _messaging_infrastructure: Actors | None
+    _closed = False
+    patience: float | None = None
+    advice = "run fewer samples, or run the artifact with --on numpy"
 
     def __init__(self, executable: Executable) -> None:
         super().__init__(executable, ActorType.MultiProcessing)
@@ -104,8 +112,9 @@ class Session(Runtime):  # type: ignore[misc]
         """Fork all processes, as ``Runtime.initialize`` does, but wait for none of them."""
         self._build_watchdog_manager()
         self._messaging_infrastructure = Actors()
-        self._build_channels()
-        self._build_sync_channels()
+        with replaced(pypychannel, "Semaphore", fork.Semaphore):
+            self._build_channels()
+            self._build_sync_channels()
         executable = self._executable
         for builders in (executable.proc_builders, executable.runtime_service_builders):
             for builder in builders.values():
@@ -113,42 +122,57 @@ class Session(Runtime):  # type: ignore[misc]
         self._start_ports()
         self._is_initialized = True
 
-    def run(self, steps: int, advanced: Callable[[], int], timeout: float | None = None) -> None:
-        """Run some steps and wait for their end.
+    def run(
+        self,
+        steps: int | None,
+        timeout: float | None = None,
+        advanced: Callable[[], int] | None = None,
+    ) -> None:
+        """Run some steps and wait for their end; may be called again for more.
 
         Args:
-            steps: Number of steps.
-            advanced: Called now and then; returns the number of steps done.
+            steps: Number of steps; None runs until a process asks for a pause or the end.
             timeout: Seconds until the run is given up; None waits as long as it advances.
+            advanced: Called now and then; returns the number of steps done.
 
         Raises:
             ExecutionError: A process failed or died, or the network does not advance.
+            OptionError: The number of steps is below 1.
         """
-        with replaced(pypychannel, "Semaphore", fork.Semaphore):
+        if steps is not None and steps < 1:
+            raise OptionError(f"target lava: {steps} steps cannot be run")
+        if self._closed:
+            raise ExecutionError("target lava: the session has ended", hint="begin a new one")
+        if not self._is_initialized:
             self.initialize()
-        self.start(RunSteps(steps, blocking=False))
-        begin = changed = time.monotonic()
-        step, nap = 0, 5e-4
+        assert self._messaging_infrastructure is not None
+        advanced = advanced or self._messaging_infrastructure.steps_done
+        before, begin = advanced(), time.monotonic()
+        Runtime.start(self, RunSteps(steps, blocking=False) if steps else RunContinuous())
+        step, changed, nap = 0, begin, 5e-4
+        of = f" of {steps}" if steps else ""
+        self._unanswered = len(self.service_to_runtime)
         while not self._answered(nap):
             now = time.monotonic()
-            if (done := advanced()) != step:
+            if (done := advanced() - before) != step:
                 step, changed = done, now
-            elif now - changed > STALL_SECONDS:
+            elif now - changed > (patience := self.patience or STALL_SECONDS):
                 raise ExecutionError(
-                    f"target lava: no step ended for {STALL_SECONDS:.0f} s after step {step} of "
-                    f"{steps}",
-                    hint="run fewer samples, or run the artifact with --on numpy",
+                    f"target lava: no step ended for {patience:.0f} s after step {step}{of}",
+                    hint=self.advice,
                 )
             if timeout is not None and now - begin > timeout:
                 raise ExecutionError(
-                    f"target lava: gave up after {timeout:g} s at step {step} of {steps}",
+                    f"target lava: gave up after {timeout:g} s at step {step}{of}",
                     hint="allow more time or run fewer samples",
                 )
             nap = min(1.5 * nap, LONGEST_NAP)
+        self._is_running = False
         advanced()
 
     def close(self) -> None:
         """End all processes and the threads that served their channels."""
+        self._closed = True
         self._is_started = self._is_running = False  # else Lava tries to stop them once more
         if self._messaging_infrastructure is not None:
             self._messaging_infrastructure.stop()
@@ -162,33 +186,9 @@ class Session(Runtime):  # type: ignore[misc]
         assert self._messaging_infrastructure is not None
         failures = self._messaging_infrastructure.failures(patience)
         answers = [port.recv() for port in self.service_to_runtime if port.probe()]
-        if not failures and answers and enum_equal(answers[0], MGMT_RESPONSE.DONE):
-            return True
-        if answers and not failures:
-            failures = self._messaging_infrastructure.failures(LAST_WORDS)
-        if failures or answers:
-            reason = "\n".join(failures) or "the runtime service reported an error"
-            raise ExecutionError(f"target lava: {reason}")
-        return False
-
-
-@contextmanager
-def contained() -> Iterator[None]:
-    """Undo what Lava changes in the whole program.
-
-    Each process adds a handler to the root logger, each compiler one to its own; two servers
-    keep every process and variable, weights included, for ever.
-    """
-    loggers = [logging.getLogger(), logging.getLogger("lava.magma.compiler.compiler")]
-    handlers = [list(logger.handlers) for logger in loggers]
-    kept = [ProcessServer().processes, VarServer().vars]
-    counts = [len(objects) for objects in kept]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, before in zip(loggers, handlers, strict=True):
-            logger.handlers[:] = before
-        for objects, count in zip(kept, counts, strict=True):
-            del objects[count:]
+        if not failures and all(any(enum_equal(a, end) for end in ENDS) for a in answers):
+            self._unanswered -= len(answers)
+            return self._unanswered == 0
+        failures = failures or self._messaging_infrastructure.failures(LAST_WORDS)
+        reason = "\n".join(failures) or "the runtime service reported an error"
+        raise ExecutionError(f"target lava: {reason}")

@@ -9,13 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from snnc.backends.lava_process import LavaBackend
+from tests.backends.lava_process import programs
+from tests.backends.lava_process.programs import alive, started
 
 pytestmark = [
     pytest.mark.lava,
@@ -93,43 +92,8 @@ def raise_():
 """
 
 
-@contextmanager
-def started(script: str) -> Iterator["subprocess.Popen[str]"]:
-    """Start a program in a process group of its own; end all of it afterwards."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM + script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield child
-    finally:
-        if alive(child.pid):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
-
-
-def alive(group: int) -> list[str]:
-    """Return the processes of a process group that still run."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, member = stat.read_text().rpartition(")")[2].split()[:3]
-        except (OSError, ValueError):
-            continue
-        if int(member) == group and state != "Z":
-            found.append(stat.parent.name)
-    return found
-
-
 def run(script: str) -> None:
-    with started(script) as child:
-        out, error = child.communicate(timeout=90)
-        assert child.returncode == 0, error
-        assert out.endswith("end\n")
-        assert not alive(child.pid)
+    programs.run("-c", PROGRAM + script)
 
 
 def test_an_exception_surfaces_with_its_traceback() -> None:
@@ -195,7 +159,7 @@ def wait_until_it_runs(child: "subprocess.Popen[str]") -> None:
     ],
 )
 def test_signals_end_everything(number: signal.Signals) -> None:
-    with started(LONG) as child:
+    with started("-c", PROGRAM + LONG) as child:
         wait_until_it_runs(child)
         assert len(alive(child.pid)) > 5
         begin = time.monotonic()

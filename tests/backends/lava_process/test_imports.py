@@ -1,11 +1,18 @@
-"""Compiling for Lava needs no Lava."""
+"""Compiling for Lava needs no Lava, and running what was compiled needs nothing else."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from snnc import compile
 from snnc.backends.lava_process import LavaBackend
+from snnc.compiler.demo import bundled
+
+DOCUMENTATION = Path(__file__).parent.parent.parent.parent / "docs" / "lava.md"
 
 LOWER = """
 import sys
@@ -22,6 +29,34 @@ nodes = [
     Integrator(name="y", inputs=("l",), bias=np.zeros(2, int), scale=np.ones(2)),
 ]
 program = LavaBackend().lower(Graph(nodes, {"y": "y"}), 4)
+"""
+
+
+LIGHT = """
+import sys
+from importlib.metadata import packages_distributions, requires
+import re
+
+wanted, allowed = ["numpy", "lava-nc"], set()
+while wanted:
+    name = wanted.pop()
+    if name not in allowed:
+        allowed.add(name)
+        lines = [line for line in requires(name) or [] if "extra" not in line]
+        wanted += [re.match(r"[\\w.-]+", line)[0].lower() for line in lines]
+assert {"scipy", "networkx"} <= allowed and not {"onnx", "onnxruntime", "rich"} & allowed
+for module, homes in packages_distributions().items():
+    if not {home.lower() for home in homes} & {*allowed, "snnc"}:
+        sys.modules[module] = None  # whoever imports it fails
+
+import numpy as np
+
+data, names = np.load("data.npz"), {}
+names["x"] = data["x"]
+exec(sys.stdin.read(), names)
+for result in ("outputs", "predictions"):
+    assert np.array_equal(names[result], data["y"]), result
+assert sys.modules["onnx"] is None and sys.modules["onnxruntime"] is None
 """
 
 
@@ -61,3 +96,26 @@ def test_a_run_does_not_load_what_only_stock_convolutions_use() -> None:
         "import scipy.signal\n"
         "assert scipy.signal.convolve2d is not None\n"
     )
+
+
+@pytest.mark.lava
+@pytest.mark.skipif(not LavaBackend().availability(), reason="the extra lava is not installed")
+@pytest.mark.skipif(not DOCUMENTATION.exists(), reason="runs in a checkout only")
+def test_what_is_documented_runs_with_numpy_and_lava_alone(tmp_path: Path) -> None:
+    demo = bundled()
+    network = compile(demo.model, target="lava", calibration=demo.calibration[:64], timesteps=4)
+    network.save(tmp_path / "out")
+    x = demo.test[:3]
+    np.savez(tmp_path / "data.npz", x=x, y=np.asarray(network.run(x).outputs))
+    shown = re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(shown) == 2
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT],
+        input="\n".join(shown),
+        cwd=tmp_path,
+        timeout=180,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
