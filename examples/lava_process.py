@@ -89,8 +89,7 @@ class ReaderModel(PyLoihiProcessModel):  # type: ignore[misc]
         """Do one step."""
         total = self.a_in.recv()
         if now := self.proc_params["schedule"].at(self.time_step):
-            picture, _ = now
-            self.totals[picture] = total
+            self.totals[now.sample] = total
 
 
 MODELS = {Camera: CameraModel, Reader: ReaderModel}

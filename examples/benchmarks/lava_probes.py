@@ -42,8 +42,7 @@ def probed(net: Network, x: Array) -> tuple[dict[str, Array], Array]:
     """
     layers = [node.name for node in spiking_nodes(net.graph)]
     network = NetworkProcess(net, probe=layers)
-    frames = np.repeat(network.encode(x), network.timesteps, axis=0)
-    source = RingBuffer(data=np.moveaxis(frames, 0, -1))
+    source = RingBuffer(data=np.moveaxis(network.stream(x), 0, -1))
     source.s_out.connect(network.s_in)
     ports = {**network.probes, "": network.a_out}
     probes = {}

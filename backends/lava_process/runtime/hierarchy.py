@@ -181,15 +181,14 @@ class NetworkProcess(AbstractProcess):  # type: ignore[misc]
         Returns:
             ``(steps, *lava_shape)``, from step 1 on; by name where there are several inputs.
         """
-        payloads = self._encoded(samples)
-        arrives = self.schedule_at(0)
         found = {}
-        for name, array in payloads.items():
-            steps = arrives.last(len(array) - 1)
-            found[name] = np.zeros((steps, *array.shape[2:]), array.dtype)
+        for name, payloads in self._encoded(samples).items():
+            arrives = self.schedule(self.inputs[name])
+            steps = arrives.last(len(payloads) - 1)
+            found[name] = np.zeros((steps, *payloads.shape[2:]), payloads.dtype)
             for step in range(1, steps + 1):
                 if now := arrives.at(step):
-                    found[name][step - 1] = array[now.sample, now.element]
+                    found[name][step - 1] = payloads[now.sample, now.element]
         return found if len(found) > 1 else next(iter(found.values()))
 
     def _encoded(self, samples: Array | Mapping[str, Array]) -> dict[str, Array]:
@@ -274,12 +273,12 @@ def sequences(graph: Graph) -> list[Input]:
 
 def elements_of(graph: Graph, given: int | None) -> int:
     """Return how many elements a sample has; one that is no sequence is its only element."""
-    found = {node.sequence for node in sequences(graph)} - {None} or {given}
-    elements = found.pop() if sequences(graph) else 1
+    known = {node.sequence for node in sequences(graph)} - {0}  # 0 stands for any number
+    elements = known.pop() if known else given if sequences(graph) else 1
     if elements is None or elements < 1 or given not in (None, elements):
         raise OptionError(
             f"elements is {given}, and a sample has {elements or 'any number of them'}",
-            hint="say how many with elements=",
+            hint="say how many a sample has with elements=",
         )
     return elements
 
@@ -316,6 +315,6 @@ class _Inside(Builder):
             shape=lava_shape(plan.shape),
             payload=self.process.graph.types[plan.name].payload,
             once=plan.encoder.once,
-            schedule=self.schedule(0),
+            schedule=self.schedule(plan.depth),
         )
         return Ends(inlet, (inlet.a_in,), inlet.s_out)

@@ -1,7 +1,7 @@
 """A network as one Process computes what the reference says, among Processes of others."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +18,7 @@ from snnc.ir.errors import DataError, DesignRuleError, ExecutionError, OptionErr
 from snnc.ir.reference import spiking_nodes
 from tests.backends.lava_process.test_float_runs import real
 from tests.exact_graphs import EXACT, exact_inputs
+from tests.recurrent_graphs import ELEMENTS, RECURRENT, sequences
 from tests.spiking_graphs import scheduled_graph
 
 pytestmark = [
@@ -60,11 +61,12 @@ def streamed(
     count = len(next(iter(x.values())))
     names = [node.name for node in spiking_nodes(graph)]
     network = network_process(graph, timesteps, start=1 + idle, probe=names, **options)
-    payloads = network.encode(x) if len(x) > 1 else {next(iter(x)): network.encode(x)}
+    streams = network.stream(x) if len(x) > 1 else {next(iter(x)): network.stream(x)}
     for name, port in network.inputs.items():
-        held = np.repeat(payloads[name], timesteps, axis=0)
-        noise = np.full((idle, *held.shape[1:]), 99)  # belongs to no sample
-        data = np.concatenate([noise, held, noise])
+        data, arrives = streams[name], network.schedule(port)
+        belongs = [arrives.at(step) is not None for step in range(1, len(data) + 1)]
+        data[~np.array(belongs)] = 99  # to no sample: must not matter
+        data = np.concatenate([data, np.zeros_like(data)])  # the ring is not to begin again
         source = RingBuffer(data=np.moveaxis(data, 0, -1))
         source.s_out.connect(port)
     ports = network.outputs | network.probes
@@ -79,10 +81,10 @@ def streamed(
     cut = {name: network.schedule(port).cut(probes[name].trace) for name, port in ports.items()}
     outputs = {
         name: np.stack(
-            [network.decode(cut[name][:, t], output=name, steps=t + 1) for t in range(timesteps)],
-            axis=1,
-        )[:count]
+            [network.decode(last[:, t], output=name, steps=t + 1) for t in range(timesteps)], axis=1
+        )
         for name in network.outputs
+        for last in [cut[name][:count, -timesteps:]]  # of a sequence its last element
     }
     return Trace(outputs, {name: channels_first(cut[name][:count]) for name in names})
 
@@ -125,6 +127,25 @@ def test_tracking_neurons_read_a_sample_once() -> None:
     assert_equal_to_the_reference(streamed(graph, x, 6), graph, x, 6)
 
 
+@pytest.mark.parametrize("name", ["state", "carriers"])
+def test_sequences(name: str) -> None:
+    graph = RECURRENT[name](9)
+    x = sequences(graph, 3)
+    trace = streamed(graph, x, 4, idle=1, elements=ELEMENTS)
+    assert_equal_to_the_reference(trace, graph, x, 4)
+
+
+def test_elements_must_be_known() -> None:
+    graph = RECURRENT["state"](9)
+    (node,) = graph.of_type(Input)
+    graph = graph.replace(node.name, replace(node, sequence=0))
+    with pytest.raises(OptionError, match="any number"):
+        network_process(graph, 4)
+    network = network_process(graph, 4, elements=2)
+    with pytest.raises(DataError, match="have 3 elements, and 2 were announced"):
+        network.stream(sequences(graph, 1))
+
+
 def test_real_numbers(graphs: Graphs, samples: Samples) -> None:
     graph = real(graphs["lenet"](), analog=True)
     x = {"x": 127 * samples(graph, 2)["x"]}  # as large as if quantised
@@ -156,7 +177,7 @@ def test_schedule(graphs: Graphs) -> None:
     network = network_process(graphs["lenet"](), 3, start=5, samples=2, probe=["n1", "p1"])
     arrives, leaves = network.schedule(network.s_in), network.schedule(network.a_out)
     assert [arrives.at(step) for step in (4, 5, 7, 8, 10, 11)] == [
-        None, (0, 0), (0, 2), (1, 0), (1, 2), None,
+        None, (0, 0, 0), (0, 0, 2), (1, 0, 0), (1, 0, 2), None,
     ]  # fmt: skip
     latency = network.program.depth_latency
     assert leaves.last(0) == arrives.last(0) + latency
