@@ -46,5 +46,5 @@ def run(*arguments: str) -> str:
         out, error = child.communicate(timeout=180)
         assert child.returncode == 0, error
         assert out.endswith("end\n"), out
-        assert not alive(child.pid)
+        assert not alive(child.pid), "processes are left"
     return out

@@ -166,7 +166,7 @@ def user_processes() -> None:
     assert np.array_equal(first[0], expected()[0])
     assert not np.array_equal(first[-1], expected()[-1])
     assert np.array_equal(outputs, expected())
-    assert not children()
+    assert not children(), children()
 
 
 def stock_runtime() -> None:
@@ -276,8 +276,9 @@ def fails(mishap: str, words: list[str], patience: float | None = None) -> None:
         session.run(40)
     for word in words:
         assert word in str(caught.value), str(caught.value)
-    assert time.monotonic() - begin < PATIENCE
-    assert not children()
+    seconds = time.monotonic() - begin
+    assert seconds < PATIENCE, seconds
+    assert not children(), children()
     camera.stop()  # as Lava does when it forgets a Process
 
 
@@ -293,7 +294,7 @@ def mishaps() -> None:
     network, _, _ = wired()
     with pytest.raises(ExecutionError, match="gave up after 1 s"), guarded(network) as session:
         session.run(None, timeout=1.0)
-    assert not children()
+    assert not children(), children()
 
 
 def interrupted() -> None:
