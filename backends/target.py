@@ -21,6 +21,7 @@ class Target:
         rate_coded_only: Whether all steps of a run must be alike: the same input and bias at
             every step, payloads that count thresholds, and a mean over all steps as readout. A
             network of tracking neurons only may have input and bias once, and the sum instead.
+        resets: What a spike may do to a membrane (``ir.IF.reset``); the first is the default there.
         max_current: Largest sum of weighted payloads one synapse node may deliver in a step, or
             None for no limit.
         source: Where the limits are from: a document and its section.
@@ -33,5 +34,6 @@ class Target:
     graded_payloads: bool = True
     needs_integers: bool = False
     rate_coded_only: bool = False
+    resets: tuple[str, ...] = ("subtract",)
     max_current: int | None = None
     source: str = ""

@@ -122,9 +122,7 @@ def compile(
 
     chosen = _options(options)
     backend = get_backend(target)
-    code = chosen.make_code(
-        signed=backend.target.signed_payloads, graded=backend.target.graded_payloads
-    )
+    code = chosen.code_for(backend.target)
     if max_drop is not None:
         from .search import Search, candidates
 
