@@ -270,7 +270,7 @@ class Options:
             raise OptionError(
                 f"--max-payload auto has no meaning for code {name!r}", hint="use --code augmented"
             )
-        return make_code(
+        code = make_code(
             name,
             timesteps=self.timesteps or DEFAULT_TIMESTEPS,
             max_payload=CAPS[-1] if isinstance(self.max_payload, str) else self.max_payload,
@@ -282,6 +282,13 @@ class Options:
             differential=self.differential,
             reset=self.reset or (resets[0] if name == "rate" else None),
         )
+        if code.reset == "zero" and self.correction == "advanced":
+            raise OptionError(
+                "--correction advanced fits initial membranes, which a reset to zero forgets with "
+                "the first spike",
+                hint="use --correction reconstruct",
+            )
+        return code
 
     def threshold_rule(self, *, synthetic: bool) -> ThresholdRule:
         """Return the threshold rule; synthetic data say nothing about a distribution's tail."""

@@ -177,6 +177,8 @@ def test_a_reset_is_the_users_or_the_targets_own() -> None:
     assert Options(code="rate", reset="zero").make_code(signed=True, graded=True).reset == "zero"
     hard = Options().make_code(signed=False, graded=False, resets=("zero",))
     assert (hard.name, hard.reset) == ("rate", "zero")
+    with pytest.raises(OptionError, match="--correction advanced"):
+        Options(correction="advanced").make_code(signed=False, graded=False, resets=("zero",))
 
 
 def test_synthetic_data_change_the_default_rule() -> None:
