@@ -132,7 +132,9 @@ def _try_conversion(
         full_scale = {name: np.ones(1) for name in represented_values(ann, code)}
         full_scale |= trained_full_scale(ann)
         largest = {node.name: 1.0 for node in ann.of_type(Input)}
-        passes = conversion(options, code, full_scale, signed_bounds(ann), largest, _ignore)
+        passes = conversion(
+            options, code, full_scale, signed_bounds(ann), largest, _ignore, target=target
+        )
         reached = run_passes(ann, passes)
         backend.lower(reached, options.timesteps)
     except SnncError as error:

@@ -300,14 +300,15 @@ class Options:
         """Return how populations are corrected on the calibration data."""
         return self.correction or ("none" if synthetic or self.differential else "reconstruct")
 
-    def chosen_shift(self, code: Code, correction: str) -> str:
+    def chosen_shift(self, code: Code, correction: str, *, at_zero: bool = False) -> str:
         """Return when neurons get their initial membrane.
 
         A binary spike sent too early stays sent, so it had better be late. Without
-        reconstruction, though, the first steps of a deep network would stay empty.
+        reconstruction, though, the first steps of a deep network would stay empty. Some targets
+        have membranes that start at 0 and no others (``at_zero``).
         """
         alike = not (code.base or code.differential or self.two_phase)
-        late = alike and not code.max_negative and correction == "reconstruct"
+        late = at_zero or (alike and not code.max_negative and correction == "reconstruct")
         return self.shift or ("step" if late else "initial")
 
     @property
