@@ -130,22 +130,22 @@ def membranes(timesteps: int, graph: Graph, target: Target) -> Iterator[Problem]
         if len(node.inputs) > 1 or not isinstance(graph[node.inputs[0]], (Conv, Linear)):
             continue
         bound = membrane_bound(graph, node, timesteps)
-        if isinstance(node, Integrator) and bound > MEMBRANE:
+        if node.clamp not in (None, MEMBRANE) and node.clamp < bound:
+            yield Problem(
+                f"{node.name}: saturates at {node.clamp}, and Lava's membranes at {MEMBRANE}",
+                f"compile with --target {target.name}, which lets it saturate there",
+            )
+        elif isinstance(node, Integrator) and bound > MEMBRANE:
             yield Problem(
                 f"{node.name}: its sum can reach {bound} in {timesteps} steps, and 17 bits hold "
                 f"{MEMBRANE}",
                 "lower --timesteps or --weight-bits",
             )
-        elif isinstance(node, IF) and bound > MEMBRANE and node.clamp != MEMBRANE:
+        elif node.clamp is None and bound > MEMBRANE:
             yield Problem(
                 f"{node.name}: its membrane can reach {bound} in {timesteps} steps, and Lava's "
                 f"saturates at {MEMBRANE}",
                 f"compile with --target {target.name}, which lets it saturate there",
-            )
-        elif node.clamp is not None and node.clamp < min(bound, MEMBRANE):
-            yield Problem(
-                f"{node.name}: saturates at {node.clamp}, and Lava's membranes at {MEMBRANE}",
-                "compile the model again",
             )
 
 
