@@ -65,6 +65,12 @@ def one_row(graph: Graph, target: Target) -> Iterator[Problem]:
 
 def plain_input(graph: Graph, target: Target) -> Iterator[Problem]:
     """The input is a sample divided by one scale: what the user of a file can compute."""
+    for given in graph.of_type(Input):
+        if given.is_sequence:
+            yield Problem(
+                f"{given.name}: is a sequence, and the samples of a .net file have no such axis",
+                "compile with --target numpy or lava",
+            )
     for node in graph.of_type(Encoder):
         if node.bounds is not None or node.gain is not None or node.shift is not None:
             yield Problem(

@@ -75,5 +75,5 @@ class WatchedLIFModel(PyLifResetModelBitAcc):  # type: ignore[misc]
         schedule: Schedule = watch["schedule"]
         if (now := schedule.at(self.time_step)) is not None:
             totals: Array = watch["totals"]
-            totals[now] = self.v // UNIT
+            totals[now.sample, now.step] = self.v // UNIT
         watch["clock"][0] = self.time_step

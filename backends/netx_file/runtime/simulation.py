@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from ...lava_process.legalize import lava_kernel
 from ...lava_process.plan import Plan, PopulationPlan, ReadoutPlan
 from ...lava_process.recording import Recording
 from ...lava_process.runtime.models import Schedule
-from ...lava_process.runtime.network import EIGHT_BITS, reversed_axes
+from ...lava_process.runtime.network import EIGHT_BITS, GRADED, reversed_axes
 from ...lava_process.runtime.processes import SampleSource
 from ...lava_process.runtime.run_config import FixedPointConfig
 from ...lava_process.runtime.simulation import CHANNEL_SLOTS, Session, contained
@@ -50,7 +51,7 @@ def simulate(
     Args:
         network: What was read from the file.
         plan: The same network as target ``lava`` lays it out: names what is written down.
-        samples: For the one source, ``(samples, *lava_shape)``, int32.
+        samples: For the one source, ``(samples, 1, *lava_shape)``, int32.
         recording: Where the processes write.
         fast: Whether Lava's Conv and Dense run on our process models.
         progress: Called with the number of samples done and their total.
@@ -81,7 +82,8 @@ def simulate(
 
 def build(network: NetxNetwork, plan: Plan, given: Array, recording: Recording) -> list[Any]:
     """Create and connect the processes of a file, and those that look on."""
-    source = SampleSource(samples=given, timesteps=network.timesteps, once=False)
+    schedule = Schedule(1, network.timesteps, len(given))
+    source = SampleSource(samples=given, once=False, schedule=schedule)
     processes: list[Any] = [source]
     port = source.s_out
     names = [p for p in plan.processes if isinstance(p, (PopulationPlan, ReadoutPlan))]
@@ -90,7 +92,7 @@ def build(network: NetxNetwork, plan: Plan, given: Array, recording: Recording) 
             port = reversed_axes(port).flatten()
         synapse = create_synapse(layer, port.shape)
         port.connect(synapse.s_in)
-        schedule = Schedule(depth + 1, network.timesteps, len(given))
+        schedule = replace(schedule, start=depth + 1)
         neurons = create_neurons(layer, place, schedule, recording)
         synapse.a_out.connect(neurons.a_in)
         port = neurons.s_out
@@ -145,7 +147,7 @@ def create_synapse(layer: ConvLayer | DenseLayer, source: tuple[int, ...]) -> An
         padding=layer.padding[::-1],
         dilation=layer.dilation[::-1],
         groups=layer.groups,
-        num_message_bits=EIGHT_BITS["num_message_bits"],
+        **GRADED,
     )
 
 

@@ -54,6 +54,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "copies": ("c4", {"copies": 2}, "c4: consists of 2 parallel copies"),
     "once": ("e", {"once": True}, "e: injects the sample once"),
     "normalised": ("e", {"gain": np.ones(1)}, "e: normalises or bounds its input"),
+    "sequence": ("x", {"sequence": 3}, "x: is a sequence"),
     "late": ("y", {"start": 2}, "y: target netx reads out the mean over all steps only"),
     "nothing positive": (
         "last",

@@ -73,7 +73,8 @@ def test_saturated_membranes_of_lava_and_ours_fire_alike() -> None:
     totals, clock = shared_zeros((1, steps, neurons), np.int64), shared_zeros((1,), np.int64)
     watch = {"schedule": Schedule(1, steps, 1), "totals": totals, "clock": clock}
     with contained():
-        source = SampleSource(samples=currents, timesteps=1, once=False)
+        each_step = Schedule(1, 1, steps)
+        source = SampleSource(samples=currents[:, None], once=False, schedule=each_step)
         lif = WatchedLIF(
             watch=watch,
             shape=(neurons,),
