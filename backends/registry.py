@@ -21,7 +21,13 @@ def _lava() -> Backend:
     return LavaBackend()
 
 
-BUILTIN: dict[str, Callable[[], Backend]] = {"numpy": _numpy, "lava": _lava}
+def _netx() -> Backend:
+    from .netx_file import NetxBackend
+
+    return NetxBackend()
+
+
+BUILTIN: dict[str, Callable[[], Backend]] = {"numpy": _numpy, "lava": _lava, "netx": _netx}
 PLUGINS = "snnc.backends"
 """Entry-point group: a callable without arguments that returns a ``Backend``."""
 

@@ -73,6 +73,17 @@ def rate_coded(graph: Graph, target: Target) -> Iterator[Problem]:
             )
 
 
+def resets(graph: Graph, target: Target) -> Iterator[Problem]:
+    """A spike does to its membrane what the target can do."""
+    for node in graph.of_type(IF):
+        if node.reset not in target.resets:
+            words = {"subtract": "by subtraction", "zero": "to zero"}
+            yield Problem(
+                f"{node.name}: resets {words[node.reset]}, which target {target.name} cannot",
+                f"compile with --code rate --reset {target.resets[0]}",
+            )
+
+
 def currents(graph: Graph, target: Target) -> Iterator[Problem]:
     """One step's current fits the accumulator of the target."""
     if target.max_current is None or not is_quantized(graph):
@@ -87,7 +98,9 @@ def currents(graph: Graph, target: Target) -> Iterator[Problem]:
             )
 
 
-RULES: tuple[Rule, ...] = (supported_nodes, integers_only, payloads, rate_coded, currents)
+RULES: tuple[Rule, ...] = (
+    *(supported_nodes, integers_only, payloads, rate_coded, resets, currents),
+)
 
 
 def check(graph: Graph, target: Target, own: Iterable[Rule] = ()) -> None:

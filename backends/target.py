@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..ir import Node
+from ..ir.neurons import SATURATION
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,11 @@ class Target:
         rate_coded_only: Whether all steps of a run must be alike: the same input and bias at
             every step, payloads that count thresholds, and a mean over all steps as readout. A
             network of tracking neurons only may have input and bias once, and the sum instead.
+        resets: What a spike may do to a membrane (``ir.IF.reset``); the first is the default there.
+        starts_at_zero: Whether every membrane starts a sample at 0.
+        threshold_per_layer: Whether all neurons of a population have one threshold; an integer
+            population then has one step for all its weights.
+        membrane: Largest magnitude of an integer membrane; one that could pass it saturates there.
         max_current: Largest sum of weighted payloads one synapse node may deliver in a step, or
             None for no limit.
         source: Where the limits are from: a document and its section.
@@ -33,5 +39,9 @@ class Target:
     graded_payloads: bool = True
     needs_integers: bool = False
     rate_coded_only: bool = False
+    resets: tuple[str, ...] = ("subtract",)
+    starts_at_zero: bool = False
+    threshold_per_layer: bool = False
+    membrane: int = SATURATION
     max_current: int | None = None
     source: str = ""

@@ -18,6 +18,7 @@ import numpy as np
 from ..backends import Backend, get_backend
 from ..backends.artifact import Artifact, Golden, golden_answers
 from ..backends.numpy_sim import NumpyBackend
+from ..backends.target import Target
 from ..ir import Array, Graph, latency
 from ..ir.errors import OptionError
 from ..ir.reference import spiking_nodes
@@ -122,9 +123,7 @@ def compile(
 
     chosen = _options(options)
     backend = get_backend(target)
-    code = chosen.make_code(
-        signed=backend.target.signed_payloads, graded=backend.target.graded_payloads
-    )
+    code = chosen.code_for(backend.target)
     if max_drop is not None:
         from .search import Search, candidates
 
@@ -155,7 +154,7 @@ def compile(
     if chosen.exact:
         spiking, chosen = convert_exactly(ann, chosen, code, report, after)
     else:
-        spiking = _convert(ann, samples, chosen, code, report, after, progress)
+        spiking = _convert(ann, samples, chosen, code, report, after, progress, backend.target)
     program = backend.lower(spiking, chosen.timesteps)
     manifest = {
         "model": {"file": Path(model).name, "sha256": imported.sha256},
@@ -164,7 +163,9 @@ def compile(
             "code": code.name,
             "thresholds": report.thresholds,
             "correction": report.correction,
-            "shift": chosen.chosen_shift(code, report.correction),
+            "shift": chosen.chosen_shift(
+                code, report.correction, at_zero=backend.target.starts_at_zero
+            ),
         },
         "contract": neuron_contract(spiking),
         "depth_latency": program.depth_latency,
@@ -207,6 +208,7 @@ def _convert(
     report: Report,
     after: After | None,
     progress: Progress | None,
+    target: Target,
 ) -> Graph:
     from .calibration import collect
 
@@ -228,7 +230,12 @@ def _convert(
 
         def draft(caps: Mapping[str, int]) -> Graph:
             return run_passes(
-                ann, conversion(options, code, scales(caps), bounds, largest, _drop, caps=caps)
+                ann,
+                conversion(
+                    *(options, code, scales(caps), bounds, largest, _drop),
+                    caps=caps,
+                    target=target,
+                ),
             )
 
         caps = choose_caps(draft, list(caps), ann, samples, steps, watch("payload caps"))
@@ -245,11 +252,13 @@ def _convert(
         fitted.append(SpikeNorm(ann, samples, steps, rule.per_channel, watch("spike-norm")))
     report.correction = options.chosen_correction(synthetic=report.calibration == "synthetic")
     if report.correction != "none":
-        rounded = _rounding(options.weight_bits, steps)
+        rounded = _rounding(options.weight_bits, steps, target)
         fitted.append(_correction(report.correction, ann, samples, steps, watch, rounded))
         note(CORRECTED[report.correction])
-    shift = options.chosen_shift(code, report.correction)
-    passes = conversion(options, code, full_scale, bounds, largest, note, fitted, caps, shift)
+    shift = options.chosen_shift(code, report.correction, at_zero=target.starts_at_zero)
+    passes = conversion(
+        options, code, full_scale, bounds, largest, note, fitted, caps, shift, target
+    )
     spiking = run_passes(ann, passes, after)
     if options.readout_delay:
         spiking = _delayed(spiking, ann, samples, options, report)
@@ -281,9 +290,9 @@ def _correction(
     return Calibrate(ann, samples, steps, name == "advanced", watch("calibrate"))
 
 
-def _rounding(bits: int | None, steps: int) -> Rounded | None:
+def _rounding(bits: int | None, steps: int, target: Target) -> Rounded | None:
     """Return what weights will be rounded to; the pass itself will say what that costs."""
-    return Quantize(bits, steps, lambda sentence: None).rounded if bits else None
+    return Quantize(bits, steps, _drop, target=target).rounded if bits else None
 
 
 def _moments(

@@ -29,6 +29,7 @@ class Code:
         select: Which payload a membrane asks for; see ``ir.IF``.
         base: For ``radix``, and for ``exact`` with digits, their base; else 0.
         differential: Whether an event at step t is worth 1/t; see ``ir.DifferentialIF``.
+        reset: What a spike does to the membrane; see ``ir.IF``.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Code:
     select: str = "count"
     base: int = 0
     differential: bool = False
+    reset: str = "subtract"
 
     def presentations(self, timesteps: int) -> int:
         """Return over how many steps a value is averaged: T, or 1 where it is sent once."""
@@ -57,6 +59,7 @@ def make_code(
     select: str | None = None,
     radix: int | None = None,
     differential: bool = False,
+    reset: str | None = None,
 ) -> Code:
     """Return a code with its options.
 
@@ -76,6 +79,7 @@ def make_code(
         radix: Base of the digits, 2 by default, for ``radix``; for ``exact``, where digits are
             wanted.
         differential: For ``ternary`` and ``multithreshold``.
+        reset: ``subtract`` (default) or ``zero``, for ``rate``.
 
     Raises:
         OptionError: An option is out of range or has no meaning for the code.
@@ -93,13 +97,14 @@ def make_code(
     _only("--select", select, name, ("multithreshold",))
     _only("--radix", radix, name, ("radix", EXACT))
     _only("--differential", differential or None, name, ("ternary", "multithreshold"))
+    _only("--reset", reset, name, ("rate",))
     if name == EXACT:
         _only("--v-init", v_init, name, CODES[:-1])
         return _exact(15 if max_payload is None else max_payload, radix)
     start = 0.5 if v_init is None else v_init
     guarded = guard is not False
     if name == "rate":
-        return Code(name, 1, 0, v_init=start)
+        return Code(name, 1, 0, v_init=start, reset=reset or "subtract")
     if name == "radix":
         return _radix(2 if radix is None else radix, timesteps, start)
     if name == "multithreshold":

@@ -93,7 +93,7 @@ def inspect(path: Path, backend: Backend, options: Options) -> Inspection:
         OptionError: The options do not go together.
     """
     target = backend.target
-    code = options.make_code(signed=target.signed_payloads, graded=target.graded_payloads)
+    code = options.code_for(target)
     options.threshold_rule(synthetic=True)  # refuses an unknown rule
     found = examine(path)
     approximations: list[str] = []
@@ -119,7 +119,7 @@ def _try_conversion(
 ) -> list[Unsupported]:
     """Convert and lower a model with thresholds of 1; return what stands in the way."""
     target = backend.target
-    code = options.make_code(signed=target.signed_payloads, graded=target.graded_payloads)
+    code = options.code_for(target)
     ann = reached = model.graph
     try:
         ann = reached = run_passes(ann, SIMPLIFY)
@@ -132,7 +132,9 @@ def _try_conversion(
         full_scale = {name: np.ones(1) for name in represented_values(ann, code)}
         full_scale |= trained_full_scale(ann)
         largest = {node.name: 1.0 for node in ann.of_type(Input)}
-        passes = conversion(options, code, full_scale, signed_bounds(ann), largest, _ignore)
+        passes = conversion(
+            options, code, full_scale, signed_bounds(ann), largest, _ignore, target=target
+        )
         reached = run_passes(ann, passes)
         backend.lower(reached, options.timesteps)
     except SnncError as error:

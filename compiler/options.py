@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from operator import index
 from typing import Any
 
+from ..backends.target import Target
 from ..ir.errors import OptionError
+from ..ir.neurons import RESETS
 from .codes import EXACT, Code, make_code
 from .post_training import WIDTHS
 from .thresholds import ThresholdRule
@@ -66,6 +68,8 @@ class Options:
         deadband: 0 or 1; see ``codes.Code``.
         guard: See ``codes.Code``.
         v_init: Initial membrane in thresholds, or None for the code's own.
+        reset: What a spike does to the membrane, ``subtract`` or ``zero`` (code ``rate``); None for
+            the target's own.
         select: Firing rule of a multi-threshold neuron; see ``codes.make_code``.
         radix: Base of radix-encoded spikes (code ``radix``), or of the digits of code ``exact``.
         differential: Whether an event at step t is worth 1/t; needs real weights.
@@ -94,6 +98,7 @@ class Options:
     deadband: int | None = None
     guard: bool | None = None
     v_init: float | None = None
+    reset: str | None = None
     select: str | None = None
     radix: int | None = None
     differential: bool = False
@@ -121,6 +126,7 @@ class Options:
         if self.quantize not in (None, *WIDTHS):
             raise OptionError(f"--quantize {self.quantize} is not offered", hint="give 4 or 8")
         _one_of("correction", self.correction, (None, *CORRECTIONS))
+        _one_of("reset", self.reset, (None, *RESETS))
         _one_of("shift", self.shift, (None, *SHIFTS))
         _one_of("two-phase correction", self.two_phase, (None, *TWO_PHASE))
         _in_range("--rehearsal", self.rehearsal, 1, 1024)
@@ -220,6 +226,8 @@ class Options:
             *(["--differential"] if self.differential else []),
             *([f"--two-phase {self.two_phase}"] if self.two_phase else []),
         ]
+        if self.two_phase and self.reset == "zero":
+            special.append("--reset zero")
         late = [f"--readout-delay {self.readout_delay}"] if self.readout_delay else []
         shifted = ["--shift step"] if self.shift == "step" else []
         if len(special) > 1 or (special and (late or shifted)):
@@ -242,12 +250,19 @@ class Options:
         """Whether each population gets a payload cap of its own."""
         return self.max_payload == AUTO
 
-    def make_code(self, *, signed: bool, graded: bool) -> Code:
+    def code_for(self, target: Target) -> Code:
+        """Return the code, or the richest one that a target can take."""
+        return self.make_code(
+            signed=target.signed_payloads, graded=target.graded_payloads, resets=target.resets
+        )
+
+    def make_code(self, *, signed: bool, graded: bool, resets: Sequence[str] = RESETS) -> Code:
         """Return the code, or the richest one that a target can take.
 
         Args:
             signed: Whether the target takes negative payloads.
             graded: Whether it takes payloads above 1.
+            resets: What a spike may do to a membrane there; the first unless the user says.
         """
         default = DEFAULT_CODE if graded and signed else "ternary" if signed else "rate"
         name = self.code or ("rate" if self.two_phase else default)
@@ -255,7 +270,7 @@ class Options:
             raise OptionError(
                 f"--max-payload auto has no meaning for code {name!r}", hint="use --code augmented"
             )
-        return make_code(
+        code = make_code(
             name,
             timesteps=self.timesteps or DEFAULT_TIMESTEPS,
             max_payload=CAPS[-1] if isinstance(self.max_payload, str) else self.max_payload,
@@ -265,7 +280,15 @@ class Options:
             select=self.select,
             radix=self.radix,
             differential=self.differential,
+            reset=self.reset or (resets[0] if name == "rate" else None),
         )
+        if code.reset == "zero" and self.correction == "advanced":
+            raise OptionError(
+                "--correction advanced fits initial membranes, which a reset to zero forgets with "
+                "the first spike",
+                hint="use --correction reconstruct",
+            )
+        return code
 
     def threshold_rule(self, *, synthetic: bool) -> ThresholdRule:
         """Return the threshold rule; synthetic data say nothing about a distribution's tail."""
@@ -277,14 +300,15 @@ class Options:
         """Return how populations are corrected on the calibration data."""
         return self.correction or ("none" if synthetic or self.differential else "reconstruct")
 
-    def chosen_shift(self, code: Code, correction: str) -> str:
+    def chosen_shift(self, code: Code, correction: str, *, at_zero: bool = False) -> str:
         """Return when neurons get their initial membrane.
 
         A binary spike sent too early stays sent, so it had better be late. Without
-        reconstruction, though, the first steps of a deep network would stay empty.
+        reconstruction, though, the first steps of a deep network would stay empty. Some targets
+        have membranes that start at 0 and no others (``at_zero``).
         """
         alike = not (code.base or code.differential or self.two_phase)
-        late = alike and not code.max_negative and correction == "reconstruct"
+        late = at_zero or (alike and not code.max_negative and correction == "reconstruct")
         return self.shift or ("step" if late else "initial")
 
     @property

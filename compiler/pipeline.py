@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from ..backends.target import Target
 from ..ir import IF, Array, Clip, Graph, Staircase
 from .codes import Code
 from .options import Options
@@ -54,6 +55,7 @@ def conversion(
     fitted: Sequence[Pass] = (),
     caps: Mapping[str, int] | None = None,
     shift: str | None = None,
+    target: Target | None = None,
 ) -> tuple[Pass, ...]:
     """Return the passes from a simplified, calibrated ANN to a spiking network.
 
@@ -68,19 +70,22 @@ def conversion(
         caps: For each value that gets a population its payload cap, where ``options`` leave it
             to be chosen.
         shift: When neurons get their initial membrane, where ``options`` leave it to be chosen.
+        target: Where the network shall run, or None for nowhere in particular.
     """
     steps = code.presentations(options.timesteps)
     bits = options.weight_bits
     scheduled = schedule(options, code)
+    at_zero = bool(target and target.starts_at_zero)
+    spread = (shift or options.shift or ("step" if at_zero else "initial")) == "step"
     return (
         ToSpiking(code),
         *((CapPayloads(caps),) if caps and options.chooses_caps else ()),
         BalanceThresholds(full_scale, bounds, steps),
         *((QuantizeInput(largest_input, options.used_input_bits, note),) if bits else ()),
         normalize,
-        *((SpreadInitial(steps),) if (shift or options.shift) == "step" else ()),
+        *((SpreadInitial(steps),) if spread else ()),
         *(pass_ for fit in fitted for pass_ in (fit, normalize)),
-        *((Quantize(bits, steps, note, saturating=not scheduled),) if bits else ()),
+        *((Quantize(bits, steps, note, not scheduled, target),) if bits else ()),
         *scheduled,
     )
 

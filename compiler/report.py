@@ -93,7 +93,7 @@ def neuron_contract(graph: Graph) -> dict[str, Any]:
     settled = settling_steps(graph) if is_exact(graph) else {}
     return {
         "arithmetic": "integer" if integer else "float64",
-        "reset": "subtraction",
+        "reset": "; ".join(sorted({_reset(node) for node in populations})) or "subtraction",
         "comparison": ">=",
         "state_reset": "before every sample, to v_init",
         "bias_schedule": "; ".join(sorted({_bias_schedule(node) for node in populations})),
@@ -151,6 +151,10 @@ def _readout(node: Integrator) -> str:
 
 def _input_coding(node: Encoder) -> str:
     return "one payload at the first step" if node.once else "the same payload every step"
+
+
+def _reset(node: Population) -> str:
+    return "to zero" if isinstance(node, IF) and node.reset == "zero" else "subtraction"
 
 
 def _bias_schedule(node: Population) -> str:

@@ -125,12 +125,15 @@ def membrane_bound(graph: Graph, node: IF | Integrator, timesteps: int) -> int:
     ``V >= threshold`` and leaves ``V >= 0``, a negative one needs ``V < 0`` and leaves
     ``V < threshold``. So ``V <= max(initial, threshold) + T * max(I_high + b, 0)``, and
     ``V >= min(initial, 0) + T * min(I_low + b, 0)``. A multi-threshold neuron may overshoot, but
-    never to a larger magnitude: there the bound is that of the larger side, on both sides.
+    never to a larger magnitude: there the bound is that of the larger side, on both sides. After
+    a reset to zero ``V`` is below the threshold at the end of every step, whatever came before:
+    then one step's current is all that can be above it.
     """
     bounds = [current_bounds(graph, name) for name in node.inputs]
     bias = node.bias.astype(np.int64)
     low = np.minimum(sum(low for low, _ in bounds) + bias, 0) * timesteps
-    high = np.maximum(sum(high for _, high in bounds) + bias, 0) * timesteps
+    hard = isinstance(node, IF) and node.reset == "zero"
+    high = np.maximum(sum(high for _, high in bounds) + bias, 0) * (1 if hard else timesteps)
     if isinstance(node, IF):
         low = low + np.minimum(node.initial.astype(np.int64), 0)
         high = high + np.maximum(node.initial.astype(np.int64), node.threshold.astype(np.int64))

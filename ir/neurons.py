@@ -23,6 +23,9 @@ SELECTIONS = ("count", "nearest", "greedy")
 DECODINGS = ("mean", "sum", "harmonic")
 """Readout rules of ``Integrator``."""
 
+RESETS = ("subtract", "zero")
+"""What a spike does to the membrane of an ``IF``."""
+
 SATURATION = 2**23 - 1
 """Largest magnitude of a saturating membrane: 24 bits with sign, as Lava's fixed-point LIF
 clips its voltage (lava-nc 0.10.0, ``lava/proc/lif/models.py``)."""
@@ -111,7 +114,7 @@ class Population(Node):
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IF(Population):
-    r"""A population of integrate-and-fire neurons with soft reset: the one neuron of snnc.
+    r"""A population of integrate-and-fire neurons: the one neuron of snnc.
 
     Every conversion code is a setting of it. With the membrane :math:`V`, the number of
     units sent :math:`acc`, the summed current :math:`I` and :math:`\theta` the threshold:
@@ -139,6 +142,10 @@ class IF(Population):
     It sends nothing where that would break a bound on the units sent. Both rules round by
     themselves, so their membrane starts at 0.
 
+    With ``reset = "zero"`` a spike leaves :math:`V = 0` instead: what is above the threshold is
+    lost (hard reset; Rueckauer et al. 2017, eq. 2 to 5, show what that costs). It is there for
+    chips and formats that have nothing else, and for binary unsigned spikes only.
+
     Integer parameters make integer neurons: the division is then an integer division.
 
     The bias is added at every step, the membrane usually starts at half a threshold, and the
@@ -153,6 +160,7 @@ class IF(Population):
         clamp: The membrane saturates at plus and minus this, or None where it cannot overflow.
         select: Which payload a membrane asks for: ``count`` (the formula above), ``nearest``
             or ``greedy``.
+        reset: ``subtract`` (the formula above) or ``zero``.
     """
 
     max_positive: int = 1
@@ -162,6 +170,7 @@ class IF(Population):
     deadband: int = 0
     clamp: int | None = None
     select: str = "count"
+    reset: str = "subtract"
 
     @property
     def payload(self) -> tuple[int, int]:
@@ -180,7 +189,19 @@ class IF(Population):
             raise ShapeError(f"{self.name}: no firing rule {self.select!r}")
         if self.select != "count" and self.max_positive & (self.max_positive - 1):
             raise ShapeError(f"{self.name}: {self.max_positive} is no power of two")
+        self._check_reset()
         return type
+
+    def _check_reset(self) -> None:
+        if self.reset not in RESETS:
+            raise ShapeError(f"{self.name}: no reset {self.reset!r}")
+        bounded = (self.acc_min, self.acc_max) != (None, None)
+        plain = self.payload == (0, 1) and self.select == "count" and not bounded
+        if self.reset == "zero" and not plain:
+            raise ShapeError(
+                f"{self.name}: a reset to zero needs spikes of 0 or 1 without bounds on their sum",
+                hint='use reset "subtract"',
+            )
 
 
 @final

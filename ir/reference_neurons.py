@@ -97,7 +97,10 @@ def _(node: IF, inputs: list[Array], state: State, t: int) -> Array:
         high = np.inf if node.acc_max is None else node.acc_max
         sum_after = state["acc"] + event
         event = np.where((sum_after < low) | (sum_after > high), 0, event)
-    state["v"] = v - event * working(node.threshold, node.threshold)
+    if node.reset == "zero":
+        state["v"] = np.where(event == 0, v, 0)
+    else:
+        state["v"] = v - event * working(node.threshold, node.threshold)
     state["acc"] = state["acc"] + event
     return np.asarray(event)
 

@@ -56,6 +56,11 @@ def scheduled_graph(seed: int, kind: str, *, integer: bool = True) -> Graph:
     return _ScheduledBuilder(np.random.default_rng(seed), integer, kind=kind).build()
 
 
+def hard_reset_graph(seed: int, *, integer: bool = True) -> Graph:
+    """Return a graph like those of ``random_graph`` whose neurons reset to zero."""
+    return _HardResetBuilder(np.random.default_rng(seed), integer).build()
+
+
 def random_inputs(graph: Graph, seed: int, samples: int = 3) -> dict[str, Array]:
     """Return inputs on a dyadic grid, some of them beyond the range of an encoder."""
     rng = np.random.default_rng(seed)
@@ -201,6 +206,14 @@ class _Builder:
 
     def type(self, name: str) -> TensorType:
         return Graph(self.nodes, {"": name}).types[name]
+
+
+class _HardResetBuilder(_Builder):
+    def settings(self) -> dict[str, Any]:
+        settings: dict[str, Any] = {"reset": "zero"}
+        if self.integer and self.rng.random() < 0.3:
+            settings["clamp"] = int(self.rng.integers(300, 2000))
+        return settings
 
 
 @dataclass

@@ -19,6 +19,7 @@ from ...ir import (
     Reshape,
     TrackingIF,
 )
+from ...ir.neurons import RESETS
 from ..rules import check
 from ..target import Target
 from .design_rules import RULES
@@ -39,6 +40,7 @@ TARGET = Target(
         ]
     ),
     rate_coded_only=True,
+    resets=RESETS,
     max_current=2**23 - 1,
     source="lava-nc 0.10.0: lava/proc/conv/models.py wraps the sums of a Conv to 24 bits",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -73,17 +74,7 @@ class LavaProgram:
         count, elements = next(iter(samples.values())).shape[:2]
         recording = Recording(self.plan, count, self.timesteps, elements=elements, record=record)
         if count:
-            from .runtime import simulate
-
-            simulate(
-                self.plan,
-                samples,
-                recording,
-                timesteps=self.timesteps,
-                fast=fast,
-                progress=progress,
-                timeout=timeout,
-            )
+            self.simulate(samples, recording, fast=fast, progress=progress, timeout=timeout)
         decoded = {key: self._decoded(name, recording) for key, name in self.graph.outputs.items()}
         real = self.plan.arithmetic == "real"
         return Result(
@@ -93,6 +84,12 @@ class LavaProgram:
             recording.settled() if is_exact(self.graph) else None,
             decoded if real and record else {},
         )
+
+    def simulate(self, samples: Mapping[str, Array], recording: Recording, **options: Any) -> None:
+        """Run the processes of the plan; see ``runtime.simulate``."""
+        from .runtime import simulate
+
+        simulate(self.plan, samples, recording, timesteps=self.timesteps, **options)
 
     def save(self, folder: Path) -> None:
         """Write nothing: the processes are laid out from the graph again in milliseconds."""

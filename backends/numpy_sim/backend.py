@@ -41,6 +41,7 @@ from ...ir import (
     latency,
 )
 from ...ir.bounds import is_quantized, largest_current, membrane_bound
+from ...ir.neurons import RESETS
 from ...ir.settling import is_exact
 from ..base import Activity, Progress, Result
 from ..rules import check
@@ -67,6 +68,7 @@ TARGET = Target(
             *(DifferentialIF, Previous, Product, RadixIF, TrackingIF, TwoPhaseIF),
         ]
     ),
+    resets=RESETS,
 )
 
 

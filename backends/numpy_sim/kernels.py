@@ -117,7 +117,10 @@ def _advance(node: IF, currents: Sequence[Array], sent: Array, work: Precision) 
             _bound(node, event, np.subtract(node.acc_max, acc, out=scaled), np.greater, np.minimum)
         if bounded:
             acc += event
-        v -= np.multiply(event, theta, out=scaled)
+        if node.reset == "zero":
+            v *= np.subtract(1, event, out=scaled)  # 0 or 1: what fired is at 0
+        else:
+            v -= np.multiply(event, theta, out=scaled)
         sent[t] = event
 
 

@@ -146,6 +146,13 @@ def add_conversion(parser: ArgumentParser) -> None:
         help="membrane at the start, in thresholds (default: 0.5; 0 for multithreshold)",
     )
     group.add_argument(
+        "--reset",
+        metavar="subtract|zero",
+        help="what a spike does to the membrane, for code rate: take one threshold off, or set it "
+        "to 0, which loses what was above the threshold; for comparison and for targets that have "
+        "nothing else (default: subtract, where the target can)",
+    )
+    group.add_argument(
         "--select",
         metavar="nearest|greedy",
         help="which power of two a multithreshold neuron sends (default: nearest)",
@@ -244,7 +251,8 @@ def conversion_options(arguments: Namespace) -> dict[str, Any]:
         *("code", "timesteps", "thresholds", "percentile", "per_channel"),
         *("correction", "weight_bits"),
         *("input_bits", "max_payload", "deadband", "guard", "v_init", "seed"),
-        *("select", "radix", "differential", "shift", "readout_delay", "two_phase", "rehearsal"),
+        *("reset", "select", "radix", "differential"),
+        *("shift", "readout_delay", "two_phase", "rehearsal"),
     )
     given = {name: getattr(arguments, name) for name in names}
     return {n: value for n, value in given.items() if n != "timesteps" or value is not None}

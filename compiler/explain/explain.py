@@ -70,6 +70,12 @@ def explain(
             hint="compile with --code rate, ternary, augmented or multithreshold, without "
             "--differential and --two-phase",
         )
+    if hard := [n.name for n in network.graph.of_type(IF) if n.reset == "zero"]:
+        raise OptionError(
+            f"{hard[0]}: its reset to zero loses current, so what it sent and what it holds do not "
+            "add up to what it received, and its error cannot be split",
+            hint="compile with --reset subtract to explain that network",
+        )
     samples, labels = _chosen(samples, labels, limit)
     run = _Run(network, labels)
     total = len(next(iter(samples.values())))

@@ -4,12 +4,13 @@ All synapses that enter one neuron are quantised jointly with one step a channel
 chosen so that the threshold is a whole number of steps and the largest weight of any branch
 fits, ``Theta = floor(limit / max|w|)`` with weights in thresholds. Thresholds are exact;
 weights are rounded to half a step, biases likewise at every time step; what a bias loses over
-T steps the membrane gets at the start.
+T steps the membrane gets at the start. A target may want one step for the whole population, and
+membranes that start at 0: then what rounding a bias loses is lost.
 
 A branch much weaker than another would be left with few bits. Then the stronger branch is
 split into a power-of-two number of parallel copies, each with a share of its weight, until the
-weakest branch has ``MIN_BITS`` bits. Membranes that cannot be bounded below 24 bits saturate;
-both are listed in the report.
+weakest branch has ``MIN_BITS`` bits. Membranes that cannot be bounded below the target's limit,
+24 bits unless it has less, saturate; both are listed in the report.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from itertools import permutations
 
 import numpy as np
 
+from ...backends.target import Target
 from ...ir import IF, Array, Conv, Graph, Integrator, Linear, Node
 from ...ir.bounds import membrane_bound
 from ...ir.neurons import SATURATION
@@ -46,12 +48,14 @@ class Quantize:
         note: Receives one sentence for each approximation that a user should know of.
         saturating: Whether membranes that could leave 24 bits saturate; neurons with a schedule
             do not, for no target with such membranes runs them.
+        target: Whose limits the integers keep to, or None for 24 bits and no other.
     """
 
     bits: int
     timesteps: int
     note: Note
     saturating: bool = True
+    target: Target | None = None
 
     def __call__(self, graph: Graph) -> Graph:
         """Return the integer graph of a normalised one (all thresholds 1)."""
@@ -88,6 +92,11 @@ class Quantize:
         """Largest magnitude of a weight."""
         return int(2 ** (self.bits - 1)) - 1
 
+    @property
+    def membrane(self) -> int:
+        """Largest magnitude of a membrane."""
+        return self.target.membrane if self.target else SATURATION
+
     def _population(
         self, node: IF | Integrator, synapses: Sequence[Conv | Linear]
     ) -> dict[str, Node]:
@@ -95,6 +104,8 @@ class Quantize:
         copies = self._copies(node.name, largest)
         demand = np.max([m / n for m, n in zip(largest, copies, strict=True)], axis=0)
         steps = self._steps(node, demand)
+        if self.target and self.target.threshold_per_layer:
+            steps = np.full_like(steps, steps.min())
         made: dict[str, Node] = {}
         for synapse, count in zip(synapses, copies, strict=True):
             by_channel = steps.reshape(-1, *(1,) * (synapse.weight.ndim - 1))
@@ -136,7 +147,7 @@ class Quantize:
         if isinstance(node, Integrator):
             # The bias alone must not fill half of the accumulator in T steps.
             bias = np.abs(np.broadcast_to(node.bias.reshape(-1), demand.shape))
-            most = SATURATION / (2 * self.timesteps * np.where(bias > 0, bias, 1.0))
+            most = self.membrane / (2 * self.timesteps * np.where(bias > 0, bias, 1.0))
             wanted = np.where(demand > 0, self.limit / used, most)
             return np.where(bias > 0, np.minimum(wanted, most), wanted)
         steps = np.where(demand > 0, np.floor(self.limit / used), float(BIAS_STEPS))
@@ -154,22 +165,23 @@ class Quantize:
         if isinstance(node, Integrator):
             return replace(node, bias=bias, scale=node.scale / steps)
         threshold = np.rint(node.threshold * steps).astype(np.int64)
-        lost = self.timesteps * (exact - bias)
+        at_zero = bool(self.target and self.target.starts_at_zero)
+        lost = 0 * exact if at_zero else self.timesteps * (exact - bias)
         initial = np.rint(node.initial * steps + lost).astype(np.int64)
         return replace(node, threshold=threshold, bias=bias, initial=initial)
 
     def _clamped(self, graph: Graph) -> Graph:
-        """Let the membranes saturate that could leave 24 bits."""
+        """Let the membranes saturate that could pass the limit."""
         nodes: list[Node] = []
         for node in graph:
             if isinstance(node, (IF, Integrator)):
                 bound = membrane_bound(graph, node, self.timesteps)
-                if bound > SATURATION:
+                if bound > self.membrane:
                     self.note(
                         f"{node.name}: its membrane can reach {bound} in {self.timesteps} steps; "
-                        f"it saturates at {SATURATION}"
+                        f"it saturates at {self.membrane}"
                     )
-                    nodes.append(replace(node, clamp=SATURATION))
+                    nodes.append(replace(node, clamp=self.membrane))
                     continue
             nodes.append(node)
         return Graph(nodes, graph.outputs)

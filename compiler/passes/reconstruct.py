@@ -9,7 +9,8 @@ what the populations before it, already fitted, really send in T steps:
 2. Threshold: for each channel the scale in ``SCALES`` that brings the mean output closest to
    the ANN's activation.
 3. Initial membrane: for each channel moved by the mean error that is left, times T, at most
-   half a threshold.
+   half a threshold. A reset to zero forgets it with the first spike: there the bias is moved
+   instead, by the mean error, before the threshold is chosen and once more behind it.
 4. Rounding: weights become what they will be in integers, and the bias makes up for it.
 
 Labels are not used and nothing is trained end to end. Approximate: it changes what the
@@ -50,6 +51,12 @@ SCALE_SAMPLES = 128
 
 FEWEST = 1000
 """Values of a channel that a choice of its own needs; below that the population chooses."""
+
+MOVES = 3
+"""Times that initial membranes or biases are moved."""
+
+DAMPING = 0.7
+"""Share of a move that is made: a shift of the membrane moves the mean by less than it says."""
 
 SILENT = -0.25
 """In thresholds: where wanted and given current of a ReLU are both below, neither matters."""
@@ -216,18 +223,34 @@ class _Reconstruction:
         few = slice(0, min(run.count, SCALE_SAMPLES))
         wanted, currents = run.wanted_output(node, few), run.currents(node, few)
         by_channel = (-1, *(1,) * (wanted.ndim - 2))
+        hard = node.reset == "zero"
+        if hard:
+            node = self._with_moved_bias(node, wanted, currents)
         scale = self._best_scale(node, wanted, currents).reshape(by_channel)
-        tuned = scaled(node, scale)
-        axes = (0, *range(2, wanted.ndim))
-        half, start = tuned.threshold / 2, tuned.initial
-        for _ in range(3):
-            error = wanted - self._mean_output(tuned, currents)
-            shift = run.timesteps * error.mean(axis=axes).reshape(scale.shape)
-            # Damped, because a shift of the membrane moves the mean by less than it says.
-            moved = tuned.initial + 0.7 * np.clip(shift, -half, half)
-            tuned = replace(tuned, initial=np.clip(moved, start - half, start + half))
-        run.replace({name: tuned})
+        move = self._with_moved_bias if hard else self._with_moved_start
+        run.replace({name: move(scaled(node, scale), wanted, currents)})
         run.graph = rescale_readers(run.graph, {name: scale})
+
+    def _with_moved_start(self, node: IF, wanted: Array, currents: Sequence[Array]) -> IF:
+        half, start = node.threshold / 2, node.initial
+        for _ in range(MOVES):
+            shift = self.run.timesteps * self._mean_error(node, wanted, currents)
+            moved = node.initial + DAMPING * np.clip(shift, -half, half)
+            node = replace(node, initial=np.clip(moved, start - half, start + half))
+        return node
+
+    def _with_moved_bias(self, node: IF, wanted: Array, currents: Sequence[Array]) -> IF:
+        half = node.threshold / 2
+        for _ in range(MOVES):
+            shift = self._mean_error(node, wanted, currents)
+            node = replace(node, bias=node.bias + DAMPING * np.clip(shift, -half, half))
+        return node
+
+    def _mean_error(self, node: IF, wanted: Array, currents: Sequence[Array]) -> Array:
+        """Return what each channel sends too little a step, in the unit it had before."""
+        error = wanted - self._mean_output(node, currents)
+        mean = error.mean(axis=(0, *range(2, wanted.ndim)))
+        return np.asarray(mean.reshape(-1, *(1,) * (wanted.ndim - 2)))
 
     def _best_scale(self, node: IF, wanted: Array, currents: Sequence[Array]) -> Array:
         """Return the best scale of each channel, ``(channels,)``.

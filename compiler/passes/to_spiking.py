@@ -251,6 +251,7 @@ class _Conversion:
             acc_min=0 if guard and code.max_negative else None,
             deadband=code.deadband,
             select=code.select,
+            reset=code.reset,
             represents=represents,
         )
         self.nodes.append(neurons)

@@ -204,7 +204,8 @@ def neuron_weight(node: Node, chip: Chip) -> int:
         bits = 2 * MEMBRANE_BITS
     else:  # a tracking neuron, or one that keeps real numbers or a correction beside
         bits = DRIVE_BITS + MEMBRANE_BITS
-    reset = int(chip.soft_reset.value) if isinstance(node, Population) else 1
+    soft = isinstance(node, Population) and not (isinstance(node, IF) and node.reset == "zero")
+    reset = int(chip.soft_reset.value) if soft else 1
     return max(ceil(bits / chip.state_bits.value), reset)
 
 

@@ -79,9 +79,7 @@ def candidates(options: Options, target: Target, most_steps: int | None) -> tupl
 def _refusal(setting: Setting, options: Options, target: Target) -> OptionError | None:
     """Return why a setting does not go with the options, or None."""
     try:
-        setting.applied(options).make_code(
-            signed=target.signed_payloads, graded=target.graded_payloads
-        )
+        setting.applied(options).code_for(target)
     except OptionError as error:
         return error
     return None
@@ -105,6 +103,6 @@ def _codes(options: Options, target: Target) -> tuple[str, ...]:
                 hint=f"choose one of: {', '.join((AUTO, *STEPS))}",
             )
         return (options.code,)
-    if options.two_phase or not target.signed_payloads:
+    if options.two_phase or options.reset or not target.signed_payloads:
         return ("rate",)
     return ("augmented", "ternary") if target.graded_payloads else ("ternary",)

@@ -56,6 +56,7 @@ METHODS = [
         *("DifferentialIF", 0, 1),
     ),
     (("--code", "ternary", "--readout-delay", 1), "IF", 0, 2),
+    (("--code", "rate", "--reset", "zero"), "IF", 0, 1),
     (("--code", "multithreshold", "--select", "greedy", "--max-payload", 4), "IF", 0, 1),
 ]
 

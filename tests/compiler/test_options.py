@@ -48,6 +48,11 @@ def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
         ("rate", {"v_init": 1.5}),
         ("rate", {"v_init": float("nan")}),
         ("rate", {"select": "nearest"}),
+        ("ternary", {"reset": "zero"}),
+        ("augmented", {"reset": "zero"}),
+        ("multithreshold", {"reset": "zero"}),
+        ("radix", {"reset": "zero"}),
+        ("exact", {"reset": "zero"}),
         ("augmented", {"select": "nearest"}),
         ("multithreshold", {"select": "best"}),
         ("multithreshold", {"max_payload": 3}),
@@ -130,6 +135,8 @@ DIFFERENTIAL = {"differential": True, "code": "ternary", **FLOAT}
         {"two_phase": "offset", "shift": "step"},
         {"two_phase": "residual", "readout_delay": 1},
         {"two_phase": "magic"},
+        {"two_phase": "offset", "reset": "zero"},
+        {"reset": "half"},
         {"shift": "sideways"},
         {"readout_delay": "later"},
     ],
@@ -163,6 +170,15 @@ def test_the_default_code_is_the_richest_a_target_takes() -> None:
     assert options.make_code(signed=True, graded=False).name == "ternary"
     assert options.make_code(signed=False, graded=False).name == "rate"
     assert Options(code="rate").make_code(signed=True, graded=True).name == "rate"
+
+
+def test_a_reset_is_the_users_or_the_targets_own() -> None:
+    assert Options(code="rate").make_code(signed=True, graded=True).reset == "subtract"
+    assert Options(code="rate", reset="zero").make_code(signed=True, graded=True).reset == "zero"
+    hard = Options().make_code(signed=False, graded=False, resets=("zero",))
+    assert (hard.name, hard.reset) == ("rate", "zero")
+    with pytest.raises(OptionError, match="--correction advanced"):
+        Options(correction="advanced").make_code(signed=False, graded=False, resets=("zero",))
 
 
 def test_synthetic_data_change_the_default_rule() -> None:

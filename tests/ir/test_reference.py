@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,13 @@ from snnc.ir import (
     Integrator,
     Linear,
     MaxPool,
+    Signal,
     Staircase,
     TensorType,
     reference,
 )
+from snnc.ir.bounds import membrane_bound
+from snnc.ir.errors import ShapeError
 from snnc.ir.reference import evaluate, run, step
 from tests.spiking_graphs import TIMESTEPS, random_graph, random_inputs
 
@@ -66,6 +70,53 @@ def test_a_spike_needs_the_threshold_and_no_more() -> None:
 def test_soft_reset_keeps_the_rest() -> None:
     # 1.5 thresholds a step: 1.5, then 0.5 + 1.5 = 2.0, then 1.0 + 1.5 = 2.5, ...
     assert train([1.5, 1.5, 0, 0]) == [1, 1, 1, 0]
+
+
+def test_a_reset_to_zero_loses_what_is_above_the_threshold() -> None:
+    # 1.5 thresholds a step: each fires and leaves 0, so the halves are lost and nothing follows
+    assert train([1.5, 1.5, 0, 0], reset="zero") == [1, 1, 0, 0]
+    # from 0.5 on, 0.75 a step: 1.25 fires, 0.75, 1.5 fires, 0.75, 1.5 fires
+    half = {"initial": np.array([32])}
+    assert train([0.75] * 5, reset="zero", **half) == [1, 0, 1, 0, 1]
+    # soft reset: 1.25 fires, 1.0 fires, 0.75, 1.5 fires, 1.25 fires
+    assert train([0.75] * 5, **half) == [1, 1, 0, 1, 1]
+    # what is missing to the threshold is not lost: -2 takes two steps to pay back
+    assert train([1, -2, 1, 1, 1], reset="zero") == [1, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"max_positive": 2},
+        {"max_negative": 1},
+        {"acc_max": 3},
+        {"acc_min": 0},
+        {"select": "nearest"},
+        {"reset": "half"},
+    ],
+)
+def test_a_reset_to_zero_is_for_binary_spikes(settings: dict[str, Any]) -> None:
+    one = np.array([64])
+    fields = {"reset": "zero"} | settings
+    node = IF(name="n", inputs=("c",), threshold=one, bias=0 * one, initial=0 * one, **fields)
+    with pytest.raises(ShapeError, match=r"n: .*reset"):
+        node.infer(TensorType((1,), Signal.CURRENT))
+
+
+def test_after_a_reset_to_zero_one_current_is_all_above_the_threshold() -> None:
+    encoder = Encoder(name="e", inputs=("x",), scale=1.0, bounds=(0, 7))
+    synapse = Linear(name="l", inputs=("e",), weight=np.array([[90, 30]], np.int8))
+    theta, bias, start = (np.array([value]) for value in (500, 3, 0))
+    soft = IF(name="n", inputs=("l",), threshold=theta, bias=bias, initial=start)
+    graph = Graph([Input(name="x", type=TensorType((2,))), encoder, synapse, soft], {"y": "n"})
+    hard, most, state = replace(soft, reset="zero"), 0, dict[str, Array]()
+    for t, current in enumerate([499 - 3, *[840] * 6]):
+        before = int(state.get("v", np.zeros(1, np.int64)).item())
+        step(hard, [np.array([[current]])], state, t + 1)
+        most = max(most, before + current + 3)
+    assert most == 499 + 843
+    assert membrane_bound(graph, hard, 7) == most + 1, "of real numbers below the threshold of 500"
+    assert membrane_bound(graph, soft, 7) == 500 + 7 * 843
 
 
 def test_deadband_zero_answers_every_negative_membrane() -> None:

@@ -21,6 +21,7 @@ from tests.ann_graphs import AnnBuilder, random_ann
 from tests.spiking_graphs import (
     SCHEDULES,
     TIMESTEPS,
+    hard_reset_graph,
     random_graph,
     random_inputs,
     scheduled_graph,
@@ -53,6 +54,16 @@ def test_neurons_with_a_schedule_come_back(tmp_path: Path, kind: str) -> None:
     inputs = random_inputs(graph, 3, samples=1)
     before, after = run(graph, inputs, TIMESTEPS), run(back, inputs, TIMESTEPS)
     np.testing.assert_array_equal(before.outputs["y"], after.outputs["y"])
+
+
+def test_a_graph_stored_before_neurons_had_a_reset_resets_by_subtraction() -> None:
+    graph = random_graph(3)
+    document, arrays = to_document(graph)
+    for entry in document["nodes"]:
+        entry.pop("reset", None)
+    assert to_text(from_document(document, arrays)) == to_text(graph)
+    hard = to_document(hard_reset_graph(3))
+    assert "reset='zero'" in to_text(from_document(*hard))
 
 
 @settings(max_examples=10, deadline=None)

@@ -48,7 +48,7 @@ class FloatSampleSourceModel(FloatModel, SampleSourceModel):
 
 
 class FloatIntegrateAndFireModel(FloatModel, IntegrateAndFireModel):
-    """Integrates, fires and resets by subtraction; the units sent stay int64."""
+    """Integrates, fires and resets, by subtraction or to zero; the units sent stay int64."""
 
     a_in: Member = RECEIVES
     s_out: Member = SENDS

@@ -143,7 +143,7 @@ class SampleSourceModel(FixedPointModel):
 @requires(CPU)
 @tag("fixed_pt")
 class IntegrateAndFireModel(FixedPointModel):
-    """Integrates, fires and resets by subtraction."""
+    """Integrates, fires and resets, by subtraction or to zero."""
 
     a_in: Member = RECEIVES
     s_out: Member = SENDS
@@ -165,8 +165,12 @@ class IntegrateAndFireModel(FixedPointModel):
             self.acc[:] = 0
         self.v += current
         self.v += self.bias
-        event = self.fire(self.proc_params["node"])
-        self.v -= event * self.threshold
+        node: IF = self.proc_params["node"]
+        event = self.fire(node)
+        if node.reset == "zero":
+            self.v[event != 0] = 0
+        else:
+            self.v -= event * self.threshold
         self.acc += event
         self.s_out.send(event)
         tally: Tally = self.proc_params["tally"]

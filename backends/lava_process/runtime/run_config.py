@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from lava.magma.core.run_configs import Loihi2SimCfg
@@ -75,10 +76,11 @@ class FixedPointConfig(Loihi2SimCfg):  # type: ignore[misc]
 
     Args:
         fast: Whether Conv and Dense run on our models of them.
+        more: Models of further processes.
     """
 
-    def __init__(self, *, fast: bool) -> None:
-        chosen = ModelByClass(OWN | (FAST if fast else stock(STOCK)))
+    def __init__(self, *, fast: bool, more: Mapping[type, type] = MappingProxyType({})) -> None:
+        chosen = ModelByClass({**OWN, **(FAST if fast else stock(STOCK)), **more})
         super().__init__(select_tag="fixed_pt", exception_proc_model_map=chosen)
 
 

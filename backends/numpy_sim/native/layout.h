@@ -60,6 +60,7 @@ typedef struct {
   double clamp;
   int32_t narrow; /* whether float holds every membrane and threshold */
   Edge target;
+  int32_t to_zero; /* whether a spike of 1 sets the membrane to 0 */
 } Population;
 
 #endif

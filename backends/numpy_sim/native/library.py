@@ -76,6 +76,7 @@ class PopulationLayout(ctypes.Structure):
         ("clamp", c_double),
         ("narrow", c_int32),
         ("target", EdgeLayout),
+        ("to_zero", c_int32),
     )
 
 

@@ -161,6 +161,7 @@ class NativePopulation:
             clamp,
             narrow,
             target.describe(),
+            node.reset == "zero",
         )
 
 

@@ -15,7 +15,7 @@ from snnc.backends.numpy_sim.native.library import CHANNELWISE, DENSE, EVENTS
 from snnc.backends.numpy_sim.native.synapses import NativeSynapse
 from snnc.ir import Graph
 from snnc.ir.reference import run
-from tests.spiking_graphs import TIMESTEPS, random_graph, random_inputs
+from tests.spiking_graphs import TIMESTEPS, hard_reset_graph, random_graph, random_inputs
 
 needs_kernels = pytest.mark.skipif(library.library() is None, reason="no compiled kernels here")
 
@@ -81,6 +81,10 @@ def test_every_kernel_equals_the_reference(
     for seed in range(12):
         assert_equal_to_the_reference(random_graph(seed, integer=integer), seed)
     assert len(used) > 12
+    used.clear()
+    for seed in range(3):
+        assert_equal_to_the_reference(hard_reset_graph(seed, integer=integer), seed)
+    assert len(used) > 3
 
 
 def activity(graph: Graph, seed: int, samples: int = 3) -> dict[str, dict[str, Any]]:

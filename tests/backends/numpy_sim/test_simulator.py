@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from snnc.backends.numpy_sim import NumpyBackend, NumpyProgram
 from snnc.backends.numpy_sim import backend as simulator
 from snnc.backends.numpy_sim.events import fan_out
-from snnc.ir import Conv, Graph, Linear, MaxPool, Signal, latency
+from snnc.ir import IF, Conv, Graph, Linear, MaxPool, Signal, latency
 from snnc.ir.reference import run, step
 from tests.spiking_graphs import (
     SCHEDULES,
     TIMESTEPS,
+    hard_reset_graph,
     random_graph,
     random_inputs,
     scheduled_graph,
@@ -32,6 +33,14 @@ def test_equals_the_reference_spike_for_spike(seed: int, integer: bool) -> None:
 def test_schedules_equal_the_reference_spike_for_spike(seed: int, integer: bool, kind: str) -> None:
     integer = integer and kind != "differential"
     assert_equals_the_reference(scheduled_graph(seed, kind, integer=integer), seed)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_a_reset_to_zero_equals_the_reference(seed: int, integer: bool) -> None:
+    graph = hard_reset_graph(seed, integer=integer)
+    assert {node.reset for node in graph.of_type(IF)} == {"zero"}
+    assert_equals_the_reference(graph, seed)
 
 
 def assert_equals_the_reference(graph: Graph, seed: int) -> None:

@@ -137,6 +137,13 @@ def test_neurons_that_weigh_steps_differently_are_refused(
         explain(network, {"x": x})
 
 
+def test_a_reset_to_zero_is_refused(two_outputs_file: Path) -> None:
+    x = np.ones((5, 4), np.float32)
+    network = snnc.compile(two_outputs_file, calibration=x, code="rate", reset="zero")
+    with pytest.raises(OptionError, match="its reset to zero loses current"):
+        explain(network, {"x": x})
+
+
 # -- the command line -----------------------------------------------------------------------
 
 
