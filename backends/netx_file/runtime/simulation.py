@@ -21,11 +21,12 @@ from ...lava_process.layout import lava_shape
 from ...lava_process.legalize import lava_kernel
 from ...lava_process.plan import Plan, PopulationPlan, ReadoutPlan
 from ...lava_process.recording import Recording
+from ...lava_process.runtime.containment import contained
 from ...lava_process.runtime.models import Schedule
 from ...lava_process.runtime.network import EIGHT_BITS, GRADED, reversed_axes
 from ...lava_process.runtime.processes import SampleSource
 from ...lava_process.runtime.run_config import FixedPointConfig
-from ...lava_process.runtime.simulation import CHANNEL_SLOTS, Session, contained
+from ...lava_process.runtime.simulation import CHANNEL_SLOTS, Session
 from ..network import ConvLayer, DenseLayer, NetxNetwork
 from .processes import EventTap, EventTapModel, WatchedLIF, WatchedLIFModel
 
@@ -77,7 +78,8 @@ def simulate(
         compiler = Compiler({"pypy_channel_size": CHANNEL_SLOTS}, logging.WARNING)
         config = FixedPointConfig(fast=fast, more=OWN)
         with closing(Session(compiler.compile(processes[0], config))) as session:
-            session.run(len(given) * network.timesteps + len(network.layers), advanced, timeout)
+            steps = len(given) * network.timesteps + len(network.layers)
+            session.run(steps, timeout, advanced)
 
 
 def build(network: NetxNetwork, plan: Plan, given: Array, recording: Recording) -> list[Any]:

@@ -59,10 +59,11 @@ def test_saturated_membranes_of_lava_and_ours_fire_alike() -> None:
     from lava.magma.compiler.compiler import Compiler
     from lava.proc.lif.process import LIFReset
 
+    from snnc.backends.lava_process.runtime.containment import contained
     from snnc.backends.lava_process.runtime.models import Schedule
     from snnc.backends.lava_process.runtime.processes import SampleSource
     from snnc.backends.lava_process.runtime.run_config import FixedPointConfig
-    from snnc.backends.lava_process.runtime.simulation import Session, contained
+    from snnc.backends.lava_process.runtime.simulation import Session
     from snnc.backends.netx_file.runtime.processes import WatchedLIF
     from snnc.backends.netx_file.runtime.simulation import OWN
 
@@ -88,7 +89,7 @@ def test_saturated_membranes_of_lava_and_ours_fire_alike() -> None:
         config = FixedPointConfig(fast=False, more=OWN)
         executable = Compiler({"pypy_channel_size": 2}, logging.WARNING).compile(source, config)
         with closing(Session(executable)) as session:
-            session.run(steps, lambda: int(clock[0]), timeout=60)
+            session.run(steps, 60, lambda: int(clock[0]))
 
     one = np.array([1])
     node = IF(
