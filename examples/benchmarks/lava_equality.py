@@ -162,11 +162,11 @@ def main() -> None:
             x = random_inputs(model, seed, arguments.samples)
             kinds = ["fast", "stock"] if done < arguments.stock else ["fast"]
             for kind in kinds:
-                for difference in differences(network, x, fast=kind == "fast"):
-                    wrong.append(f"seed {seed} ({kind}): {difference}")
+                found = differences(network, x, fast=kind == "fast")
+                wrong += (f"seed {seed} ({kind}): {difference}" for difference in found)
             if done % 10 == 0:
-                for difference in simulator_differences(network.graph, network.timesteps, x):
-                    wrong.append(f"seed {seed}: {difference}")
+                found = simulator_differences(network.graph, network.timesteps, x)
+                wrong += (f"seed {seed}: {difference}" for difference in found)
             sizes = (network.graph.types[node.name].size for node in network.graph.populations)
             values += arguments.samples * network.timesteps * sum(sizes)
             operators.update({node.op_type for node in model.graph.node})

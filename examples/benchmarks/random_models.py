@@ -9,6 +9,7 @@ bits and weights are integers, as code ``exact`` wants them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -62,8 +63,10 @@ class _Builder:
 
     def model(self) -> ModelProto:
         here = self.entry()
-        blocks = (self.plain, self.plain, self.residual, self.branches, self.dense_branches)
-        blocks += (self.average_pool, self.max_pool, self.max_pool, self.grouped, self.reshaped)
+        blocks: tuple[Callable[[str], str], ...] = (
+            *(self.plain, self.plain, self.grouped, self.residual, self.branches),
+            *(self.dense_branches, self.average_pool, self.max_pool, self.max_pool, self.reshaped),
+        )
         for _ in range(int(self.rng.integers(1, 5))):
             here = blocks[int(self.rng.integers(len(blocks)))](here)
         if self.maybe(0.15):
@@ -196,6 +199,7 @@ class _Builder:
     ) -> str:
         """Append a convolution; ``same`` keeps height and width."""
         out = out or self.between(1, 4)
+        fields: dict[str, Any]
         shape: Shape
         if kernel:
             fields, shape = {"kernel_shape": kernel}, self.shapes[here][1:]
