@@ -2,6 +2,9 @@
 
 State is int64, so no sum can wrap; what is sent is int32, as from Lava's own processes. Nothing
 but the types says so: ``float_models`` does the same in float64.
+
+Lava simulates no registers for processes that are not its own: thresholds and biases are plain
+integers here, without mantissa and exponent. ``snnc fit`` checks them against those of a chip.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ def test_a_compiled_network_that_saturates_says_so(tmp_path: Path) -> None:
     )
     model = onnx.parser.parse_model(text)
     rng = np.random.default_rng(3)
-    weights = {"w": [[1.0], [-1.0]] * np.ones((2, 400)), "v": rng.normal(size=(3, 2))}
+    both_signs = np.repeat([[1.0], [-1.0]], 400, axis=1)
+    weights = {"w": both_signs, "v": rng.normal(size=(3, 2))}
     for name, value in weights.items():
         model.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
     onnx.save(model, tmp_path / "model.onnx")
