@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 
 from lava.magma.compiler.channels import pypychannel
 from lava.magma.compiler.compiler import Compiler
 from lava.magma.compiler.executable import Executable
 from lava.magma.core.process.message_interface_enum import ActorType
-from lava.magma.core.process.process import ProcessServer
+from lava.magma.core.process.process import AbstractProcess, ProcessServer
 from lava.magma.core.process.variable import VarServer
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.runtime.mgmt_token_enums import MGMT_RESPONSE, enum_equal
@@ -86,6 +86,19 @@ def simulate(
         executable = compiler.compile(network[0], CONFIGS[plan.arithmetic](fast=fast))
         with closing(Session(executable)) as session:
             session.run(plan.steps(count * elements, timesteps), advanced, timeout)
+        drop_arrays(network)
+
+
+def drop_arrays(network: Iterable[AbstractProcess]) -> None:
+    """Let go of the weights of processes that are not needed any more.
+
+    A process and its variables refer to each other, so Python frees them whenever it next looks
+    for circles; that can be many runs, and as many copies of the weights, later.
+    """
+    for process in network:
+        vars(process.proc_params)["_parameters"].clear()
+        for variable in process.vars:
+            variable.init = None
 
 
 class Session(Runtime):  # type: ignore[misc]

@@ -52,7 +52,7 @@ def _delivered(make: Callable[[], Any], payload: Array, fast: bool) -> Array:
         executable = compiler.compile(source, run_config.FixedPointConfig(fast=fast))
         session = simulation.Session(executable)
         try:
-            session.run(2, lambda: int(clock[0]), timeout=20)
+            session.run(2, advanced=lambda: int(clock[0]), timeout=20)
         finally:
             session.close()
     return np.array(totals[0, 0])
