@@ -6,15 +6,13 @@ Hundreds more, and Lava's own connection models: ``examples/benchmarks/lava_equa
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnx.parser
 import pytest
-from onnx import numpy_helper
 
 import snnc
 from snnc.backends.lava_process import LavaBackend
 from snnc.ir import IF
 from snnc.ir.neurons import SATURATION
+from tests.command_line import write_model
 
 pytestmark = [
     pytest.mark.lava,
@@ -38,20 +36,17 @@ def test_lava_equals_the_simulator(seed: int) -> None:
 
 def test_a_compiled_network_that_saturates_says_so(tmp_path: Path) -> None:
     """Rate coding sends one spike a step, so drive far above the threshold piles up."""
-    text = (
-        '<ir_version: 8, opset_import: ["" : 17]> g (float[N,400] x) => (float[N,3] y) '
-        "{ a = Gemm<transB = 1>(x, w) b = Relu(a) y = Gemm<transB = 1>(b, v) }"
-    )
-    model = onnx.parser.parse_model(text)
     rng = np.random.default_rng(3)
     both_signs = np.repeat([[1.0], [-1.0]], 400, axis=1)
-    weights = {"w": both_signs, "v": rng.normal(size=(3, 2))}
-    for name, value in weights.items():
-        model.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
-    onnx.save(model, tmp_path / "model.onnx")
+    path = write_model(
+        tmp_path / "model.onnx",
+        "a = Gemm<transB = 1>(x, w) b = Relu(a) y = Gemm<transB = 1>(b, v)",
+        "(float[N,400] x) => (float[N,3] y)",
+        {"w": both_signs, "v": rng.normal(size=(3, 2))},
+    )
     x = np.repeat(rng.uniform(-1, 1, (40, 1)), 400, axis=1).astype(np.float32)
     network = snnc.compile(
-        str(tmp_path / "model.onnx"),
+        path,
         target="lava",
         calibration=x,
         code="rate",
