@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...ir import Array, Graph, Input, Integrator
+from ...ir import Array, Graph, Input, Integrator, Rearrange, Reshape
 from ...ir.errors import DataError
 from ...ir.reference import step
 from ...ir.settling import is_exact
@@ -139,4 +139,13 @@ class LavaProgram:
         for t in range(1, self.timesteps + 1):  # in the order of ``ir.reference``
             steps = t if node.decoding == "mean" else 1
             decoded[:, t - 1] = total[:, t - 1] * node.scale / steps
-        return decoded.reshape(*decoded.shape[:2], *self.graph.types[name].shape)
+        return self._viewed(name, decoded)
+
+    def _viewed(self, name: str, decoded: Array) -> Array:
+        """Return decoded values under the shape and in the order of a view of their readout."""
+        node, grid = self.graph[name], decoded.shape[:2]
+        if isinstance(node, Rearrange):
+            return node.moved(self._viewed(node.inputs[0], decoded), leading=2)
+        if isinstance(node, Reshape):
+            return self._viewed(node.inputs[0], decoded).reshape(*grid, *node.shape)
+        return decoded

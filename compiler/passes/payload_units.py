@@ -95,7 +95,10 @@ def _channels(node: Node, factor: Array) -> Array:
     """Return the factor of each channel; a window must not mix different factors."""
     flat = factor.reshape(len(factor), -1)
     if not np.all(flat == flat[:, :1]):
-        raise GraphError(f"{node.name}: slides over values of one channel in different units")
+        raise GraphError(
+            f"{node.name}: slides over values of one channel in different units",
+            hint="do not reshape or rearrange joined branches so that a channel mixes them",
+        )
     return flat[:, 0]
 
 

@@ -3,8 +3,8 @@
 Branches of unequal depth that join by Add and by Concat; grouped and depthwise convolution, now
 and then with more groups than 8 bits count; dilation, strides, padding that differs from side to
 side; average and max pooling, global pooling; flattening of images and of vectors, reshapes;
-several inputs and outputs; Clip. With ``quantized`` every tensor goes through a quantiser of 8
-bits and weights are integers, as code ``exact`` wants them.
+several inputs and outputs; Transpose, DepthToSpace, Resize and Clip. With ``quantized`` every
+tensor goes through a quantiser of 8 bits and weights are integers, as code ``exact`` wants them.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class _Builder:
         blocks: tuple[Callable[[str], str], ...] = (
             *(self.plain, self.plain, self.grouped, self.residual, self.branches),
             *(self.dense_branches, self.average_pool, self.max_pool, self.max_pool, self.reshaped),
+            self.moved,
         )
         for _ in range(int(self.rng.integers(1, 5))):
             here = blocks[int(self.rng.integers(len(blocks)))](here)
@@ -185,6 +186,22 @@ class _Builder:
         channels = int(self.rng.choice(divisors))
         rows = int(self.rng.choice([n for n in range(1, 5) if size // channels % n == 0]))
         return self.reshape(flat, (channels, rows, size // channels // rows))
+
+    def moved(self, here: str) -> str:
+        """Turned, with space from channels, or enlarged."""
+        channels, height, width = self.shapes[here]
+        shape: Shape
+        if channels % 4 == 0 and self.maybe(0.5):
+            shape = (channels // 4, 2 * height, 2 * width)
+            return self.add("DepthToSpace", [here], shape, blocksize=2)
+        if height * width < 17 and self.maybe(0.4):
+            factors = self.constant(np.array([1, 1, 2, 2], np.float32))
+            shape = (channels, 2 * height, 2 * width)
+            fields = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}
+            return self.add("Resize", [here, "", factors], shape, nearest_mode="floor", **fields)
+        order = [1 + int(axis) for axis in self.rng.permutation(3)]
+        shape = tuple(self.shapes[here][axis - 1] for axis in order)
+        return self.add("Transpose", [here], shape, perm=[0, *order])
 
     # -- layers ------------------------------------------------------------------------------
 

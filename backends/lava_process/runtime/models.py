@@ -262,6 +262,9 @@ class ConcatModel(ManyPortsModel):
     def run_spk(self) -> None:
         """Do one step."""
         events = np.concatenate(self.receive(), axis=-1)
+        order = self.proc_params["order"]
+        if order is not None:
+            events = events.ravel()[order].reshape(self.s_out.shape)
         self.s_out.send(events)
         if (now := self.now()) is not None:
             tally: Tally = self.proc_params["tally"]
