@@ -25,6 +25,7 @@ from ...ir import (
     Previous,
     Rearrange,
     Reshape,
+    Signal,
     TrackingIF,
 )
 from ...ir.bounds import is_quantized
@@ -88,7 +89,7 @@ class _Lowering:
                 self._neurons(node)
             elif isinstance(node, (Encoder, MaxPool)):
                 self._sender(node)
-            elif isinstance(node, (Concat, Rearrange)):
+            elif isinstance(node, (Concat, Rearrange)) and self._sends(node):
                 self._join(node)
             elif isinstance(node, Previous):
                 self._carried(node)
@@ -158,6 +159,10 @@ class _Lowering:
         while name in self.graph.nodes:
             name += "'"
         return name
+
+    def _sends(self, node: Concat | Rearrange) -> bool:
+        """Whether a view is one of events, and not of an output."""
+        return self.graph.types[node.name].signal is Signal.SPIKES
 
     def _root(self, name: str) -> str:
         """Follow reshapes back to the node that sends."""
