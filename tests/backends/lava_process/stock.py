@@ -37,7 +37,8 @@ def _delivered(make: Callable[[], Any], payload: Array, fast: bool) -> Array:
         made = make()
         process, port = made if isinstance(made, tuple) else (made, made.a_out)
         totals, clock = shared_zeros((1, 1, *port.shape), np.int64), shared_zeros((1,), np.int64)
-        source = processes.SampleSource(samples=payload[None], timesteps=1, once=False)
+        first = models.Schedule(start=1, timesteps=1, samples=1)
+        source = processes.SampleSource(samples=payload[None, None], once=True, schedule=first)
         node = Integrator(name="y", inputs=("c",), bias=np.zeros(1, int), scale=np.ones(1))
         readout = processes.Readout(
             bias=np.zeros(port.shape, int),
