@@ -85,6 +85,27 @@ class SynapseRows:
 
 
 @dataclass(frozen=True)
+class Registers:
+    """What a neuron with fixed registers holds: mantissas and exponents, in units of its membrane.
+
+    Attributes:
+        shift: Bits by which a weight is shifted at most before it reaches the membrane.
+        threshold: Bits of the mantissa of a threshold.
+        threshold_exponent: The exponent of all thresholds.
+        bias: Bits of the mantissa of a bias, without its sign.
+        bias_exponent: Largest exponent of a bias; each neuron has its own.
+        membrane: Bits of the membrane, without its sign.
+    """
+
+    shift: Limit
+    threshold: Limit
+    threshold_exponent: Limit
+    bias: Limit
+    bias_exponent: Limit
+    membrane: Limit
+
+
+@dataclass(frozen=True)
 class Chip:
     """What a chip holds.
 
@@ -102,6 +123,7 @@ class Chip:
         payload_bits: Width of the payload of an event; 1 for spikes without payload.
         signed_payloads: Whether an event can be negative.
         programmable: Whether the neuron is a program, or one fixed circuit.
+        registers: What a neuron's parameters are kept in, or None where that is not public.
         storage: How synapses are laid out in memory.
         tiling: How an image is cut: into ``any`` tiles, or into ``columns``: whole ones as long
             as one fits a core, a power of two of them.
@@ -126,6 +148,7 @@ class Chip:
     payload_bits: Limit
     signed_payloads: bool
     programmable: bool
+    registers: Registers | None
     storage: SharedKernels | SynapseRows
     tiling: str
     cores: Limit
@@ -153,6 +176,19 @@ class Chip:
         else:
             memory = {"synapses of a block": storage.block}
             memory["header of a block"] = storage.header_bits
+        registers = self.registers
+        fields = (
+            {
+                "shift of a weight": registers.shift,
+                "threshold": registers.threshold,
+                "exponent of a threshold": registers.threshold_exponent,
+                "bias": registers.bias,
+                "exponent of a bias": registers.bias_exponent,
+                "membrane": registers.membrane,
+            }
+            if registers
+            else {}
+        )
         found = {
             "neurons": self.neurons,
             "state of a neuron": self.state_bits,
@@ -161,6 +197,7 @@ class Chip:
             "axons in": self.axons_in,
             **({"axons out": self.axons_out} if self.axons_out else {}),
             **memory,
+            **fields,
             "weights": self.weight_bits,
             "payloads": self.payload_bits,
             "cores": self.cores,
@@ -171,6 +208,7 @@ class Chip:
 
 DAVIES = "M. Davies et al., Loihi, IEEE Micro 38(1), 2018"
 NENGO = "nengo-loihi 001283a, nengo_loihi/block.py"
+DISCRETIZE = "nengo-loihi, nengo_loihi/builder/discretize.py"
 BRIEF = "Intel, Taking neuromorphic computing to the next level with Loihi 2, brief, 2021"
 LOGS = "logs of Intel's compiler in the lava-dl notebooks (d825ac5)"
 HALA_POINT = "Intel, announcement of Hala Point, April 2024"
@@ -211,6 +249,14 @@ LOIHI1 = Chip(
     payload_bits=_published(1, "bit an event", DAVIES),
     signed_payloads=False,
     programmable=False,
+    registers=Registers(
+        shift=_documented(7, "bits", f"{DISCRETIZE}: 6, and exponents up to 0 of weights * 2"),
+        threshold=_documented(17, "bits", DISCRETIZE),
+        threshold_exponent=_documented(6, "bits", DISCRETIZE),
+        bias=_documented(12, "bits without sign", DISCRETIZE),
+        bias_exponent=_documented(7, "bits", DISCRETIZE),
+        membrane=_documented(23, "bits without sign", DISCRETIZE),
+    ),
     storage=SynapseRows(
         block=_documented(64, "synapses", NENGO),
         header_bits=_documented(10, "bits", NENGO),
@@ -229,7 +275,8 @@ LOIHI1 = Chip(
         "Pohoiki Springs": _published(768, "chips", "Intel, announcement of March 2020"),
     },
     unchecked=(
-        "at most 32 compartment configurations and 16 threshold configurations a core",
+        "configurations a core: 32 of compartments and 8 of thresholds (nengo-loihi), so that many "
+        "channels with thresholds of their own would have to be spread over cores",
         "kernels shared through population axons, which would take less synaptic memory",
     ),
 )
@@ -249,6 +296,7 @@ LOIHI2 = Chip(
     payload_bits=_published(32, "bits an event", BRIEF),
     signed_payloads=True,
     programmable=True,
+    registers=None,
     storage=SharedKernels(
         dense_bits=Limit(
             20.3,
@@ -276,7 +324,8 @@ LOIHI2 = Chip(
         "is not public, and counting neurons times cores would forbid networks that were mapped",
         "the pool of about 15,300 words that synapses, axons and neurons share: what an axon and "
         "a neuron take of it is not public",
-        "program memory for the microcode of the neurons",
+        "program memory for the microcode of the neurons, and the widths in which such a program "
+        "keeps thresholds and biases",
     ),
 )
 

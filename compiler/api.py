@@ -46,6 +46,7 @@ from .pipeline import (
     run_passes,
     signed_bounds,
     trained_full_scale,
+    undivided_values,
 )
 from .post_training import quantized
 from .report import Report, describe_approximations, neuron_contract
@@ -224,7 +225,8 @@ def _convert(
     trained = trained_full_scale(ann, clips=rule.name == "bound")
     largest = {name: float(np.abs(x).max()) for name, x in samples.items()}
     note, fitted = report.approximations.append, list[Pass]()
-    scales = FullScales(rule, statistics, moments, trained, bounds, steps)
+    undivided = undivided_values(ann, code)
+    scales = FullScales(rule, statistics, moments, trained, undivided, steps)
     caps = dict.fromkeys(statistics, code.max_positive)
     if options.chooses_caps:
 

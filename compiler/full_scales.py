@@ -19,7 +19,8 @@ class FullScales:
         statistics: Of each value that gets a population.
         moments: Of its pre-activation, where the rule needs them.
         trained: The full scales that the model itself holds.
-        bounded: Values that a clip bounds below 0.
+        undivided: Values whose channels share one full scale: those that a clip bounds below 0,
+            for one neuron bound must serve all channels, and those that a view mixes.
         timesteps: T.
     """
 
@@ -27,7 +28,7 @@ class FullScales:
     statistics: Mapping[str, Statistics]
     moments: Mapping[str, Moments]
     trained: Mapping[str, Array]
-    bounded: Collection[str]
+    undivided: Collection[str]
     timesteps: int
     _known: dict[tuple[str, int], Array] = field(default_factory=dict)
 
@@ -39,9 +40,8 @@ class FullScales:
         if name in self.trained:
             return self.trained[name]
         if (name, cap) not in self._known:
-            # One neuron bound must serve all channels of a clip that bounds negative values.
             whole = replace(self.rule, per_channel=False)
-            self._known[name, cap] = (whole if name in self.bounded else self.rule).full_scale(
+            self._known[name, cap] = (whole if name in self.undivided else self.rule).full_scale(
                 self.statistics[name], self.timesteps, cap, self.moments.get(name)
             )
         return self._known[name, cap]

@@ -21,6 +21,7 @@ from .passes.hoist_scale import hoist_scale
 from .passes.join_moves import join_moves
 from .passes.join_staircases import join_staircases
 from .passes.normalize import normalize
+from .passes.payload_units import keeps_channels_apart
 from .passes.quantize import Quantize
 from .passes.quantize_input import QuantizeInput
 from .passes.recognise_staircase import recognise_staircase
@@ -110,6 +111,15 @@ def represented_values(graph: Graph, code: Code) -> list[str]:
     """Return the values of an ANN that will have a population: those calibration watches."""
     spiking = ToSpiking(code)(graph)
     return list(dict.fromkeys(node.represents for node in spiking.of_type(IF)))
+
+
+def undivided_values(graph: Graph, code: Code) -> set[str]:
+    """Return the values with a population whose channels must have one full scale in common."""
+    spiking = ToSpiking(code)(graph)
+    populations = {node.name: node.represents for node in spiking.of_type(IF)}
+    return {
+        value for name, value in populations.items() if not keeps_channels_apart(spiking, name)
+    } | set(signed_bounds(graph))
 
 
 def signed_bounds(graph: Graph) -> dict[str, tuple[Array, Array]]:

@@ -16,6 +16,7 @@ from ...ir import (
     Linear,
     MaxPool,
     Previous,
+    Rearrange,
     Reshape,
     TrackingIF,
 )
@@ -35,8 +36,8 @@ TARGET = Target(
     ),
     supports=frozenset(
         [
-            *(Input, Encoder, Previous, Conv, Linear, MaxPool, Reshape, Concat),
-            *(IF, TrackingIF, Integrator),
+            *(Input, Encoder, Previous, Conv, Linear, MaxPool, Reshape),
+            *(Rearrange, Concat, IF, TrackingIF, Integrator),
         ]
     ),
     rate_coded_only=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...ir import Array, Encoder, Integrator
+from ...ir import Array, Encoder, Graph, Integrator, Rearrange, Reshape
 from ...ir.reference import step
 from .layout import to_lava
 
@@ -35,3 +35,20 @@ def decode(integrator: Integrator, total: Array, steps: int) -> Array:
     """
     divisor = steps if integrator.decoding == "mean" else 1
     return np.asarray(total * integrator.scale / divisor)
+
+
+def viewed(graph: Graph, name: str, decoded: Array, leading: int) -> Array:
+    """Return outputs under the shape and in the order that a view of their readout has.
+
+    Args:
+        graph: The network.
+        name: An integrator, or changes of shape and order behind it.
+        decoded: Outputs of the integrator, ``(..., *shape)``, channels first.
+        leading: Number of axes before those of the shape.
+    """
+    node, grid = graph[name], decoded.shape[:leading]
+    if isinstance(node, Rearrange):
+        return node.moved(viewed(graph, node.inputs[0], decoded, leading), leading=leading)
+    if isinstance(node, Reshape):
+        return viewed(graph, node.inputs[0], decoded, leading).reshape(*grid, *node.shape)
+    return decoded

@@ -20,6 +20,7 @@ from ...ir import (
     Linear,
     Population,
     Previous,
+    Rearrange,
     Reshape,
     Signal,
     TrackingIF,
@@ -40,8 +41,8 @@ models that simulate a neuron have 64 bits; what is refused here is what a chip 
 
 
 def readout(graph: Graph, name: str) -> str:
-    """Return the node whose values an output shows, behind any change of shape."""
-    while isinstance(node := graph[name], Reshape):
+    """Return the node whose values an output shows, behind any change of shape and order."""
+    while isinstance(node := graph[name], (Rearrange, Reshape)):
         (name,) = node.inputs
     return name
 

@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from ...ir import Array
+from ...ir import Array, Rearrange
 
 
 def lava_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -42,6 +42,19 @@ def lava_order(shape: tuple[int, ...]) -> Array:
     array([0, 3, 1, 4, 2, 5])
     """
     order: Array = np.arange(prod(shape)).reshape(shape).transpose().ravel()
+    return order
+
+
+def lava_rearrangement(node: Rearrange, shape: tuple[int, ...]) -> Array:
+    """Return, for each place behind a rearrangement, its place before, both flat in Lava's order.
+
+    Args:
+        node: The rearrangement.
+        shape: Shape of what it reads, channels first.
+    """
+    before = np.empty(prod(shape), np.int64)
+    before[lava_order(shape)] = np.arange(prod(shape))
+    order: Array = node.moved(before, leading=0).ravel()[lava_order(node.shape)]
     return order
 
 

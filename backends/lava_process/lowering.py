@@ -23,14 +23,16 @@ from ...ir import (
     MaxPool,
     Population,
     Previous,
+    Rearrange,
     Reshape,
+    Signal,
     TrackingIF,
 )
 from ...ir.bounds import is_quantized
 from ...ir.types import is_integer
 from ..numpy_sim.events import fan_out
 from .alignment import align
-from .layout import lava_order, same_order
+from .layout import lava_order, lava_rearrangement, same_order
 from .legalize import (
     convolution_matrix,
     eight_bit_parts,
@@ -87,7 +89,7 @@ class _Lowering:
                 self._neurons(node)
             elif isinstance(node, (Encoder, MaxPool)):
                 self._sender(node)
-            elif isinstance(node, Concat):
+            elif isinstance(node, (Concat, Rearrange)) and self._sends(node):
                 self._join(node)
             elif isinstance(node, Previous):
                 self._carried(node)
@@ -125,7 +127,7 @@ class _Lowering:
         )
         self.processes.append(previous)
 
-    def _join(self, node: Concat) -> None:
+    def _join(self, node: Concat | Rearrange) -> None:
         depth = self.depth[node.name]
         wires = []
         for port, name in enumerate(node.inputs):
@@ -134,9 +136,11 @@ class _Lowering:
                 wire = self._delayed((wire,), lag, depth)
             wires.append(replace(wire, port=port))
         shape = self.graph.types[node.name].shape
-        self.processes.append(
-            ConcatPlan(name=node.name, wires=tuple(wires), shape=shape, depth=depth)
-        )
+        order = None
+        if isinstance(node, Rearrange):
+            order = lava_rearrangement(node, self.graph.types[node.inputs[0]].shape)
+        join = ConcatPlan(name=node.name, wires=tuple(wires), shape=shape, depth=depth, order=order)
+        self.processes.append(join)
 
     def _neurons(self, node: IF | TrackingIF | Integrator) -> None:
         name, shape = node.name, self.graph.types[node.name].shape
@@ -155,6 +159,10 @@ class _Lowering:
         while name in self.graph.nodes:
             name += "'"
         return name
+
+    def _sends(self, node: Concat | Rearrange) -> bool:
+        """Whether a view is one of events, and not of an output."""
+        return self.graph.types[node.name].signal is Signal.SPIKES
 
     def _root(self, name: str) -> str:
         """Follow reshapes back to the node that sends."""
@@ -264,7 +272,7 @@ class _Lowering:
     def _listeners(self) -> dict[str, tuple[Listener, ...]]:
         found: dict[str, tuple[Listener, ...]] = {}
         for node in self.graph:
-            if isinstance(node, (Encoder, Population, MaxPool, Concat, Previous)):
+            if isinstance(node, (Encoder, Population, MaxPool, Concat, Rearrange, Previous)):
                 found[node.name] = ()
             if isinstance(node, (Conv, Linear, MaxPool)):
                 source = self._root(node.inputs[0])

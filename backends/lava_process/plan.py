@@ -126,7 +126,14 @@ class MaxPoolPlan(ProcessPlan):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ConcatPlan(ProcessPlan):
-    """Joins what arrives at its ports along the channels, in the step in which it arrives."""
+    """Joins what arrives at its ports along the channels, in the step in which it arrives.
+
+    Attributes:
+        order: For each place of what is sent, flat in Lava's order, its place among the joined;
+            None where nothing is rearranged.
+    """
+
+    order: Array | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

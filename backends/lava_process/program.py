@@ -13,7 +13,7 @@ from ...ir import Array, Graph, Input, Integrator
 from ...ir.errors import DataError
 from ...ir.settling import is_exact
 from ..base import Progress, Result
-from .coding import decode, encode
+from .coding import decode, encode, viewed
 from .design_rules import readout
 from .plan import Plan, SourcePlan
 from .recording import Recording
@@ -134,4 +134,4 @@ class LavaProgram:
         decoded = np.empty(total.shape)
         for t in range(1, self.timesteps + 1):  # in the order of ``ir.reference``
             decoded[:, t - 1] = decode(node, total[:, t - 1], t)
-        return decoded.reshape(*decoded.shape[:2], *self.graph.types[name].shape)
+        return viewed(self.graph, name, decoded, leading=2)

@@ -76,11 +76,29 @@ def scaled(node: IF, scale: Array | float) -> IF:
     )
 
 
+def keeps_channels_apart(graph: Graph, name: str) -> bool:
+    """Whether each channel of a source can have a unit of its own.
+
+    Not where a view makes one channel of several, over which a window then slides: a vector that
+    is reshaped to an image, or an image to another one.
+    """
+    shape = graph.types[name].shape
+    different = np.arange(2.0, shape[0] + 2).reshape(-1, *(1,) * (len(shape) - 1))
+    try:
+        rescale_readers(graph, {name: different})
+    except GraphError:
+        return False
+    return True
+
+
 def _channels(node: Node, factor: Array) -> Array:
     """Return the factor of each channel; a window must not mix different factors."""
     flat = factor.reshape(len(factor), -1)
     if not np.all(flat == flat[:, :1]):
-        raise GraphError(f"{node.name}: slides over values of one channel in different units")
+        raise GraphError(
+            f"{node.name}: slides over values of one channel in different units",
+            hint="do not reshape or rearrange joined branches so that a channel mixes them",
+        )
     return flat[:, 0]
 
 

@@ -32,7 +32,7 @@ from ...ir.reference import padded
 from ..layerwise import LayerwiseRun
 from ..least_squares import HELD_OUT, UNIMPORTANT, Rows, correction
 from .normalize import normalized_population
-from .payload_units import rescale_readers, scaled
+from .payload_units import keeps_channels_apart, rescale_readers, scaled
 
 ROWS = 32768
 """Places of a convolution's output that enter the regression, over all samples."""
@@ -275,7 +275,8 @@ class _Reconstruction:
             ]
         )
         power = _by_channel(np.square(wanted))
-        if wanted[:, 0].size < FEWEST:  # the whole population chooses
+        alone = keeps_channels_apart(self.run.graph, node.name)
+        if wanted[:, 0].size < FEWEST or not alone:  # the whole population chooses
             errors = np.broadcast_to(errors.mean(axis=2, keepdims=True), errors.shape)
             power = np.broadcast_to(power.mean(axis=1, keepdims=True), power.shape)
         chosen = errors[:, 0].argmin(axis=0)

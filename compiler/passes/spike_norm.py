@@ -18,7 +18,7 @@ import numpy as np
 
 from ...ir import IF, Array, Clip, Graph, Staircase
 from ..layerwise import LayerwiseRun
-from .payload_units import rescale_population
+from .payload_units import keeps_channels_apart, rescale_population
 from .to_spiking import is_linear
 
 
@@ -49,19 +49,20 @@ class SpikeNorm:
             activation = self.ann[node.represents]
             if isinstance(activation, Staircase):
                 continue
-            largest = self._largest(node, run.currents(node))
+            apart = self.per_channel and keeps_channels_apart(run.graph, node.name)
+            largest = self._largest(node, run.currents(node), apart)
             if isinstance(activation, Clip):
                 largest = np.minimum(largest, activation.high / node.unit)
             run.graph = rescale_population(run.graph, node.name, largest / node.max_positive)
         return run.graph
 
-    def _largest(self, node: IF, currents: Sequence[Array]) -> Array:
+    def _largest(self, node: IF, currents: Sequence[Array], per_channel: bool) -> Array:
         """Return the largest current of a step, in thresholds, broadcastable to the shape."""
         total = sum(currents) + node.bias.astype(np.float32)
         if node.max_negative and is_linear(self.ann[node.represents]):
             total = np.abs(total)  # a negative value is sent too
         largest = np.maximum(total.max(axis=(0, 1, *range(3, total.ndim))), 0)
-        if not self.per_channel:
+        if not per_channel:
             largest = np.full(1, largest.max())
         largest = np.where(largest > 0, largest, largest.max() or 1.0)
         return np.asarray(largest.reshape(-1, *(1,) * (total.ndim - 3)), np.float64)

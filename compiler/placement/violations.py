@@ -10,14 +10,16 @@ from ...ir import IF, Encoder, Graph, Integrator, MaxPool, Previous
 from ...ir.errors import Problem
 from .layers import Layer
 from .partition import Core, partition, with_weight_bits
+from .registers import registers
 
 
 def numbers(graph: Graph, layers: Sequence[Layer], chip: Chip) -> Iterator[Problem]:
-    """Weights, payloads and neurons are such as the chip has."""
+    """Weights, payloads, neurons and their parameters are such as the chip has."""
     for layer in layers:
         yield from _weights(layer, chip)
         yield from _payloads(graph, layer, chip)
         yield from _neuron(layer, chip)
+        yield from registers(layer, chip)
 
 
 def _weights(layer: Layer, chip: Chip) -> Iterator[Problem]:

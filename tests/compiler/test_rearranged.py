@@ -11,8 +11,11 @@ import pytest
 from onnx import numpy_helper
 
 import snnc
+from snnc.backends.onnx_runtime import AnnSession
+from snnc.compiler.onnx_import import load
 from snnc.compiler.oracle import verify_model
-from snnc.ir import Rearrange
+from snnc.ir import IF, Rearrange
+from tests.command_line import write_model
 
 MOVES = {
     "transpose": "m = Transpose<perm=[0,2,3,1]>(hd) n = Transpose<perm=[0,2,1,3]>(m)",
@@ -41,6 +44,36 @@ def test_other_codes_move_values_too(tmp_path: Path) -> None:
     assert rate.graph.of_type(Rearrange)
     found = rate.run({"x": x}).decoded["y"][:, -1]
     assert np.corrcoef(found.ravel(), exact.ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        "i = Constant<value_ints = [-1, 2, 8, 8]>() n = Reshape(r, i)",
+        "n = DepthToSpace<blocksize = 2>(r)",
+    ],
+    ids=["reshape", "depth-to-space"],
+)
+@pytest.mark.parametrize("rule", ["max", "spike-norm"])
+def test_channels_that_a_view_mixes_have_one_threshold(
+    tmp_path: Path, moves: str, rule: str
+) -> None:
+    """A window behind the view cannot know which channel a value was in."""
+    rng = np.random.default_rng(0)
+    path = write_model(
+        tmp_path / "mixed.onnx",
+        f"h = Conv(x, w) r = Relu(h) {moves} k = Conv(n, v) s = Relu(k) y = Flatten(s)",
+        "(float[N,2,4,4] x) => (float[N,108] y)",
+        {"w": rng.normal(size=(8, 2, 1, 1)), "v": rng.normal(size=(3, 2, 3, 3))},
+    )
+    x = rng.normal(size=(200, 2, 4, 4)).astype(np.float32)
+    network = snnc.compile(path, calibration=x, per_channel=True, timesteps=64, thresholds=rule)
+    mixed, apart = network.graph.of_type(IF)
+    assert np.ptp(mixed.unit) == 0 < np.ptp(apart.unit)
+    found, wanted = network.run(x[:20]).outputs, AnnSession(load(path).graph).run({"x": x[:20]})
+    assert isinstance(found, np.ndarray)
+    # 8-bit weights and inputs, half a step each, over some tens of products.
+    np.testing.assert_allclose(found, wanted["y"], atol=0.03 * np.abs(wanted["y"]).max())
 
 
 def write(path: Path, moves: str) -> Path:

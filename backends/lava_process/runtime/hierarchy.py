@@ -19,7 +19,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from ....ir import Array, Graph, Input, Integrator
 from ....ir.errors import DataError, ExecutionError, OptionError
 from ..backend import LavaBackend
-from ..coding import decode
+from ..coding import decode, viewed
 from ..design_rules import readout
 from ..layout import lava_shape
 from ..plan import MaxPoolPlan, Plan, PopulationPlan, ProcessPlan, SourcePlan
@@ -219,8 +219,7 @@ class NetworkProcess(AbstractProcess):  # type: ignore[misc]
         leading = total.ndim - rank
         first = total.transpose(*range(leading), *range(total.ndim - 1, leading - 1, -1))
         decoded = decode(node, first, self.timesteps if steps is None else steps)
-        shape = (*total.shape[:leading], *self.graph.types[self.graph.outputs[name]].shape)
-        return decoded.astype(np.float32).reshape(shape)
+        return viewed(self.graph, self.graph.outputs[name], decoded.astype(np.float32), leading)
 
     def _probed(self, plans: Mapping[str, ProcessPlan], name: str) -> ProcessPlan:
         plan = plans.get(name)

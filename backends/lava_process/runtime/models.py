@@ -2,6 +2,9 @@
 
 State is int64, so no sum can wrap; what is sent is int32, as from Lava's own processes. Nothing
 but the types says so: ``float_models`` does the same in float64.
+
+Lava simulates no registers for processes that are not its own: thresholds and biases are plain
+integers here, without mantissa and exponent. ``snnc fit`` checks them against those of a chip.
 """
 
 from __future__ import annotations
@@ -286,6 +289,9 @@ class ConcatModel(ManyPortsModel):
     def run_spk(self) -> None:
         """Do one step."""
         events = np.concatenate(self.receive(), axis=-1)
+        order = self.proc_params["order"]
+        if order is not None:
+            events = events.ravel()[order].reshape(self.s_out.shape)
         self.s_out.send(events)
         if (now := self.now()) is not None:
             tally: Tally = self.proc_params["tally"]

@@ -196,6 +196,7 @@ class Builder:
             name=plan.name,
             shapes=[lava_shape(wire.shape) for wire in plan.wires],
             shape=lava_shape(plan.shape),
+            order=plan.order,
             schedule=self.schedule(plan.depth),
             tally=self.recording.tallies[plan.name],
         )

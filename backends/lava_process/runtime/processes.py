@@ -126,7 +126,8 @@ class Concat(ManyPorts):
     Args:
         shapes: Of each port.
         shape: Of what is sent.
-        options: What the model needs besides: the ``schedule`` and the ``tally``.
+        options: What the model needs besides: the ``order`` in which the joined events are sent
+            or None, the ``schedule`` and the ``tally``.
     """
 
     def __init__(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 
 from lava.magma.compiler.channels import pypychannel
 from lava.magma.compiler.compiler import Compiler
 from lava.magma.compiler.executable import Executable
 from lava.magma.core.process.message_interface_enum import ActorType
+from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_conditions import RunContinuous, RunSteps
 from lava.magma.runtime.mgmt_token_enums import MGMT_RESPONSE, enum_equal
 from lava.magma.runtime.runtime import Runtime
@@ -87,6 +88,19 @@ def simulate(
         executable = compiler.compile(network[0], CONFIGS[plan.arithmetic](fast=fast))
         with closing(Session(executable)) as session:
             session.run(plan.steps(count * elements, timesteps), timeout, advanced)
+        drop_arrays(network)
+
+
+def drop_arrays(network: Iterable[AbstractProcess]) -> None:
+    """Let go of the weights of processes that are not needed any more.
+
+    A process and its variables refer to each other, so Python frees them whenever it next looks
+    for circles; that can be many runs, and as many copies of the weights, later.
+    """
+    for process in network:
+        vars(process.proc_params)["_parameters"].clear()
+        for variable in process.vars:
+            variable.init = None
 
 
 class Session(Runtime):  # type: ignore[misc]

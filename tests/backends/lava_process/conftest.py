@@ -6,7 +6,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snnc.ir import IF, Conv, Encoder, Graph, Input, Integrator, Linear, MaxPool, Node, Reshape
+from snnc.ir import (
+    IF,
+    Conv,
+    Encoder,
+    Graph,
+    Input,
+    Integrator,
+    Linear,
+    MaxPool,
+    Node,
+    Rearrange,
+    Reshape,
+)
 from snnc.ir.types import Array, TensorType
 
 collect_ignore = ["user_graphs.py"]  # a program of its own
@@ -252,6 +264,36 @@ def reshapes() -> Graph:
     return Graph(nodes, {"y": "y"})
 
 
+def rearrangements() -> Graph:
+    """Turned images, before everything that reads events, and turned outputs."""
+    weights = Weights(10)
+    swap = {"split": (4, 3, 5), "order": (2, 0, 1), "shape": (5, 4, 3)}
+    to_space = {"split": (2, 2, 3, 4, 3), "order": (2, 3, 0, 4, 1), "shape": (3, 8, 6)}
+    nodes = [
+        *entry(4, 3, 5),
+        Rearrange(name="r0", inputs=("e",), **swap),
+        Conv(name="c0", inputs=("r0",), weight=weights(12, 5, 1, 1)),
+        weights.neurons("n0", ("c0",), 3, threshold=4000, **GRADED),
+        Rearrange(name="r1", inputs=("n0",), **to_space),
+        Conv(name="c1", inputs=("r1",), weight=weights(2, 3, 3, 3), padding=(0, 1, 1, 0)),
+        weights.neurons("n1", ("c1",), 3, threshold=900, **GRADED),
+        MaxPool(name="p", inputs=("r1",), kernel=(2, 2), stride=(2, 2), padding=(0, 1, 0, 1)),
+        Reshape(name="f", inputs=("p",), shape=(48,)),
+        Rearrange(name="r2", inputs=("f",), split=(6, 8), order=(1, 0), shape=(48,)),
+        Linear(name="l", inputs=("r2",), weight=weights(6, 48)),
+        weights.neurons("n2", ("l",), 1, threshold=400, **GRADED),
+        Linear(name="k", inputs=("n2",), weight=weights(6, 6)),
+        readout("k", 6),
+        Reshape(name="i", inputs=("y",), shape=(2, 3)),
+        Rearrange(name="t", inputs=("i",), split=(2, 3), order=(1, 0), shape=(3, 2)),
+        Conv(name="c2", inputs=("n1",), weight=weights(1, 2, 7, 5)),
+        Integrator(
+            name="z", inputs=("c2",), bias=np.zeros((1, 1, 1), int), scale=np.ones(1), clamp=None
+        ),
+    ]
+    return Graph(nodes, {"y": "t", "z": "z"})
+
+
 def two_of_each() -> Graph:
     """Two inputs and two outputs of different depth; a max pool of the input itself."""
     weights = Weights(8)
@@ -283,6 +325,7 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
         saturating,
         neuron_settings,
         reshapes,
+        rearrangements,
         two_of_each,
     )
 }

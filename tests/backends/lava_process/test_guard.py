@@ -136,6 +136,84 @@ def test_a_network_that_hangs_is_given_up() -> None:
     )
 
 
+def test_what_ends_a_process_by_other_ways_is_told() -> None:
+    run(
+        "mend = broken(models.IntegrateAndFireModel, lambda: sys.exit(0))\n"
+        "fails([\"process 'n' failed\", 'SystemExit: 0'])\n"
+        "mend()\n"
+        "def no_memory():\n"
+        "    raise MemoryError\n"
+        "mend = broken(models.ReadoutModel, no_memory)\n"
+        "fails([\"process 'y' failed\", 'MemoryError'])\n"
+        "mend()\n"
+        "from lava.magma.runtime.runtime_services.runtime_service import LoihiPyRuntimeService\n"
+        "original = LoihiPyRuntimeService.run\n"
+        "LoihiPyRuntimeService.run = lambda self: os.kill(os.getpid(), 9)\n"
+        "fails(['runtime service', 'died (exit code -9)'])\n"
+        "LoihiPyRuntimeService.run = original\n"
+        "program.run(x)\n"
+        "print('end')\n"
+    )
+
+
+def test_a_stopped_process_does_not_outlive_the_deadline() -> None:
+    run(
+        "broken(models.IntegrateAndFireModel, lambda: os.kill(os.getpid(), signal.SIGSTOP))\n"
+        "fails(['gave up after 0.5 s'], timeout=0.5)\n"
+        "print('end')\n"
+    )
+
+
+def test_more_words_than_a_pipe_holds() -> None:
+    """A pipe holds 64 KiB. Tracebacks of several processes at once are longer, and arrive."""
+    run(
+        "def long():\n"
+        "    raise ValueError('x' * 1_000_000 + ' and the end of it')\n"
+        "mends = [broken(model, long) for model in (models.IntegrateAndFireModel, "
+        "models.ReadoutModel, models.SampleSourceModel)]\n"
+        "fails(['failed', 'and the end of it'])\n"
+        "for mend in mends: mend()\n"
+        "mend = broken(models.IntegrateAndFireModel, lambda: print('y' * 1_000_000, flush=True))\n"
+        "assert program.run(x).outputs.shape == (5, 2)\n"
+        "mend()\n"
+        # Nobody reads: the process waits for ever, its network does not.
+        "read, write = os.pipe()\n"
+        "kept = os.dup(1)\n"
+        "os.dup2(write, 1)\n"
+        "broken(models.IntegrateAndFireModel, lambda: os.write(1, b'z' * 1_000_000))\n"
+        "fails(['gave up after 1 s', 'of 22'], timeout=1)\n"
+        "os.dup2(kept, 1)\n"
+        "print('end')\n"
+    )
+
+
+def test_an_exception_of_the_caller_ends_the_network() -> None:
+    """One of its own, while the network is built, while it runs and while it is watched."""
+    run(
+        "def caught(**options):\n"
+        "    try:\n"
+        "        program.run(x, **options)\n"
+        "    except KeyboardInterrupt:\n"
+        "        assert not children()\n"
+        "    else:\n"
+        "        raise AssertionError('nothing was raised')\n"
+        "def interrupt(*_, **__):\n"
+        "    raise KeyboardInterrupt\n"
+        "caught(progress=interrupt)\n"
+        "def late(self, *arguments):\n"  # when half of the processes are there
+        "    if len(self._actors) > 2:\n"
+        "        interrupt()\n"
+        "    return build(self, *arguments)\n"
+        "from snnc.backends.lava_process.runtime.actors import Actors\n"
+        "build = Actors.build_actor\n"
+        "Actors.build_actor = late\n"
+        "caught()\n"
+        "Actors.build_actor = build\n"
+        "assert program.run(x).outputs.shape == (5, 2)\n"
+        "print('end')\n"
+    )
+
+
 LONG = (
     "x = {'x': np.ones((20000, 3))}\n"
     "program.run(x, progress=lambda done, total: print(done, flush=True))\n"
