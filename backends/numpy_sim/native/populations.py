@@ -72,8 +72,8 @@ class NativePopulation:
 
     @cached_property
     def threshold(self) -> Array:
-        """``(height, width, lanes)``; out of reach for lanes that only pad."""
-        return self.laid_out(self.node.threshold, np.inf if self.real else INT32_EXACT - 1)
+        """``(height, width, lanes)``; lanes that only pad stay at 0 and never reach theirs."""
+        return self.laid_out(self.node.threshold, 1)
 
     @cached_property
     def initial(self) -> Array:
