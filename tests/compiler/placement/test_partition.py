@@ -257,6 +257,18 @@ def test_views_know_which_neuron_sends() -> None:
     assert layer.projections[0].source.ravel().tolist() == [*range(12, 24), *range(12)]
 
 
+def test_values_in_another_order_know_which_neuron_sends() -> None:
+    nodes = [
+        Input(name="x", type=TensorType((2, 3))),
+        Encoder(name="a", inputs=("x",), scale=1.0),
+        Rearrange(name="turned", inputs=("a",), split=(2, 3), order=(1, 0), shape=(6,)),
+        Linear(name="n.synapse", inputs=("turned",), weight=np.ones((1, 6), np.int8)),
+        population("n"),
+    ]
+    layer = layers(Graph(nodes, {"y": "n"}), LOIHI2)[-1]
+    assert layer.projections[0].source.ravel().tolist() == [0, 3, 1, 4, 2, 5]
+
+
 def test_a_max_pool_keeps_a_sum_for_each_element() -> None:
     nodes = [
         Input(name="x", type=TensorType((2, 4, 4))),
