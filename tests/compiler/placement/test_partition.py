@@ -29,6 +29,7 @@ from snnc.ir import (
     Input,
     Linear,
     MaxPool,
+    Rearrange,
     Reshape,
     TensorType,
     TrackingIF,
