@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from ..ir import Array, Graph
+from .resources import Resources
 from .target import Target
 
 Progress = Callable[[int, int], None]
 """Called with the number of samples done and their total."""
+
+
+UNLIMITED = Resources()
+"""All cores, and what memory that takes."""
+
+
+class Rows(Protocol):
+    """Samples of one input: an array, or something that is read a part at a time."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -103,10 +119,11 @@ class Program(Protocol):
 
     def run(
         self,
-        inputs: Mapping[str, Array],
+        inputs: Mapping[str, Rows],
         *,
         record: bool = False,
         progress: Progress | None = None,
+        resources: Resources = UNLIMITED,
     ) -> Result:
         """Run samples one after the other, each from rest.
 
@@ -114,10 +131,39 @@ class Program(Protocol):
             inputs: For each input's name, samples ``(samples, *shape)`` in ANN units.
             record: Whether to keep every payload (memory: samples x timesteps x neurons).
             progress: Called as samples are finished.
+            resources: Memory and cores to use; the result counts as well.
 
         Raises:
             MissingDependencyError: What the target needs is not installed.
             ExecutionError: The target failed.
+            OptionError: The memory does not suffice.
+        """
+        ...
+
+    def stream(
+        self,
+        inputs: Mapping[str, Rows],
+        *,
+        record: bool = False,
+        progress: Progress | None = None,
+        resources: Resources = UNLIMITED,
+    ) -> Iterator[Result]:
+        """Run samples and hand over the result of some of them at a time, in their order.
+
+        However many samples there are, memory holds a few blocks of them. What is computed of a
+        sample does not depend on the block it is in.
+
+        Args:
+            inputs: As for ``run``; they may be read from where they are stored as they are needed.
+            record: As for ``run``.
+            progress: As for ``run``.
+            resources: Memory and cores to use.
+
+        Yields:
+            Results of consecutive samples; one, where there are no samples.
+
+        Raises:
+            As ``run``.
         """
         ...
 

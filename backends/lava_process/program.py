@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,16 @@ import numpy as np
 from ...ir import Array, Graph, Input, Integrator
 from ...ir.errors import DataError
 from ...ir.settling import is_exact
-from ..base import Progress, Result
+from ..assembly import result_bytes
+from ..base import UNLIMITED, Progress, Result, Rows
+from ..resources import Resources
 from .coding import decode, encode, viewed
 from .design_rules import readout
 from .plan import Plan, SourcePlan
 from .recording import Recording
+
+BLOCK_BYTES = 1 << 28
+"""Memory for the results of the samples that run at once, unless there is a limit."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,11 @@ class LavaProgram:
 
     def run(
         self,
-        inputs: Mapping[str, Array],
+        inputs: Mapping[str, Rows],
         *,
         record: bool = False,
         progress: Progress | None = None,
+        resources: Resources = UNLIMITED,
         fast: bool = True,
         timeout: float | None = None,
     ) -> Result:
@@ -61,6 +67,7 @@ class LavaProgram:
                 ``(samples, elements, *shape)``.
             record: Whether to keep every payload.
             progress: Called as samples are finished.
+            resources: Not looked at: Lava starts a process for each of the network's.
             fast: Whether Lava's connection processes run on our process models, which give
                 the same numbers many times faster than its own.
             timeout: Seconds until the run is given up; None waits as long as it advances.
@@ -85,6 +92,33 @@ class LavaProgram:
             decoded if real and record else {},
         )
 
+    def stream(
+        self,
+        inputs: Mapping[str, Rows],
+        *,
+        record: bool = False,
+        progress: Progress | None = None,
+        resources: Resources = UNLIMITED,
+    ) -> Iterator[Result]:
+        """Run some samples after others; see ``Program.stream``.
+
+        The network is built anew for every block, so blocks are as large as their results allow.
+        """
+        total = len(next(iter(inputs.values())))
+        running = [node.name for node in self.graph.of_type(Input) if node.is_sequence]
+        sequence = max((inputs[name].shape[1] for name in running), default=1)
+        left = BLOCK_BYTES if resources.memory is None else (resources.left() or 0) // 4
+        each = sequence * result_bytes(self.graph, self.timesteps, record=record)
+        size = max(1, left // each)
+        for begin in range(0, max(total, 1), size):
+
+            def advance(done: int, _: int, begin: int = begin) -> None:
+                if progress:
+                    progress(begin + done, total)
+
+            block = {name: x[begin : begin + size] for name, x in inputs.items()}
+            yield self.run(block, record=record, progress=advance)
+
     def simulate(self, samples: Mapping[str, Array], recording: Recording, **options: Any) -> None:
         """Run the processes of the plan; see ``runtime.simulate``."""
         from .runtime import simulate
@@ -94,7 +128,7 @@ class LavaProgram:
     def save(self, folder: Path) -> None:
         """Write nothing: the processes are laid out from the graph again in milliseconds."""
 
-    def encoded(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def encoded(self, inputs: Mapping[str, Rows]) -> dict[str, Array]:
         """Return what each source injects, ``(samples, elements, *lava_shape)``."""
         number = np.int32 if self.plan.arithmetic == "integer" else np.float64
         encoders = {p.name: p.encoder for p in self.plan.processes if isinstance(p, SourcePlan)}
@@ -112,11 +146,11 @@ class LavaProgram:
             samples[name] = np.repeat(each, elements // x.shape[1], axis=1)
         return samples
 
-    def _checked(self, name: str, inputs: Mapping[str, Array]) -> Array:
+    def _checked(self, name: str, inputs: Mapping[str, Rows]) -> Array:
         """Return an input; one that is no sequence is its only element."""
         if name not in inputs:
             raise DataError(f"{name}: there is no such array among the inputs")
-        node, x = self.graph[name], np.asarray(inputs[name], np.float64)
+        node, x = self.graph[name], np.asarray(inputs[name][:], np.float64)
         assert isinstance(node, Input)
         found, shape = x.shape[1:], node.type.shape
         if node.is_sequence:

@@ -8,13 +8,10 @@ side on all cores. Nothing else differs from ``ir.reference``.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
-from threading import local
 
 import numpy as np
 
@@ -43,13 +40,17 @@ from ...ir import (
 from ...ir.bounds import is_quantized, largest_current, membrane_bound
 from ...ir.neurons import RESETS
 from ...ir.settling import is_exact
-from ..base import Activity, Progress, Result
+from ..assembly import assembled, result_bytes
+from ..base import UNLIMITED, Progress, Result, Rows
+from ..resources import Resources
 from ..rules import check
 from ..target import Target
 from .block import BlockRun, Prepared
+from .blocks import Blocks
 from .convolution import Multiplication, Precision
 from .events import fan_out
 from .exact import ExactRun
+from .footprint import Footprint, block_bytes, exact_bytes
 from .kernels import product
 from .native.frames import FramePool
 from .native.plan import plan
@@ -95,33 +96,26 @@ class NumpyProgram:
 
     def run(
         self,
-        inputs: Mapping[str, Array],
+        inputs: Mapping[str, Rows],
         *,
         record: bool = False,
         progress: Progress | None = None,
+        resources: Resources = UNLIMITED,
     ) -> Result:
         """Simulate samples in blocks; see ``Program.run``."""
-        samples = len(next(iter(inputs.values())))
-        size = self._block_size
-        _ = self._comes_to_rest or self._prepared
-        pools = local()
-        blocks = [
-            {name: x[begin : begin + size] for name, x in inputs.items()}
-            for begin in range(0, max(samples, 1), size)
-        ]
+        blocks = self._blocks(inputs, record, resources, kept=True)
+        return assembled(blocks.results(progress), blocks.samples)
 
-        def run(block: Mapping[str, Array]) -> Result:
-            if not hasattr(pools, "frames"):
-                pools.frames = FramePool()
-            return self._run_block(block, pools.frames, record)
-
-        parts = []
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for part in pool.map(run, blocks):
-                parts.append(part)
-                if progress:
-                    progress(min(len(parts) * size, samples), samples)
-        return _joined(parts)
+    def stream(
+        self,
+        inputs: Mapping[str, Rows],
+        *,
+        record: bool = False,
+        progress: Progress | None = None,
+        resources: Resources = UNLIMITED,
+    ) -> Iterator[Result]:
+        """Simulate samples in blocks; see ``Program.stream``."""
+        return self._blocks(inputs, record, resources, kept=False).results(progress)
 
     def save(self, folder: Path) -> None:
         """Write nothing: the graph is all the simulator needs."""
@@ -211,8 +205,32 @@ class NumpyProgram:
     def _comes_to_rest(self) -> bool:
         return is_exact(self.graph)
 
+    def _blocks(
+        self, inputs: Mapping[str, Rows], record: bool, resources: Resources, *, kept: bool
+    ) -> Blocks:
+        """Return how to cut up samples; ``kept`` says that all results are held in the end."""
+        samples = len(next(iter(inputs.values())))
+        _ = self._comes_to_rest or self._prepared  # made once, before threads share it
+        even = -(-samples // resources.threads)  # one block for each thread, if they are few
+        size, jobs = max(1, min(self._block_size, even)), resources.threads
+        if resources.memory is not None:
+            few = {name: x[:1] for name, x in inputs.items()}
+            self._run_block(few, FramePool(), record)  # makes what all blocks share
+            footprint = self._footprint(few, record)
+            size, jobs = footprint.fitting(size, jobs, samples, resources, kept=kept)
+        return Blocks(inputs, size, jobs, partial(self._run_block, record=record))
+
+    def _footprint(self, sample: Mapping[str, Array], record: bool) -> Footprint:
+        if not self._comes_to_rest:
+            result = result_bytes(self.graph, self.steps, record=record)
+            return Footprint(block_bytes(self._prepared, record), result)
+        elements = max(x.size // self.graph.types[name].size for name, x in sample.items())
+        result = elements * result_bytes(self.graph, self.steps, record=record)
+        return Footprint(exact_bytes(self.graph), result)
+
     @cached_property
     def _block_size(self) -> int:
+        """The most samples of a block, so that it stays in the cache."""
         largest = max(type.size for type in self.graph.types.values())
         if self._comes_to_rest:  # advanced step by step
             return int(max(1, BLOCK_BYTES // (4 * largest)))
@@ -244,27 +262,3 @@ class NumpyBackend:
 def _holding(bound: int) -> Precision:
     """Return the float type that holds every integer below a bound."""
     return np.float32 if bound < 2**24 else np.float64
-
-
-def _joined(parts: list[Result]) -> Result:
-    def join(arrays: list[Array]) -> Array:
-        return np.concatenate(arrays)
-
-    first = parts[0]
-    return Result(
-        {key: join([part.decoded[key] for part in parts]) for key in first.decoded},
-        {
-            name: Activity(
-                *(
-                    join([getattr(part.activity[name], field) for part in parts])
-                    for field in ("spikes", "units", "synops", "unit_synops")
-                )
-            )
-            for name in first.activity
-        },
-        {name: join([part.spikes[name] for part in parts]) for name in first.spikes},
-        join([settled for part in parts if (settled := part.settled) is not None])
-        if first.settled is not None
-        else None,
-        {key: join([part.unrounded[key] for part in parts]) for key in first.unrounded},
-    )

@@ -17,6 +17,9 @@ Multiplication = Callable[[Array], Array]
 COLUMNS = 1 << 20
 """Elements of the matrix that a convolution unrolls at once: it should stay in the cache."""
 
+SESSION = 1 << 19
+"""Elements of the frames that ONNX Runtime is given at once: its copies take memory as well."""
+
 OPSET = 17
 
 
@@ -60,11 +63,26 @@ def _session(node: Conv) -> Multiplication:
     model.ir_version = 8
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # each session would keep its largest block
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return lambda frames: session.run(None, {"frames": frames})[0]
+
+    def multiply(frames: Array) -> Array:
+        each = max(1, SESSION // (frames[0].size * max(1, out // channels)))
+        result: Array | None = None
+        for begin in range(0, len(frames), each):
+            (part,) = session.run(None, {"frames": frames[begin : begin + each]})
+            if result is None:
+                if len(part) == len(frames):
+                    return np.asarray(part)
+                result = np.empty((len(frames), *part.shape[1:]), part.dtype)
+            result[begin : begin + each] = part
+        assert result is not None
+        return result
+
+    return multiply
 
 
 def _unrolled(node: Conv, frames: Array) -> Array:

@@ -19,6 +19,9 @@ from ...ir.reference import State, padded, step, window_taps
 from ...ir.types import is_integer
 from .convolution import Multiplication, Precision, convolution
 
+TILE = 32
+"""Rows of a product of real numbers."""
+
 Floats = NDArray[np.floating[Any]]
 Compare = Callable[..., Any]
 
@@ -31,7 +34,22 @@ def product(node: Conv | Linear, precision: Precision) -> Multiplication:
     if isinstance(node, Conv):
         return convolution(node, precision)
     weight = node.weight.astype(precision).T
-    return lambda frames: np.asarray(frames @ weight)
+    if is_integer(node.weight):
+        return lambda frames: np.asarray(frames @ weight)
+    return lambda frames: in_tiles(frames, weight)
+
+
+def in_tiles(frames: Array, weight: Array) -> Array:
+    """Return a product of matrices each row of which is the same whatever the others are.
+
+    A library chooses by the number of rows how it adds, so real sums of one frame would differ in
+    their last bits with the block of samples that it is in. Here all products have ``TILE`` rows.
+    """
+    count, inputs = frames.shape
+    whole = -count % TILE
+    padded_frames = np.concatenate([frames, np.zeros((whole, inputs), frames.dtype)])
+    product = padded_frames.reshape(-1, TILE, inputs) @ weight
+    return np.asarray(product.reshape(-1, weight.shape[1])[:count])
 
 
 def synapse(

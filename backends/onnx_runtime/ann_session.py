@@ -11,6 +11,7 @@ from onnx import ModelProto
 
 from ...ir import Array, Graph
 from ...ir.errors import DataError, ExecutionError, ModelError
+from ..base import Rows
 from .ann_export import to_onnx
 from .library import load_onnxruntime
 
@@ -49,7 +50,7 @@ class AnnSession:
         )
         self.outputs: tuple[str, ...] = tuple(o.name for o in self._session.get_outputs())
 
-    def run(self, inputs: Mapping[str, Array], *, batch: int = 64) -> dict[str, Array]:
+    def run(self, inputs: Mapping[str, Rows], *, batch: int = 64) -> dict[str, Array]:
         """Compute all outputs of all samples.
 
         Args:
@@ -66,7 +67,7 @@ class AnnSession:
         parts = list(self.stream(inputs, batch=batch))
         return {name: np.concatenate([part[name] for part in parts]) for name in self.outputs}
 
-    def stream(self, inputs: Mapping[str, Array], *, batch: int = 64) -> Iterator[dict[str, Array]]:
+    def stream(self, inputs: Mapping[str, Rows], *, batch: int = 64) -> Iterator[dict[str, Array]]:
         """Compute all outputs, ``batch`` samples at a time, so that little is held in memory.
 
         Args:
@@ -94,12 +95,12 @@ class AnnSession:
                 ) from error
             yield dict(zip(self.outputs, values, strict=True))
 
-    def _samples(self, inputs: Mapping[str, Array]) -> int:
+    def _samples(self, inputs: Mapping[str, Rows]) -> int:
         """Check the inputs and return how many samples they hold."""
         for name, sizes in self.inputs.items():
             if name not in inputs:
                 raise DataError(f"input {name!r}: is missing", hint="give an array of that name")
-            shape = np.shape(inputs[name])
+            shape = inputs[name].shape
             fits = len(shape) == len(sizes) and all(
                 want in (None, got) for want, got in zip(sizes[1:], shape[1:], strict=True)
             )

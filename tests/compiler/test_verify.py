@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +11,9 @@ import pytest
 
 import snnc
 from snnc.backends import Program, Result
-from snnc.backends.base import Progress
+from snnc.backends.base import UNLIMITED, Progress, Rows
 from snnc.backends.comparison import Difference
+from snnc.backends.resources import Resources
 from snnc.compiler.data import load_samples
 from snnc.compiler.verify import verify
 from snnc.ir import Array, Graph
@@ -45,16 +46,27 @@ class Perturbed:
 
     def run(
         self,
-        inputs: Mapping[str, Array],
+        inputs: Mapping[str, Rows],
         *,
         record: bool = False,
         progress: Progress | None = None,
+        resources: Resources = UNLIMITED,
     ) -> Result:
         result = self.program.run(inputs, record=record, progress=progress)
         spikes = {name: sent.astype(np.int64) for name, sent in result.spikes.items()}
         decoded = {name: trace.copy() for name, trace in result.decoded.items()}
         self.change(spikes, decoded)
         return replace(result, spikes=spikes, decoded=decoded)
+
+    def stream(
+        self,
+        inputs: Mapping[str, Rows],
+        *,
+        record: bool = False,
+        progress: Progress | None = None,
+        resources: Resources = UNLIMITED,
+    ) -> Iterator[Result]:
+        yield self.run(inputs, record=record, progress=progress)
 
     def save(self, folder: Path) -> None:
         self.program.save(folder)

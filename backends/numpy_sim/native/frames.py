@@ -103,13 +103,18 @@ class Frames:
 class FramePool:
     """Frames to use again: their border is silent already, and the system need not clear them.
 
-    One thread uses a pool; edges of a network are as large in each block of samples.
+    One thread uses a pool; edges of a network are as large in each block of samples, but for the
+    last one: what was kept for the others is then let go.
     """
 
     _free: dict[tuple[Any, ...], list[Frames]] = field(default_factory=lambda: defaultdict(list))
+    _samples: int = 0
 
     def take(self, layout: FrameLayout, samples: int, steps: int) -> Frames:
         """Return frames whose interior is yet to be written, and whose border is silent."""
+        if samples != self._samples:
+            self._free.clear()
+            self._samples = samples
         free = self._free[layout, samples, steps]
         if free:
             return free.pop()

@@ -164,4 +164,10 @@ def scratch(size: int) -> Array:
     return memory[-memory.ctypes.data % 64 :]
 
 
+def scratch_bytes() -> int:
+    """Return how much memory to work in this thread has had to ask for."""
+    memory: Array | None = getattr(_kept, "memory", None)
+    return 0 if memory is None else len(memory)
+
+
 _kept = local()
