@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
+from ..backends.base import UNLIMITED, Rows
+from ..backends.resources import Resources
 from ..ir import Array, Graph, Input
 from ..ir.errors import DataError
+from .archive import StoredArray, stored_arrays
 
 Samples = dict[str, Array]
 """For each model input, ``(samples, *shape)``, of a sequence ``(samples, elements, *shape)``;
@@ -19,6 +23,15 @@ float32."""
 
 UNKNOWN_LENGTH = 8
 """Elements of synthetic samples for a sequence of any length."""
+
+Inputs = Mapping[str, Rows]
+"""Likewise, of samples that may be too many for memory and are then read as they are needed."""
+
+CHECKED_BYTES = 1 << 24
+"""Samples are checked so many bytes at a time."""
+
+SHARE = 4
+"""Samples are held in memory where they take at most one part in so many of it."""
 
 Source = str | PathLike[str] | Array | Mapping[str, Array]
 
@@ -35,9 +48,34 @@ def load_samples(source: Source, graph: Graph, *, what: str = "data") -> Samples
     Raises:
         DataError: Something is missing or does not fit; every problem is named.
     """
-    arrays = read_arrays(source, what)
+    return {name: part[:] for name, part in _checked_inputs(source, graph, what, None).items()}
+
+
+def open_samples(
+    source: Source, graph: Graph, resources: Resources = UNLIMITED, *, what: str = "data"
+) -> Inputs:
+    """Return samples for every input of a graph; those too large for memory stay where they are.
+
+    All are checked, so a large file is read once for that.
+
+    Args:
+        source: As for ``load_samples``.
+        graph: As for ``load_samples``.
+        resources: Its memory decides what is too large; without a limit that of the machine.
+        what: As for ``load_samples``.
+
+    Raises:
+        DataError: As ``load_samples``.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return _checked_inputs(source, graph, what, (resources.memory or memory) // SHARE)
+
+
+def _checked_inputs(source: Source, graph: Graph, what: str, most: int | None) -> dict[str, Rows]:
+    """Return checked samples, in memory if they take ``most`` bytes or less."""
+    arrays = _opened(source, what)
     inputs = graph.of_type(Input)
-    samples = {}
+    samples: dict[str, Rows] = {}
     for node in inputs:
         name = node.name if node.name in arrays or len(inputs) > 1 else "x"
         if name not in arrays:
@@ -45,7 +83,7 @@ def load_samples(source: Source, graph: Graph, *, what: str = "data") -> Samples
                 f"{what}: there is no array named {node.name!r}; it has {sorted(arrays) or 'none'}",
                 hint=f"name the array {node.name!r}" + (" or 'x'" if len(inputs) == 1 else ""),
             )
-        samples[node.name] = _fitting(arrays[name], node, f"{what}: array {name!r}")
+        samples[node.name] = _fitting(arrays[name], node, f"{what}: array {name!r}", most)
     running = [node.name for node in inputs if node.sequence is not None]
     if len(lengths := {samples[name].shape[1] for name in running}) > 1:
         raise DataError(
@@ -60,7 +98,7 @@ def load_samples(source: Source, graph: Graph, *, what: str = "data") -> Samples
     return samples
 
 
-def sequence_length(graph: Graph, samples: Mapping[str, Array]) -> int:
+def sequence_length(graph: Graph, samples: Inputs) -> int:
     """Return the number of elements of the sequences that a graph reads; 1 where it reads none."""
     running = [node.name for node in graph.of_type(Input) if node.is_sequence]
     return max((samples[name].shape[1] for name in running), default=1)
@@ -72,10 +110,10 @@ def load_labels(source: Source, samples: int, *, what: str = "data") -> Array:
     Raises:
         DataError: There are none, they are no whole numbers, or their number is wrong.
     """
-    arrays = read_arrays(source, what)
+    arrays = _opened(source, what)
     if "y" not in arrays:
         raise DataError(f"{what}: there are no labels", hint="add an integer array named 'y'")
-    labels = arrays["y"]
+    labels = _whole(arrays["y"])
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(
             f"{what}: labels are {labels.dtype} of shape {labels.shape}",
@@ -95,7 +133,7 @@ def find_labels(source: Source, samples: Samples, *, what: str = "data") -> Arra
         DataError: As ``load_labels``.
     """
     # Where an input has the name of the labels, the array is that input's.
-    if "y" in samples or "y" not in read_arrays(source, what):
+    if "y" in samples or "y" not in _opened(source, what):
         return None
     return load_labels(source, len(next(iter(samples.values()))), what=what)
 
@@ -106,6 +144,11 @@ def read_arrays(source: Source, what: str = "data") -> dict[str, Array]:
     Raises:
         DataError: The file is missing, is no ``.npz``, or holds objects.
     """
+    return {name: _whole(array) for name, array in _opened(source, what).items()}
+
+
+def _opened(source: Source, what: str) -> Mapping[str, Array | StoredArray]:
+    """Return the named arrays of a source; those of a file are not read yet."""
     if isinstance(source, np.ndarray):
         return {"x": source}
     if isinstance(source, Mapping):
@@ -114,21 +157,15 @@ def read_arrays(source: Source, what: str = "data") -> dict[str, Array]:
         raise DataError(
             f"{what}: {type(source).__name__} is no data", hint="give an array, a dict or a path"
         )
-    path = Path(source)
-    hint = "write it with numpy.savez(FILE, x=samples, y=labels)"
-    if not path.exists():
-        raise DataError(f"{what}: {path} does not exist", hint="check the path")
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{what}: {path} is no .npz file", hint=hint)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        # RuntimeError: zipfile cannot decrypt, or does not know the compression.
-        raise DataError(f"{what}: {path} cannot be read: {error}", hint=hint) from error
+    return stored_arrays(Path(source), what)
 
 
-def _fitting(array: Array, node: Input, what: str) -> Array:
+def _whole(array: Array | StoredArray) -> Array:
+    return array.read() if isinstance(array, StoredArray) else array
+
+
+def _fitting(array: Array | StoredArray, node: Input, what: str, most: int | None) -> Rows:
+    """Return samples as float32, checked."""
     if not _fits(array.shape, node):
         elements = [] if node.sequence is None else [node.sequence or "elements"]
         wanted = ", ".join(map(str, ("samples", *elements, *node.type.shape)))
@@ -141,17 +178,56 @@ def _fitting(array: Array, node: Input, what: str) -> Array:
         raise DataError(f"{what} has no samples", hint="give at least one sample")
     if array.dtype.kind not in "fiub":
         raise DataError(f"{what} is {array.dtype}", hint="give numbers, e.g. float32")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    stays = most is not None and 4 * prod(array.shape) > most
+    if stays or (isinstance(array, np.ndarray) and array.dtype == np.float32):
+        for begin, block in _blocks(array):
+            _single(block, begin, what)
+        return _Single(array) if stays else array
+    whole = np.empty(array.shape, np.float32)
+    for begin, block in _blocks(array):
+        whole[begin : begin + len(block)] = _single(block, begin, what)
+    return whole
+
+
+@dataclass(frozen=True)
+class _Single:
+    """Samples that are cast to float32 when they are asked for."""
+
+    array: Array | StoredArray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, rows: slice, /) -> Array:
+        return self.array[rows].astype(np.float32, copy=False)
+
+
+def _blocks(array: Array | StoredArray) -> Iterator[tuple[int, Array]]:
+    """Yield some samples at a time, with the number of the first of them."""
+    each = max(1, CHECKED_BYTES // (prod(array.shape[1:]) * array.dtype.itemsize))
+    for begin in range(0, len(array), each):
+        yield begin, array[begin : begin + each]
+
+
+def _single(block: Array, begin: int, what: str) -> Array:
+    """Return a block as float32; raise ``DataError`` where that changes a value."""
+    if block.dtype.kind == "f" and not np.isfinite(block).all():
         raise DataError(
-            f"{what} holds NaN or infinity, first in sample {_first_bad_sample(array)}",
+            f"{what} holds NaN or infinity, first in sample {begin + _first_bad_sample(block)}",
             hint="remove or repair these samples",
         )
+    if block.dtype == np.float32:
+        return block
     with np.errstate(over="ignore", invalid="ignore"):  # such values are refused just below
-        cast = array.astype(np.float32)
-        lossless = np.array_equal(cast.astype(array.dtype), array)
+        cast = block.astype(np.float32)
+        lossless = np.array_equal(cast.astype(block.dtype), block)
     if not lossless:
         raise DataError(
-            f"{what} is {array.dtype} with values that float32 cannot hold",
+            f"{what} is {block.dtype} with values that float32 cannot hold",
             hint="round them yourself: array.astype(numpy.float32)",
         )
     return cast

@@ -28,8 +28,9 @@ from typing import Any
 import numpy as np
 
 from ..backends import Activity
-from ..backends.base import Progress
+from ..backends.base import UNLIMITED, Progress
 from ..backends.numpy_sim import NumpyBackend
+from ..backends.resources import Resources
 from ..ir import (
     Add,
     Affine,
@@ -52,11 +53,12 @@ from ..ir import (
 )
 from ..ir.bounds import is_quantized
 from ..ir.reference import padded, window_taps
-from .data import Samples, sequence_length
+from .data import Inputs, sequence_length
 from .event_counts import multiplies, reads_input, sends_spikes
 from .hardware import Hardware
 from .network import Network
 from .passes.recognise_staircase import recognise_staircase
+from .totals import Totals
 
 
 @dataclass(frozen=True)
@@ -169,9 +171,10 @@ class Estimate:
 def estimate(
     network: Network,
     ann: Graph,
-    samples: Samples,
+    samples: Inputs,
     hardware: Hardware,
     progress: Progress | None = None,
+    resources: Resources = UNLIMITED,
 ) -> Estimate:
     """Count the operations of a network on samples, and what they cost.
 
@@ -181,10 +184,11 @@ def estimate(
         samples: For each input, ``(samples, *shape)``.
         hardware: Whose costs.
         progress: Called with samples done and in all.
+        resources: Memory and cores to use; a few blocks of samples are held at a time.
     """
     graph = network.graph
     program = NumpyBackend().lower(graph, network.timesteps)
-    activity = program.run(samples, progress=progress).activity
+    totals = Totals.of(program.stream(samples, progress=progress, resources=resources))
     elements = sequence_length(graph, samples)
     ann = recognise_staircase(ann)  # an exported staircase is five operators
     integer = is_quantized(graph)
@@ -192,9 +196,9 @@ def estimate(
     whole = "int8_mac" if bits <= 8 else "int32_mac"
     return Estimate(
         hardware=hardware,
-        samples=len(next(iter(samples.values()))),
+        samples=totals.samples,
         latency_steps=network.program.latency_steps(elements),
-        snn=graph_operations(graph, network.timesteps, activity, elements),
+        snn=graph_operations(graph, network.timesteps, totals.mean(), elements),
         ann=tuple(
             operations.times(elements)
             for node in ann

@@ -6,7 +6,7 @@ All entries are prefixes of one run: after ``t`` of ``T`` steps the outputs so f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import Any
@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 
 from ..backends.artifact import require_ann
-from ..backends.base import Progress
+from ..backends.base import UNLIMITED, Progress, Result
+from ..backends.resources import Resources
 from ..ir import Array, Graph
 from ..ir.errors import DataError, OptionError
-from .data import Samples
+from .data import Inputs
 from .event_counts import total_activity
 from .network import Network
 
-BLOCK_BYTES = 1 << 28
-"""Memory for the decoded outputs and the counts of the samples that run at once."""
+ANN_BYTES = 1 << 28
+"""Memory for the values of the ANN's layers, of the samples that it computes at once."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,13 @@ class Evaluation:
 
 def evaluate(
     network: Network,
-    samples: Samples,
+    samples: Inputs,
     labels: Array,
     timesteps: Sequence[int] = (),
     *,
     executed_on: str = "",
     progress: Progress | None = None,
+    resources: Resources = UNLIMITED,
 ) -> Evaluation:
     """Measure a network on labelled samples.
 
@@ -108,9 +110,10 @@ def evaluate(
         timesteps: The prefixes; by default the powers of two below T, and T.
         executed_on: Name of the target the network was loaded for; its own by default.
         progress: Called with samples done and in all.
+        resources: Memory and cores to use; a few blocks of samples are held at a time.
 
     Raises:
-        OptionError: A prefix is longer than the compiled T.
+        OptionError: A prefix is longer than the compiled T, or the memory does not suffice.
         DataError: The network is no classifier of these labels.
         ArtifactError: The artifact has no source model.
     """
@@ -131,10 +134,11 @@ def evaluate(
     output, classes = class_scores(network.graph)
     check_labels(labels, output, classes)
     session = AnnSession(require_ann(network.artifact))
-    correct, counts = _run(network, samples, labels, output, progress)
+    results = network.program.stream(samples, progress=progress, resources=resources)
+    correct, counts = _tallied(network, results, labels, output)
     right = 0
     done = 0
-    for scores in session.stream(samples):
+    for scores in session.stream(samples, batch=_ann_batch(network.graph, resources)):
         answers = _classes(scores[output])
         right += int(np.sum(answers == labels[done : done + len(answers)]))
         done += len(answers)
@@ -211,27 +215,20 @@ def wilson(share: float, samples: int) -> tuple[float, float]:
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
-def _run(
-    network: Network, samples: Samples, labels: Array, output: str, progress: Progress | None
+def _tallied(
+    network: Network, results: Iterable[Result], labels: Array, output: str
 ) -> tuple[Array, Array]:
     """Return right answers ``(T,)`` and cumulated counts ``(4, T)``, summed over samples.
 
     What happens while neurons wait or rehearse counts for the first of the T steps.
     """
-    total = len(labels)
-    size = _block_size(network, output)
     correct: Array = np.zeros(network.timesteps, np.int64)
     counts: Array = np.zeros((4, network.timesteps), np.int64)
-    for begin in range(0, total, size):
-        block = {name: x[begin : begin + size] for name, x in samples.items()}
-
-        def advance(done: int, _: int, begin: int = begin) -> None:
-            if progress:
-                progress(begin + done, total)
-
-        result = network.run(block, progress=advance)
+    done = 0
+    for result in results:
         answers = _classes(result.decoded[output], axes=2)[:, -network.timesteps :]
-        correct += np.sum(answers == labels[begin : begin + size, None], axis=0)
+        correct += np.sum(answers == labels[done : done + len(answers), None], axis=0)
+        done += len(answers)
         found = total_activity(network.graph, result.activity)
         sums = (found.spikes, found.units, found.synops, found.unit_synops)
         cumulated = np.stack([part.sum(axis=0) for part in sums]).cumsum(axis=1)
@@ -244,8 +241,7 @@ def _classes(scores: Array, axes: int = 1) -> Array:
     return np.asarray(scores.reshape(*scores.shape[:axes], -1).argmax(axis=-1))
 
 
-def _block_size(network: Network, output: str) -> int:
-    graph = network.graph
-    decoded = 4 * graph.types[graph.outputs[output]].size
-    counted = 4 * 8 * len(graph)  # four int64 counts a node
-    return max(1, BLOCK_BYTES // (network.steps * (decoded + counted)))
+def _ann_batch(graph: Graph, resources: Resources) -> int:
+    """Return how many samples the ANN computes at once; its layers are of the network's size."""
+    memory = min(resources.memory or ANN_BYTES, ANN_BYTES) // 4
+    return int(min(64, max(1, memory // (4 * sum(type.size for type in graph.types.values())))))

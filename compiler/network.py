@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,28 @@ from ..backends import Program, Result, get_backend
 from ..backends.artifact import Artifact, Golden
 from ..backends.artifact import load as load_artifact
 from ..backends.artifact import save as save_artifact
-from ..backends.base import Progress
+from ..backends.base import Progress, Rows
+from ..backends.resources import Resources
 from ..ir import Encoder, Graph, Input, Integrator, RadixIF, TrackingIF, latency
-from .data import Source, load_samples
+from .data import Inputs, Source, open_samples
+
+LOOKED_AT = 256
+"""Samples whose range is looked at at once."""
 
 
 def _range(node: Encoder) -> float:
     """Return the largest magnitude an encoder can express, and half a step more."""
     assert node.scale is not None
     return node.scale * (node.limit + 0.5)
+
+
+def _share_beyond(most: float, rows: Rows) -> float:
+    """Return the share of values whose magnitude is larger, looking at some samples at a time."""
+    beyond = sum(
+        int(np.count_nonzero(np.abs(rows[begin : begin + LOOKED_AT]) > most))
+        for begin in range(0, len(rows), LOOKED_AT)
+    )
+    return beyond / prod(rows.shape)
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,13 @@ class Network:
         return dict(self.artifact.manifest.get("report", {}))
 
     def run(
-        self, data: Source, *, record: bool = False, progress: Progress | None = None
+        self,
+        data: Source,
+        *,
+        record: bool = False,
+        progress: Progress | None = None,
+        memory: int | str | None = None,
+        jobs: int | None = None,
     ) -> Result:
         """Run samples on the target.
 
@@ -92,6 +112,10 @@ class Network:
             data: An ``.npz`` file, an array or a dict of arrays; batch axis first, ANN units.
             record: Whether to keep every payload.
             progress: Called with samples done and in all.
+            memory: Most bytes that the process may hold, or a text such as ``2GB``. The simulator
+                keeps to it: the data and the result have to fit as well.
+            jobs: Blocks of samples that the simulator computes side by side, each on a thread of
+                its own; as many as there are cores by default.
 
         Returns:
             Outputs and activity; ``.outputs`` is one array where there is one output.
@@ -99,19 +123,52 @@ class Network:
         Raises:
             DataError: The data do not fit the model's inputs.
             MissingDependencyError: What the target needs is not installed.
+            OptionError: The memory does not suffice.
         """
-        samples = load_samples(data, self.graph)
-        return self.program.run(samples, record=record, progress=progress)
+        resources = Resources.of(memory, jobs)
+        samples = open_samples(data, self.graph, resources)
+        return self.program.run(samples, record=record, progress=progress, resources=resources)
 
-    def cut_off_inputs(self, data: Source) -> dict[str, float]:
+    def stream(
+        self,
+        data: Source,
+        *,
+        record: bool = False,
+        progress: Progress | None = None,
+        memory: int | str | None = None,
+        jobs: int | None = None,
+    ) -> Iterator[Result]:
+        """Run samples on the target, and hand over the result of a block of them at a time.
+
+        So there may be more samples, and larger results, than memory holds.
+
+        Args:
+            data: As for ``run``.
+            record: As for ``run``.
+            progress: As for ``run``.
+            memory: As for ``run``; a file that takes more than a quarter of it stays on the disk.
+            jobs: As for ``run``.
+
+        Yields:
+            Results of consecutive samples.
+
+        Raises:
+            As ``run``.
+        """
+        resources = Resources.of(memory, jobs)
+        samples = open_samples(data, self.graph, resources)
+        yield from self.program.stream(
+            samples, record=record, progress=progress, resources=resources
+        )
+
+    def cut_off_inputs(self, samples: Inputs) -> dict[str, float]:
         """Return for each quantised input the share of its values that lie out of range.
 
         Such values saturate: they lie beyond the largest magnitude of the calibration data. An
         input that the model itself quantises is left out: it saturates there as well.
         """
-        samples = load_samples(data, self.graph)
         return {
-            node.inputs[0]: float(np.mean(np.abs(samples[node.inputs[0]]) > _range(node)))
+            node.inputs[0]: _share_beyond(_range(node), samples[node.inputs[0]])
             for node in self.graph.of_type(Encoder)
             if node.scale is not None and node.bounds is None
         }

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.base import Progress, Result
+from ..backends.base import UNLIMITED, Progress, Result
+from ..backends.resources import Resources
 from ..ir import Array, Encoder, Graph, Node, TrackingIF
 from ..ir.errors import ArtifactError, OptionError
 from ..ir.quantized import Requantize
 from ..ir.reference import spiking_nodes, step
-from .data import Samples
+from .data import Inputs
 from .float_rounding import Comparison, Runtime
 from .integer_ann import IntegerANN
 from .network import Network
@@ -92,12 +93,13 @@ class ModelVerification:
 def verify_model(
     network: Network,
     model: str | PathLike[str],
-    samples: Samples,
+    samples: Inputs,
     *,
     executed_on: str = "",
     onnxruntime: bool = True,
     observe: Observe | None = None,
     progress: Progress | None = None,
+    resources: Resources = UNLIMITED,
 ) -> ModelVerification:
     """Compare an exact network with the quantised model on some samples.
 
@@ -110,6 +112,7 @@ def verify_model(
         observe: Called with what the model computes and what the network did, for some samples
             at a time, in order.
         progress: Called with samples done and in all.
+        resources: Memory and cores to use; samples are compared some at a time.
 
     Raises:
         OptionError: The artifact does not claim to be equal to the file.
@@ -122,11 +125,11 @@ def verify_model(
     count = len(next(iter(samples.values())))
     found: list[ModelDifference] = []
     outputs = values = 0
-    size = _block_size(network)
+    size = _block_size(network, resources)
     for begin in range(0, count, size):
         block = {name: x[begin : begin + size] for name, x in samples.items()}
         expected = ann.evaluate(block)
-        result = network.run(block, record=True)
+        result = network.program.run(block, record=True, resources=resources)
         found += (
             replace(difference, sample=difference.sample + begin)
             for difference in differences(network, ann.graph, block, expected, result)
@@ -203,15 +206,17 @@ def integer_graph(model: str | PathLike[str]) -> Graph:
     return run_passes(load(model).graph, (*SIMPLIFY, ToInteger()))
 
 
-def _block_size(network: Network) -> int:
+def _block_size(network: Network, resources: Resources) -> int:
     neurons = sum(network.graph.types[n.name].size for n in spiking_nodes(network.graph))
-    return int(max(1, PAYLOADS // (network.steps * max(1, neurons))))
+    left = resources.left()
+    payloads = PAYLOADS if left is None else min(left // 4, PAYLOADS)
+    return int(max(1, payloads // (network.steps * max(1, neurons))))
 
 
 def differences(
     network: Network,
     ann: Graph,
-    samples: Samples,
+    samples: Inputs,
     expected: Mapping[str, Array],
     result: Result,
 ) -> Iterator[ModelDifference]:
@@ -229,7 +234,7 @@ def differences(
     moved = settled.max() if settled is not None and settled.all() else network.steps
     for node in network.graph:
         if isinstance(node, Encoder):
-            arguments = [np.asarray(samples[name], np.float64) for name in node.inputs]
+            arguments = [np.asarray(samples[name][:], np.float64) for name in node.inputs]
             actual = step(node, arguments, {}, 1)
         elif node.name in result.spikes:
             sent = result.spikes[node.name]

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..backends.artifact import Golden, golden_answers
-from ..backends.base import Progress, Result
+from ..backends.assembly import result_bytes
+from ..backends.base import UNLIMITED, Progress, Result
 from ..backends.comparison import (
     Answers,
     Comparison,
@@ -25,15 +26,19 @@ from ..backends.comparison import (
     tolerance,
 )
 from ..backends.numpy_sim import NumpyBackend
+from ..backends.resources import Resources
 from ..ir import Array
 from ..ir import reference as ir_reference
 from ..ir.bounds import is_quantized
 from ..ir.errors import ArtifactError, ExecutionError
-from .data import Samples, sequence_length
+from .data import Inputs, Samples, sequence_length
 from .network import Network
 
 REFERENCE_SAMPLES = 16
 """Most samples that ``ir.reference``, made to be read and not to be fast, is asked for."""
+
+BLOCK_BYTES = 1 << 33
+"""Memory for what is compared at once, unless there is a limit: building a network takes time."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,26 @@ class Verification:
     payloads_that_followed: int = 0
     output_difference: float | None = None
 
+    def followed_by(self, other: Verification) -> Verification:
+        """Return the result for these samples and those of another comparison behind them."""
+        first, differences = (
+            self.first_difference,
+            (self.output_difference, other.output_difference),
+        )
+        if first is None and (later := other.first_difference) is not None:
+            first = replace(later, sample=self.samples + later.sample)
+        return replace(
+            self,
+            equal=self.equal and other.equal,
+            samples=self.samples + other.samples,
+            outputs_compared=self.outputs_compared + other.outputs_compared,
+            spike_counts_compared=self.spike_counts_compared + other.spike_counts_compared,
+            first_difference=first,
+            payloads_at_edges=self.payloads_at_edges + other.payloads_at_edges,
+            payloads_that_followed=self.payloads_that_followed + other.payloads_that_followed,
+            output_difference=max((d for d in differences if d is not None), default=None),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the result as one JSON object."""
         return asdict(self)
@@ -78,10 +103,11 @@ class Verification:
 
 def verify(
     network: Network,
-    samples: Samples | None = None,
+    samples: Inputs | None = None,
     *,
     executed_on: str = "",
     progress: Progress | None = None,
+    resources: Resources = UNLIMITED,
 ) -> Verification:
     """Run a network and compare everything it does with what it must do.
 
@@ -92,59 +118,104 @@ def verify(
             at most ``REFERENCE_SAMPLES`` of them.
         executed_on: Name of the target the network was loaded for; its own by default.
         progress: Called with samples done and in all.
+        resources: Memory and cores to use; samples are compared some at a time.
 
     Raises:
         ArtifactError: The golden data do not fit the graph.
     """
-    executed_on = executed_on or network.target
+    check = _Check(network, executed_on or network.target, resources)
     if samples is None:
-        golden, source = network.golden, "golden"
-    elif executed_on == "numpy":
+        return check.against(network.golden, "golden", progress)
+    if check.executed_on == "numpy":
         few = {name: x[:REFERENCE_SAMPLES] for name, x in samples.items()}
-        golden, source = reference_answers(network, few), "reference"
-    else:
-        golden, source = simulator_answers(network, samples), "simulator"
-    result = network.run(dict(golden.inputs), record=bool(golden.spikes), progress=progress)
-    found = Verification(
-        equal=True,
-        target=network.target,
-        executed_on=executed_on,
-        compared_with=source,
-        samples=len(next(iter(golden.inputs.values()))),
-        outputs_compared=sum(trace.size for trace in golden.decoded.values()),
-        spike_counts_compared=sum(sent.size for sent in golden.spikes.values()),
-        first_difference=None,
-    )
-    _check_fit(network, golden.spikes, result.spikes, {})
-    _check_fit(network, golden.decoded, result.decoded, network.graph.outputs)
-    wrong: Iterable[Difference]
-    if is_quantized(network.graph):
-        wrong = _unequal(network, golden, result)
-    else:
-        compared = _compared(network, golden, result)
-        wrong = [*compared.wrong, *_rounded_wrongly(network, result)]
-        found = replace(
-            found,
-            payloads_at_edges=compared.at_edges,
-            payloads_that_followed=compared.followed,
-            output_difference=compared.output_difference,
+        return check.against(reference_answers(network, few), "reference", progress)
+    total = len(next(iter(samples.values())))
+    size = check.block_size(samples)
+    whole: Verification | None = None
+    for begin in range(0, total, size):
+
+        def advance(done: int, _: int, begin: int = begin) -> None:
+            if progress:
+                progress(begin + done, total)
+
+        block = {name: x[begin : begin + size] for name, x in samples.items()}
+        answers = simulator_answers(network, block, resources)
+        found = check.against(answers, "simulator", advance)
+        whole = whole.followed_by(found) if whole else found
+    assert whole is not None
+    return whole
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A comparison of a network with what is expected of it."""
+
+    network: Network
+    executed_on: str
+    resources: Resources
+
+    def block_size(self, samples: Inputs) -> int:
+        """Return how many samples are compared at once: payloads expected, and those sent."""
+        network = self.network
+        each = result_bytes(network.graph, network.steps, record=True)
+        left = self.resources.left()
+        most = BLOCK_BYTES if left is None else min(left, BLOCK_BYTES)
+        return max(1, most // (8 * each * sequence_length(network.graph, samples)))
+
+    def against(
+        self, golden: Golden, source: str, progress: Progress | None = None
+    ) -> Verification:
+        """Run samples and compare with the answers expected to them."""
+        network = self.network
+        result = network.program.run(
+            golden.inputs,
+            record=bool(golden.spikes),
+            progress=progress,
+            resources=self.resources,
         )
-    before = (sequence_length(network.graph, golden.inputs) - 1) * network.steps
-    outputs = set(network.graph.outputs.values())
-    differences = [
-        replace(each, step=before + each.step) if each.node in outputs else each for each in wrong
-    ]
-    if not differences:
-        return found
-    order = {name: place for place, name in enumerate(network.graph.nodes)}
-    first = min(differences, key=lambda d: (d.sample, d.step, order[d.node]))
-    return replace(found, equal=False, first_difference=first)
+        found = Verification(
+            equal=True,
+            target=network.target,
+            executed_on=self.executed_on,
+            compared_with=source,
+            samples=len(next(iter(golden.inputs.values()))),
+            outputs_compared=sum(trace.size for trace in golden.decoded.values()),
+            spike_counts_compared=sum(sent.size for sent in golden.spikes.values()),
+            first_difference=None,
+        )
+        _check_fit(network, golden.spikes, result.spikes, {})
+        _check_fit(network, golden.decoded, result.decoded, network.graph.outputs)
+        wrong: Iterable[Difference]
+        if is_quantized(network.graph):
+            wrong = _unequal(network, golden, result)
+        else:
+            compared = _compared(network, golden, result)
+            wrong = [*compared.wrong, *_rounded_wrongly(network, result)]
+            found = replace(
+                found,
+                payloads_at_edges=compared.at_edges,
+                payloads_that_followed=compared.followed,
+                output_difference=compared.output_difference,
+            )
+        before = (sequence_length(network.graph, golden.inputs) - 1) * network.steps
+        outputs = set(network.graph.outputs.values())
+        differences = [
+            replace(each, step=before + each.step) if each.node in outputs else each
+            for each in wrong
+        ]
+        if not differences:
+            return found
+        order = {name: place for place, name in enumerate(network.graph.nodes)}
+        first = min(differences, key=lambda d: (d.sample, d.step, order[d.node]))
+        return replace(found, equal=False, first_difference=first)
 
 
-def simulator_answers(network: Network, samples: Samples) -> Golden:
+def simulator_answers(
+    network: Network, samples: Samples, resources: Resources = UNLIMITED
+) -> Golden:
     """Return what the simulator answers to some samples."""
     program = NumpyBackend().lower(network.graph, network.timesteps)
-    return golden_answers(samples, program.run(samples, record=True))
+    return golden_answers(samples, program.run(samples, record=True, resources=resources))
 
 
 def reference_answers(network: Network, samples: Samples) -> Golden:

@@ -12,7 +12,10 @@ from argparse import (
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from ...backends.resources import Resources
 
 
 class Parser(ArgumentParser):
@@ -82,6 +85,29 @@ def add_on(parser: ArgumentParser) -> None:
         metavar="TARGET",
         help="run on this target, e.g. numpy (default: the artifact's own)",
     )
+
+
+def add_resources(parser: ArgumentParser) -> None:
+    """Add ``--memory`` and ``--jobs``."""
+    parser.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="most memory to take, e.g. 2GB; samples are then read and results written block by "
+        "block (default: no limit)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="blocks of samples that the simulator computes side by side (default: one a core)",
+    )
+
+
+def resources(arguments: Namespace) -> Resources:
+    """Return what ``--memory`` and ``--jobs`` say; raise ``OptionError`` where it is nonsense."""
+    from ...backends.resources import Resources
+
+    return Resources.of(arguments.memory, arguments.jobs)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .arguments import add_artifact
+from .arguments import add_artifact, add_resources, resources
 from .console import Console
 
 if TYPE_CHECKING:
@@ -29,23 +29,24 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="NAME",
         help="whose energy per operation: horowitz-45nm or loihi2 (default: %(default)s)",
     )
+    add_resources(parser)
 
 
 def run(arguments: Namespace, console: Console) -> int:
     from ...backends.artifact import require_ann
-    from ..data import load_samples
+    from ..data import open_samples
     from ..energy import estimate
     from ..hardware import get_hardware
     from ..network import load
     from ..onnx_import import load as load_model
 
-    hardware = get_hardware(arguments.hardware)
+    hardware, limits = get_hardware(arguments.hardware), resources(arguments)
     network = load(arguments.artifact)
     require_ann(network.artifact)
     ann = load_model(Path(arguments.artifact) / "ann.onnx").graph
-    samples = load_samples(arguments.data, network.graph)
+    samples = open_samples(arguments.data, network.graph, limits)
     with console.stage("estimate") as advance:
-        found = estimate(network, ann, samples, hardware, advance)
+        found = estimate(network, ann, samples, hardware, advance, limits)
     print_layers(found, console)
     print_totals(found, console)
     console.result(found.to_json())

@@ -6,13 +6,13 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import add_artifact, add_on, offering_simulator, steps
+from .arguments import add_artifact, add_on, add_resources, offering_simulator, resources, steps
 from .console import Console
 from .input_range import warn_of_cut_off_inputs
 
 if TYPE_CHECKING:
     from ...ir import Array
-    from ..data import Samples
+    from ..data import Inputs
     from ..evaluate import Evaluation
     from ..explain import Explanation
     from ..network import Network
@@ -39,6 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="prefixes of the run to look at, up to the compiled T (default: powers of two)",
     )
     add_on(parser)
+    add_resources(parser)
     parser.add_argument(
         "--explain",
         action="store_true",
@@ -53,7 +54,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace, console: Console) -> int:
-    from ..data import load_labels, load_samples
+    from ..data import load_labels, open_samples
     from ..evaluate import evaluate
     from ..network import load
 
@@ -61,8 +62,9 @@ def run(arguments: Namespace, console: Console) -> int:
         from ..explain.figure import check_figure
 
         check_figure(Path(arguments.figure))
+    limits = resources(arguments)
     network = load(arguments.artifact, on=arguments.on)
-    samples = load_samples(arguments.data, network.graph)
+    samples = open_samples(arguments.data, network.graph, limits)
     labels = load_labels(arguments.data, len(next(iter(samples.values()))))
     warn_of_cut_off_inputs(network, samples, console)
     with offering_simulator(), console.stage("evaluate") as advance:
@@ -73,6 +75,7 @@ def run(arguments: Namespace, console: Console) -> int:
             arguments.timesteps,
             executed_on=arguments.on or "",
             progress=advance,
+            resources=limits,
         )
     print_evaluation(found, console)
     document = found.to_json()
@@ -83,7 +86,7 @@ def run(arguments: Namespace, console: Console) -> int:
 
 
 def _explain(
-    network: Network, samples: Samples, labels: Array, figure: str | None, console: Console
+    network: Network, samples: Inputs, labels: Array, figure: str | None, console: Console
 ) -> dict[str, Any]:
     """Explain, print and draw; return the JSON object."""
     from ..explain import explain

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from .arguments import add_artifact, add_on, offering_simulator
+from .arguments import add_artifact, add_on, add_resources, offering_simulator, resources
 from .console import Console
 
 if TYPE_CHECKING:
@@ -33,14 +33,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         "with the simulator, the simulator with the slow reference (16 samples at most)",
     )
     add_on(parser)
+    add_resources(parser)
 
 
 def run(arguments: Namespace, console: Console) -> int:
-    from ..data import load_samples
+    from ..data import open_samples
     from ..network import load
     from ..oracle import check_claim, check_model, claims_equality
     from ..verify import verify
 
+    limits = resources(arguments)
     network = load(arguments.artifact, on=arguments.on)
     if arguments.model:
         check_model(network, arguments.model)
@@ -48,9 +50,15 @@ def run(arguments: Namespace, console: Console) -> int:
             check_claim(network)
         if claims_equality(network):
             return against_model(network, arguments, console)
-    samples = load_samples(arguments.data, network.graph) if arguments.data else None
+    samples = open_samples(arguments.data, network.graph, limits) if arguments.data else None
     with offering_simulator(), console.stage("verify") as advance:
-        found = verify(network, samples, executed_on=arguments.on or "", progress=advance)
+        found = verify(
+            network,
+            samples,
+            executed_on=arguments.on or "",
+            progress=advance,
+            resources=limits,
+        )
     console.lines(*describe(found))
     console.result(found.to_json())
     return 0 if found.equal else 1
@@ -58,11 +66,12 @@ def run(arguments: Namespace, console: Console) -> int:
 
 def against_model(network: Network, arguments: Namespace, console: Console) -> int:
     """Compare an exact network with its model; return the exit status."""
-    from ..data import load_samples
+    from ..data import open_samples
     from ..oracle import verify_model
 
+    limits = resources(arguments)
     source = arguments.data or dict(network.golden.inputs)
-    samples = load_samples(source, network.graph)
+    samples = open_samples(source, network.graph, limits)
     with offering_simulator(), console.stage("verify") as advance:
         found = verify_model(
             network,
@@ -70,6 +79,7 @@ def against_model(network: Network, arguments: Namespace, console: Console) -> i
             samples,
             executed_on=arguments.on or "",
             progress=advance,
+            resources=limits,
         )
     console.lines(*describe_model(found))
     console.result(found.to_json())

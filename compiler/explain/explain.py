@@ -13,7 +13,7 @@ from ...backends.numpy_sim import NumpyBackend
 from ...backends.onnx_runtime import AnnSession
 from ...ir import IF, Array, Graph, TrackingIF
 from ...ir.errors import DataError, OptionError
-from ..data import Samples
+from ..data import Inputs, Samples
 from ..evaluate import class_scores, default_steps
 from ..network import Network
 from ..onnx_import import load
@@ -37,7 +37,7 @@ BLOCK_BYTES = 1 << 28
 
 def explain(
     network: Network,
-    samples: Samples,
+    samples: Inputs,
     labels: Array | None = None,
     *,
     limit: int = MOST,
@@ -76,12 +76,12 @@ def explain(
             "add up to what it received, and its error cannot be split",
             hint="compile with --reset subtract to explain that network",
         )
-    samples, labels = _chosen(samples, labels, limit)
+    looked_at, labels = _chosen(samples, labels, limit)
     run = _Run(network, labels)
-    total = len(next(iter(samples.values())))
+    total = len(next(iter(looked_at.values())))
     size = _block_size(network)
     for begin in range(0, total, size):
-        run.add({name: x[begin : begin + size] for name, x in samples.items()})
+        run.add({name: x[begin : begin + size] for name, x in looked_at.items()})
         if progress:
             progress(min(begin + size, total), total)
     return run.result()
@@ -177,11 +177,14 @@ def source_model(network: Network) -> Graph:
         return run_passes(load(path).graph, passes)
 
 
-def _chosen(samples: Samples, labels: Array | None, limit: int) -> tuple[Samples, Array]:
+def _chosen(samples: Inputs, labels: Array | None, limit: int) -> tuple[Samples, Array]:
     """Return at most ``limit`` samples, taken evenly: data are often sorted by class."""
     total = len(next(iter(samples.values())))
     places = np.unique(np.linspace(0, total - 1, min(limit, total)).round().astype(np.int64))
-    chosen = {name: x[places] for name, x in samples.items()}
+    chosen = {
+        name: np.concatenate([x[place : place + 1] for place in places])
+        for name, x in samples.items()
+    }
     return chosen, np.zeros(0, np.int64) if labels is None else labels[places]
 
 

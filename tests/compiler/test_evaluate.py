@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import snnc
-from snnc.compiler import evaluate as module
+from snnc.backends.numpy_sim import NumpyProgram
 from snnc.compiler.data import load_labels, load_samples
 from snnc.compiler.evaluate import default_steps, evaluate, wilson
 from snnc.ir.errors import DataError
@@ -51,8 +51,9 @@ def test_blocks_of_samples_change_nothing(
     network = snnc.load(artifact)
     samples, labels = load_samples(data_file, network.graph), load_labels(data_file, 20)
     whole = evaluate(network, samples, labels)
-    monkeypatch.setattr(module, "_block_size", lambda *_: 7)
+    monkeypatch.setattr(NumpyProgram, "_block_size", 7)
     seen: list[tuple[int, int]] = []
+    network = snnc.load(artifact)
     parts = evaluate(network, samples, labels, progress=lambda *done: seen.append(done))
     assert parts == whole
     assert seen == [(7, 20), (14, 20), (20, 20)]
