@@ -7,6 +7,7 @@ import re
 import resource
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..ir.errors import OptionError
 
@@ -99,9 +100,23 @@ def resident() -> int:
 
     Where the system does not say, the most it ever held: an upper bound.
     """
+    return _status("VmRSS") or most_resident()
+
+
+def most_resident() -> int:
+    """Return the most bytes of memory that this process has held.
+
+    On Linux not ``ru_maxrss``, which a process inherits from the one that started it.
+    """
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return _status("VmHWM") or (most if sys.platform == "darwin" else most * 1024)
+
+
+def _status(field: str) -> int:
+    """Return a size that Linux tells about this process, or 0."""
     try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
+        text = Path("/proc/self/status").read_text(encoding="ascii")
     except OSError:
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
+        return 0
+    found = re.search(rf"^{field}:\s*(\d+) kB$", text, re.MULTILINE)
+    return 1024 * int(found[1]) if found else 0

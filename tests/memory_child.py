@@ -6,13 +6,12 @@ block and the most bytes that the process held.
 
 from __future__ import annotations
 
-import resource
 import sys
 
 import numpy as np
 
 from snnc.backends.numpy_sim import NumpyBackend, backend
-from snnc.backends.resources import Resources
+from snnc.backends.resources import Resources, most_resident
 from snnc.ir import IF, Conv, Encoder, Graph, Input, Integrator, TensorType
 
 SIDE, TIMESTEPS = 48, 16
@@ -51,8 +50,7 @@ def main(memory: int, jobs: int, samples: int) -> None:
     program = NumpyBackend().lower(large_graph(), TIMESTEPS)
     results = program.stream({"x": x}, resources=Resources(memory or None, jobs))
     largest = max(len(part.decoded["y"]) for part in results)
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(largest, most if sys.platform == "darwin" else 1024 * most)  # noqa: T201
+    print(largest, most_resident())  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
     python -m examples.benchmarks.memory --images 300 --limit 400MB --repeats 1
 
 Each evaluation is a process of its own, the whole command ``snnc evaluate``: the interpreter, the
-data, the ANN, the spiking network. Its peak is what the system counted (``ru_maxrss``). Runs with
+data, the ANN, the spiking network. Its peak is what the system counted (``VmHWM``). Runs with
 and without the limit alternate, and which of them is first alternates too; medians are compared.
 """
 
@@ -26,12 +26,13 @@ from examples.datasets import load
 from snnc.backends.resources import parse_size
 
 CHILD = """
-import resource, sys, time
+import sys, time
+from snnc.backends.resources import most_resident
 from snnc.compiler.cli import main
 begin = time.perf_counter()
 status = main(sys.argv[1:])
 seconds = time.perf_counter() - begin
-print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, file=sys.stderr)
+print(seconds, most_resident(), file=sys.stderr)
 sys.exit(status)
 """
 
