@@ -140,8 +140,8 @@ class Console:
 
             def advance(stage: str, done: int, total: int) -> None:
                 if stage not in tasks:
-                    tasks[stage] = bars.add_task(stage, total=total)
-                bars.update(tasks[stage], completed=done, total=total, refresh=True)
+                    tasks[stage] = bars.add_task(stage, total=total or None)
+                bars.update(tasks[stage], completed=done, total=total or None, refresh=True)
 
             yield advance
 
@@ -149,6 +149,7 @@ class Console:
     def stage(self, name: str) -> Iterator[Callable[[int, int], None]]:
         """Show the progress of a single stage; see ``progress``."""
         with self.progress() as advance:
+            advance(name, 0, 0)  # time runs from here; how much there is to do is yet unknown
             yield partial(advance, name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -179,10 +180,16 @@ def test_progress_is_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None
         threads = threading.active_count()
         with Console(json=True, out=sys.stdout).stage("evaluate") as advance:
             advance(3, 20)
+            time.sleep(0.02)
+            advance(6, 20)
+            time.sleep(0.02)
+            advance(9, 20)
             assert threading.active_count() == threads  # Lava forks while a bar is shown
         shown.append(stream.getvalue())
     assert "evaluate" in shown[0]
-    assert "3/20" in shown[0]
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown[0])
+    assert re.search(r"0/\? 0:00:\d\d", plain)  # the time since it began
+    assert re.search(r"9/20 0:00:\d\d 0:00:\d\d", plain)  # and that which is left
     assert shown[1] == ""
 
 
