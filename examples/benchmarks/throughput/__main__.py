@@ -36,7 +36,7 @@ def main() -> int:
     add("--timesteps", nargs="+", type=int, default=(4, 8, 32), help="T")
     add("--batch", type=int, default=100)
     add("--rounds", type=int, default=5)
-    add("--samples", type=int, default=1000, help="images for the time to accuracy")
+    add("--samples", type=int, default=500, help="images for the time to accuracy")
     add("--calibration", type=int, default=512, help="training images, but for the accuracy")
     add("--lava-timesteps", type=int, default=8, help="T on Lava")
     add("--lava-images", nargs=2, type=int, default=(25, 3), help="on our models, on its own")

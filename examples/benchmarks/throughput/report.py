@@ -59,15 +59,18 @@ def _introduction(records: Sequence[Record]) -> Table:
         "",
     ]
     machines = {str(record.machine): record for record in records}
-    for record in machines.values():
+    for key, record in machines.items():
         found = record.machine
         versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
         flags = ", ".join(found["flags"]) or "none of interest"
-        rounds = sorted({len(x.seconds) for r in records for x in r.played})
+        rounds = sorted(
+            {len(x.seconds) for r in records if str(r.machine) == key for x in r.played}
+        )
+        count = str(rounds[0]) if len(rounds) == 1 else f"{rounds[0]} to {rounds[-1]}"
         lines += [
             f"Measured on: {found['processor']}, {found['cores']} cores ({flags}), "
             f"{found['system']}, Python {found['python']}, {versions}; compiled kernels of snnc: "
-            f"{found['native']}. {record.threads} threads, {rounds[0]} to {rounds[-1]} rounds.",
+            f"{found['native']}. {record.threads} threads, {count} rounds.",
             "",
         ]
     return lines
@@ -126,14 +129,31 @@ def throughput(records: Sequence[Record]) -> Table:
         "In brackets: how many times as fast as SpikingJelly's fastest mode, which sends binary "
         "spikes whatever the code of snnc in that row: no peer converts to the others. All peers "
         "run SpikingJelly's conversion with float weights; snnc has 8-bit weights where nothing "
-        "else is said. The ANN in ONNX Runtime does one dense step an image.",
+        "else is said. Weights are not fitted to the ANN after the conversion: that takes long and "
+        "changes numbers, not how many there are. The ANN in ONNX Runtime does one dense step an "
+        "image.",
         "",
     ]
     found = of_kind(records, "throughput")
     for network in dict.fromkeys(record.network for record in found):
         here = sorted((r for r in found if r.network == network), key=_steps)
-        lines += [f"### {network}, batch {here[0].batch}", "", *_by_steps(here), *_notes(here)]
+        lines += [f"### {network}, batch {here[0].batch}", "", *_by_steps(here)]
+        lines += [*_bound(here[-1], records), *_notes(here)]
     return lines if found else []
+
+
+def _bound(record: Record, records: Sequence[Record]) -> Table:
+    """Return in words what the walls would allow a network whose synapses are all dense."""
+    ours = record.line("snnc")
+    products = [line for found in of_kind(records, "walls") for line in found.played]
+    allowed = []
+    for name in ("float32", "8 bit"):
+        wall = max((p.speed for p in products if p.system.startswith(name)), default=0.0)
+        if ours and wall:
+            rate = wall * ours.image_steps / ours.operations
+            allowed.append(f"{rate:,.0f} image-steps/s with {name} products")
+    words = "Were all events multiplied densely, at the speed of the walls: "
+    return [words + " and ".join(allowed) + ".", ""] if allowed else []
 
 
 def _steps(record: Record) -> int:
