@@ -270,7 +270,8 @@ def accuracy(records: Sequence[Record]) -> Table:
             "",
             f"Seconds for 1,000 images, measured on the first {record.samples:,} of the test set. "
             "The smallest T with an accuracy within half a point, by the tables in `results`, for "
-            "each default recipe of snnc and for SpikingJelly's best.",
+            "each default recipe of snnc and for SpikingJelly's best. Here SpikingJelly's outputs "
+            "are averaged over all steps; to leave out the first ones takes as long.",
             "",
             *table(("system and setting", "s", "SpikingJelly takes, times", "accuracy here"), rows),
         ]

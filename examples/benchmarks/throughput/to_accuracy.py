@@ -26,7 +26,7 @@ class Choice:
     @property
     def note(self) -> str:
         """What a reader must know."""
-        words = f"T = {self.result.timesteps}, {self.result.loss:+.2f} points on "
+        words = f"T = {self.result.timesteps}, {self.result.loss:.2f} points lost on "
         text = words + f"{self.result.count:,} images"
         return text if self.reached else text + ": not reached, a lower bound"
 
