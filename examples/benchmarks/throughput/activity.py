@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from examples.benchmarks.throughput.contestant import Job, Outcome, Prepared
-from examples.benchmarks.throughput.networks import CLASSES, LAYERS
+from examples.benchmarks.throughput.networks import CLASSES, LAYERS, PIXELS
 from examples.benchmarks.throughput.simulator import program
 from snnc.backends.numpy_sim import NumpyBackend
 from snnc.backends.numpy_sim.kernels import population
@@ -47,17 +47,17 @@ def forced(job: Job, *, activity: float, width: int, method: int | None = None) 
 def random_graph(
     activity: float, width: int, samples: int, timesteps: int, seed: int = 0
 ) -> tuple[Graph, Array]:
-    """Return a spiking MLP of random weights, and samples ``(samples, width)``.
+    """Return a spiking MLP shaped as ``random_mlp``, and samples ``(samples, pixels)``.
 
     The bias of each population is found by trying, on some of the samples.
     """
     rng = np.random.default_rng(seed)
-    x = rng.random((samples, width)).astype(np.float32)
+    x = rng.random((samples, PIXELS)).astype(np.float32)
     encoder = Encoder(name="encoder", inputs=("x",), scale=1 / 127)
-    nodes: list[Node] = [Input(name="x", type=TensorType((width,))), encoder]
+    nodes: list[Node] = [Input(name="x", type=TensorType((PIXELS,))), encoder]
     sent = step(encoder, [x[:TRIED]], {}, 1)[None]
     for layer in range(LAYERS):
-        weight = _weights(rng, width, width)
+        weight = _weights(rng, width, sent.shape[-1])
         current = sent.astype(np.float64) @ weight.T.astype(np.float64)
         neurons = _population(layer, rng, current, activity, timesteps)
         nodes += [
