@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,12 +128,6 @@ class FramePool:
 def filled(frames: Frames, payloads: Array) -> Frames:
     """Write payloads, ``(steps, samples, *shape)``, into frames, and return these."""
     source = payloads.swapaxes(0, 1).reshape(*frames.data.shape[:2], *frames.layout.shape)
-    if frames.layout.zero:
-        np.add(source, frames.layout.zero, out=frames.interior, casting="unsafe")
-    else:
-        frames.interior[...] = source
+    zero = np.int16(frames.layout.zero)  # 16 bits hold payload and shift, whatever their type
+    np.add(source, zero, out=frames.interior, dtype=np.int16, casting="unsafe")
     return frames
-
-
-Fill = Callable[[FrameLayout], Frames]
-"""Provides an edge in the layout that its reader wants."""
