@@ -148,10 +148,22 @@ class BlockRun:
         return self._edges[emitter(graph, name)].array(graph.types[name].shape)
 
     def _current(self, name: str) -> Array:
-        node = self.prepared.graph[name]
+        """Return what a synapse delivers, ``(steps, samples, *shape)``."""
+        graph, native = self.prepared.graph, self.prepared.native
+        node, precision = graph[name], self.prepared.precisions[name]
         assert isinstance(node, (Conv, Linear))
-        payloads, precision = self._array(node.inputs[0]), self.prepared.precisions[name]
-        return synapse(node, payloads, precision, self.prepared.products[name]())
+        root = emitter(graph, node.inputs[0])
+        edge, each, layout = self._edges[root], native.synapses.get(name), native.layouts.get(root)
+        method = each.method(edge.density) if each and layout and not each.real else None
+        if method is None:
+            payloads = self._array(node.inputs[0])
+            return synapse(node, payloads, precision, self.prepared.products[name]())
+        assert each is not None
+        assert layout is not None
+        sides = image(graph.types[name].shape)
+        assert sides is not None
+        current = each.currents(method, edge.laid_out(layout, self.pool), sides)
+        return current.reshape(*current.shape[:2], *graph.types[name].shape).astype(precision)
 
     def _computed(self, node: Node) -> Payloads:
         native = self.prepared.native.populations.get(node.name)

@@ -82,6 +82,11 @@ EXPORT void snnc_advance_real(int level, const Population *population, int sampl
   AT_LEVEL(level, advance_real, population, samples, steps, memory)
 }
 
+EXPORT void snnc_currents(int level, const Population *population, int samples, int steps,
+                          int32_t *out, uint8_t *memory) {
+  AT_LEVEL(level, sum_currents_integer, population, samples, steps, out, memory)
+}
+
 EXPORT void snnc_count(int level, const Edge *edge, int samples, int steps, int readers, int narrow,
                        int graded, const void *const *reach, i64 *out) {
   AT_LEVEL(level, count, edge, samples, steps, readers, narrow, graded, reach, out)

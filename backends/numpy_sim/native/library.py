@@ -115,6 +115,18 @@ def advance(population: PopulationLayout, samples: int, steps: int, *, real: boo
     run(level(), ctypes.byref(population), samples, steps, c_void_p(memory.ctypes.data))
 
 
+def currents(population: PopulationLayout, samples: int, steps: int) -> Array:
+    """Return what integer synapses deliver, ``(samples, steps, height, width, lanes)``, int32."""
+    kernels = library()
+    assert kernels is not None
+    memory = scratch(kernels.snnc_scratch(ctypes.byref(population), c_int(steps)))
+    sides = population.height, population.width, population.lanes
+    out = np.empty((samples, steps, *sides), np.int32)
+    where = c_void_p(out.ctypes.data), c_void_p(memory.ctypes.data)
+    kernels.snnc_currents(level(), ctypes.byref(population), samples, steps, *where)
+    return out
+
+
 def count(
     edge: EdgeLayout, samples: int, steps: int, reaches: Sequence[Array], *, graded: bool
 ) -> Array:

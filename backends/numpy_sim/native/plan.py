@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....ir import IF, Array, Conv, Graph, Linear, MaxPool, Reshape
+from ....ir import IF, Array, Conv, Graph, Linear, MaxPool, Reshape, Signal
 from . import library
 from .frames import FrameLayout
 from .populations import NativePopulation, can_run, image, layout_of
@@ -27,17 +27,23 @@ class NativePlan:
 
     Attributes:
         populations: Those that can be.
-        layouts: Of each edge between two of them.
+        synapses: Those that can be, whatever reads their currents.
+        layouts: Of each edge that one of them reads or writes.
         reach: For each synapse that reads such an edge, the fan-out of each of its bytes.
     """
 
     populations: Mapping[str, NativePopulation]
+    synapses: Mapping[str, NativeSynapse]
     layouts: Mapping[str, FrameLayout]
     reach: Mapping[str, Array]
 
 
 def plan(
-    graph: Graph, membranes: Mapping[str, int | None], reach: Mapping[str, Array]
+    graph: Graph,
+    membranes: Mapping[str, int | None],
+    reach: Mapping[str, Array],
+    *,
+    real: bool,
 ) -> NativePlan:
     """Plan a graph.
 
@@ -45,28 +51,33 @@ def plan(
         graph: A spiking graph.
         membranes: For each population, a bound on its integer membrane; None where it is real.
         reach: For each node that reads payloads, its fan-out, of the shape of what it reads.
+        real: Whether weights and membranes are real numbers.
     """
+    if library.library() is None:
+        return NativePlan({}, {}, {}, {})
+    synapses = {
+        name: synapse
+        for name, type in graph.types.items()
+        if type.signal is Signal.CURRENT and (synapse := _synapse(graph, name, real=real))
+    }
     populations: dict[str, NativePopulation] = {}
-    if library.library() is not None:
-        for node in graph.of_type(IF):
-            shape = graph.types[node.name].shape
-            if can_run(node, shape, membranes[node.name]):
-                populations.update(_population(graph, node, membranes[node.name]))
-    pools = graph.of_type(MaxPool) if library.library() is not None else ()
+    for node in graph.of_type(IF):
+        if can_run(node, graph.types[node.name].shape, membranes[node.name]):
+            populations.update(_population(graph, node, membranes[node.name], synapses))
+    pools = graph.of_type(MaxPool)
     readers: dict[str, list[NativeSynapse]] = {
         name: [] for name in (*populations, *(node.name for node in pools))
     }
     for pool in pools:
         readers.setdefault(emitter(graph, pool.inputs[0]), [])
-    for population in populations.values():
-        for synapse in population.synapses:
-            readers.setdefault(emitter(graph, synapse.node.inputs[0]), []).append(synapse)
+    for synapse in synapses.values():
+        readers.setdefault(emitter(graph, synapse.node.inputs[0]), []).append(synapse)
     layouts = {}
-    for name, synapses in readers.items():
+    for name, reading in readers.items():
         type = graph.types[name]
-        if type.payload and (layout := layout_of(type.shape, type.payload, synapses)):
+        if type.payload and (layout := layout_of(type.shape, type.payload, reading)):
             layouts[name] = layout
-    return NativePlan(populations, layouts, _laid_out(graph, layouts, reach))
+    return NativePlan(populations, synapses, layouts, _laid_out(graph, layouts, reach))
 
 
 def _laid_out(
@@ -86,19 +97,26 @@ def _laid_out(
     return found
 
 
-def _population(graph: Graph, node: IF, membrane: int | None) -> dict[str, NativePopulation]:
+def _synapse(graph: Graph, name: str, *, real: bool) -> NativeSynapse | None:
+    """Return a synapse for the kernels, or None where they cannot compute it."""
+    node = graph[name]
+    if not isinstance(node, (Conv, Linear)):
+        return None
+    source = image(graph.types[emitter(graph, node.inputs[0])].shape)
+    if source is None or image(graph.types[name].shape) is None:
+        return None
+    if isinstance(node, Conv) and source != image(graph.types[node.inputs[0]].shape):
+        return None
+    synapse = NativeSynapse(node, source, real)
+    return synapse if synapse.fits else None
+
+
+def _population(
+    graph: Graph, node: IF, membrane: int | None, synapses: Mapping[str, NativeSynapse]
+) -> dict[str, NativePopulation]:
     """Return a population under its name, or nothing where one of its synapses stands against."""
-    synapses = []
-    for name in node.inputs:
-        synapse = graph[name]
-        source = image(graph.types[emitter(graph, synapse.inputs[0])].shape)
-        if not isinstance(synapse, (Conv, Linear)) or source is None:
-            return {}
-        if isinstance(synapse, Conv) and source != image(graph.types[synapse.inputs[0]].shape):
-            return {}
-        synapses.append(NativeSynapse(synapse, source, membrane is None))
     shape = image(graph.types[node.name].shape)
-    assert shape is not None
-    if not all(synapse.fits for synapse in synapses):
+    if shape is None or not all(name in synapses for name in node.inputs):
         return {}
-    return {node.name: NativePopulation(node, shape, tuple(synapses), membrane)}
+    entering = tuple(synapses[name] for name in node.inputs)
+    return {node.name: NativePopulation(node, shape, entering, membrane)}

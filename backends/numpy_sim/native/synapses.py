@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +11,16 @@ import numpy as np
 from ....ir import Array, Conv, Linear
 from . import library
 from .frames import FrameLayout, Frames
-from .library import CHANNELWISE, DENSE, EVENTS, LANES, SynapseLayout, WindowLayout, address
+from .library import (
+    CHANNELWISE,
+    DENSE,
+    EVENTS,
+    LANES,
+    PopulationLayout,
+    SynapseLayout,
+    WindowLayout,
+    address,
+)
 
 DENSE_RATE = 0.0028
 """Nanoseconds of a multiplication in a dense product, with AVX-512 VNNI."""
@@ -189,3 +199,31 @@ class NativeSynapse:
         full = np.zeros((rows, columns, self.lanes), np.float64 if self.real else np.int8)
         full[..., : len(self.weight)] = self.weight[:, 0].transpose(1, 2, 0)
         return full
+
+    def currents(self, method: int, frames: Frames, shape: tuple[int, int, int]) -> Array:
+        """Return what integer synapses deliver, before their biases.
+
+        Args:
+            method: How to compute it.
+            frames: What they read.
+            shape: Channels, height and width of the result.
+
+        Returns:
+            ``(steps, samples, *shape)``, int32.
+        """
+        channels, height, width = shape
+        samples, steps = frames.data.shape[:2]
+        if steps == 1:  # all samples are then read like the steps of one, and weights only once
+            frames = Frames(frames.layout, frames.data.swapaxes(0, 1))
+        told = self.describe(method, frames)
+        base = np.zeros((height, width, self.lanes), np.int32)
+        summed = library.currents(
+            PopulationLayout(
+                *(height, width, channels, self.lanes, 1),
+                ctypes.addressof(told),
+                address(base),
+            ),
+            *frames.data.shape[:2],
+        )
+        by_step = summed.reshape(samples, steps, *summed.shape[2:])[..., :channels]
+        return np.ascontiguousarray(by_step.transpose(1, 0, 4, 2, 3))
