@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from ....ir import IF, Array
 from . import library
 from .frames import FrameLayout, Frames
 from .library import PopulationLayout, address
+from .shared import shared_property
 from .synapses import NativeSynapse, padded_lanes
 
 FLOAT32_EXACT = 2**24
@@ -70,17 +70,17 @@ class NativePopulation:
         """The type of its currents and membranes."""
         return np.float64 if self.real else np.int32
 
-    @cached_property
+    @shared_property
     def threshold(self) -> Array:
         """``(height, width, lanes)``; lanes that only pad stay at 0 and never reach theirs."""
         return self.laid_out(self.node.threshold, 1)
 
-    @cached_property
+    @shared_property
     def initial(self) -> Array:
         """``(height, width, lanes)``."""
         return self.laid_out(self.node.initial, 0)
 
-    @cached_property
+    @shared_property
     def bias(self) -> Array:
         """``(1, height, width, lanes)``: the same for all samples."""
         return self.laid_out(self.node.bias, 0)[None]

@@ -21,6 +21,7 @@ from .library import (
     WindowLayout,
     address,
 )
+from .shared import shared_property
 
 DENSE_RATE = 0.0028
 """Nanoseconds of a multiplication in a dense product, with AVX-512 VNNI."""
@@ -153,7 +154,7 @@ class NativeSynapse:
             address(self.channel) if method == CHANNELWISE else None,
         )
 
-    @cached_property
+    @shared_property
     def dense(self) -> Array:
         """``[out / 16][height][width][in / 4][16][4]``, int8; ``[..][in][16]`` for real numbers."""
         out, inputs, rows, columns = self.weight.shape
@@ -168,14 +169,14 @@ class NativeSynapse:
         blocks = full.reshape(self.lanes // 16, 16, position // 4, 4, rows, columns)
         return np.ascontiguousarray(blocks.transpose(0, 4, 5, 2, 1, 3))
 
-    @cached_property
+    @shared_property
     def correction(self) -> Array:
         """What the byte of payload 0, 128, adds to a dense product, negated; int32."""
         sums = np.zeros(self.lanes, np.int64)
         sums[: len(self.weight)] = self.weight.astype(np.int64).sum(axis=(1, 2, 3))
         return (-128 * self.node.copies * sums).astype(np.int32)
 
-    @cached_property
+    @shared_property
     def scatter(self) -> Array:
         """``[height][in][width, last first][out of a group]``, int8 or float64."""
         out, inputs, rows, columns = self.weight.shape
@@ -192,7 +193,7 @@ class NativeSynapse:
         full[:, : by_place.shape[1]] = by_place[:, :, ::-1]
         return full
 
-    @cached_property
+    @shared_property
     def channel(self) -> Array:
         """``[height][width][out]``, int8 or float64."""
         rows, columns = self.weight.shape[2:]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,9 @@ from snnc.backends.numpy_sim import NumpyBackend
 from snnc.backends.numpy_sim.block import BlockRun
 from snnc.backends.numpy_sim.native import library
 from snnc.backends.numpy_sim.native.library import CHANNELWISE, DENSE, EVENTS
+from snnc.backends.numpy_sim.native.shared import shared_property
 from snnc.backends.numpy_sim.native.synapses import NativeSynapse
-from snnc.ir import Graph
+from snnc.ir import Array, Graph
 from snnc.ir.reference import run
 from tests.spiking_graphs import TIMESTEPS, hard_reset_graph, random_graph, random_inputs
 
@@ -121,3 +124,20 @@ def test_without_kernels_the_simulator_is_the_same(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(library, "library", lambda: None)
     for seed in range(4):
         assert_equal_to_the_reference(random_graph(seed), seed)
+
+
+class Slow:
+    """Makes its array slowly enough for several threads to ask meanwhile."""
+
+    @shared_property
+    def array(self) -> Array:
+        """An array of its own for whoever makes it."""
+        sleep(0.02)
+        return np.zeros(1)
+
+
+def test_threads_share_the_arrays_that_kernels_read() -> None:
+    slow = Slow()
+    with ThreadPoolExecutor(8) as pool:
+        arrays = list(pool.map(lambda _: slow.array, range(8)))
+    assert all(array is arrays[0] for array in arrays)
