@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -163,7 +165,7 @@ def on_an_edge() -> Graph:
     The reference multiplies, Lava has six processes whose currents a port adds.
     """
     one = np.ones(1)
-    assert sum([0.1] * 6) < 0.1 * 6
+    assert reduce(add, [0.1] * 6) < 0.1 * 6  # `sum` compensates since Python 3.12
     nodes = [
         Input(name="x", type=TensorType((1,))),
         Encoder(name="e", inputs=("x",)),
