@@ -87,7 +87,10 @@ def library() -> Any | None:
     found = find_spec(f"{package}._kernels")
     if os.environ.get("SNNC_NATIVE") == "0" or found is None or found.origin is None:
         return None
-    kernels = ctypes.CDLL(found.origin)
+    try:
+        kernels = ctypes.CDLL(found.origin)
+    except OSError:  # built for another system
+        return None
     kernels.snnc_scratch.restype = c_int64
     return kernels
 
