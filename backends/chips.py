@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from enum import Enum
 
-from ..ir.errors import OptionError
+from ..ir.errors import OptionError, suggestion
 
 WORD_BITS = 64
 """Bits of one word of synaptic memory, on both chips."""
@@ -339,9 +338,6 @@ def get_chip(name: str) -> Chip:
         OptionError: There is none.
     """
     if name not in CHIPS:
-        close = get_close_matches(name, CHIPS, n=1)
-        meant = f"did you mean {close[0]!r}? " if close else ""
-        raise OptionError(
-            f"--chip {name!r} is unknown", hint=f"{meant}choose one of: {', '.join(CHIPS)}"
-        )
+        hint = f"{suggestion(name, CHIPS)}choose one of: {', '.join(CHIPS)}"
+        raise OptionError(f"--chip {name!r} is unknown", hint=hint)
     return CHIPS[name]

@@ -6,7 +6,6 @@ import platform
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from difflib import get_close_matches
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
@@ -20,7 +19,7 @@ from ..backends.artifact import Artifact, Golden, golden_answers
 from ..backends.numpy_sim import NumpyBackend
 from ..backends.target import Target
 from ..ir import Array, Graph, latency
-from ..ir.errors import OptionError
+from ..ir.errors import OptionError, suggestion
 from ..ir.reference import spiking_nodes
 from .calibration import Moments, Statistics
 from .codes import Code
@@ -324,11 +323,8 @@ def _options(options: Mapping[str, Any]) -> Options:
     known = [field.name for field in fields(Options)]
     for name in options:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            meant = f"did you mean {close[0]!r}? " if close else ""
-            raise OptionError(
-                f"unknown option {name!r}", hint=f"{meant}choose from: {', '.join(known)}"
-            )
+            hint = f"{suggestion(name, known)}choose from: {', '.join(known)}"
+            raise OptionError(f"unknown option {name!r}", hint=hint)
     return Options(**options)
 
 

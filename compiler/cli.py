@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .commands import COMMANDS, load_command
-from .commands.arguments import Parser, suggestion
+from .commands.arguments import Parser
 from .commands.console import open_console, write, write_problems
 
 SUCCESS, FAILED, USER_ERROR = 0, 1, 2
@@ -92,7 +92,7 @@ def _refuse_unknown_command(word: str) -> None:
     """Raise ``OptionError`` for a first word that looks like a command and not like a file."""
     if word.startswith("-") or os.sep in word or "." in word or Path(word).exists():
         return
-    from ..ir.errors import OptionError
+    from ..ir.errors import OptionError, suggestion
 
     raise OptionError(
         f"snnc: unknown command {word!r}",

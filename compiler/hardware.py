@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-from ..ir.errors import OptionError
+from ..ir.errors import OptionError, suggestion
 
 LOIHI2 = "loihi2"
 HOROWITZ = (
@@ -95,9 +94,6 @@ def get_hardware(name: str) -> Hardware:
         OptionError: There is none.
     """
     if name not in HARDWARE:
-        close = get_close_matches(name, HARDWARE, n=1)
-        meant = f"did you mean {close[0]!r}? " if close else ""
-        raise OptionError(
-            f"--hardware {name!r} is unknown", hint=f"{meant}choose one of: {', '.join(HARDWARE)}"
-        )
+        hint = f"{suggestion(name, HARDWARE)}choose one of: {', '.join(HARDWARE)}"
+        raise OptionError(f"--hardware {name!r} is unknown", hint=hint)
     return HARDWARE[name]

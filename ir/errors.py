@@ -85,16 +85,23 @@ class OptionError(SnncError):
     """An option has a value that is out of range or does not go with the others."""
 
 
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return ``did you mean ...? `` for a name close to a known one, else nothing.
+
+    >>> suggestion("--tagret", ["--target", "--json"])
+    "did you mean '--target'? "
+    """
+    close = get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
+
+
 class UnknownTargetError(SnncError):
     """No backend has that name."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        close = get_close_matches(name, names, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        super().__init__(
-            f"unknown target {name!r}", hint=f"{hint}choose one of: {', '.join(names)}"
-        )
+        hint = f"{suggestion(name, names)}choose one of: {', '.join(names)}"
+        super().__init__(f"unknown target {name!r}", hint=hint)
 
 
 class MissingDependencyError(SnncError):

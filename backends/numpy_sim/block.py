@@ -154,6 +154,7 @@ class BlockRun:
         assert isinstance(node, (Conv, Linear))
         root = emitter(graph, node.inputs[0])
         edge, each, layout = self._edges[root], native.synapses.get(name), native.layouts.get(root)
+        # Real sums are left to NumPy, which adds them alike whatever the density and the machine.
         method = each.method(edge.density) if each and layout and not each.real else None
         if method is None:
             payloads = self._array(node.inputs[0])

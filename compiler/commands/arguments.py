@@ -9,9 +9,8 @@ from argparse import (
     Namespace,
     RawDescriptionHelpFormatter,
 )
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class Parser(ArgumentParser):
 
     def parse(self, words: Sequence[str]) -> Namespace:
         """Return the arguments; raise ``OptionError`` with every unknown option at once."""
-        from ...ir.errors import OptionError, Problem
+        from ...ir.errors import OptionError, Problem, suggestion
 
         known = list(self._option_string_actions)
         before = words[: words.index("--")] if "--" in words else words
@@ -61,16 +60,6 @@ class Parser(ArgumentParser):
 
     def _hint(self, text: str) -> str:
         return f"{text}see: {self.prog} --help"
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ``did you mean ...? `` for a name close to a known one, else nothing.
-
-    >>> suggestion("--tagret", ["--target", "--json"])
-    "did you mean '--target'? "
-    """
-    close = get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def add_artifact(parser: ArgumentParser) -> None:
