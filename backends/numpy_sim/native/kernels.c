@@ -66,6 +66,10 @@ EXPORT int snnc_level(void) {
 #define AT_LEVEL(LEVEL, FUNCTION, ...) FUNCTION##_portable(__VA_ARGS__)
 #endif
 
+/* Sizes of the structures, by which Python knows kernels that were built from other sources. */
+EXPORT i64 snnc_size_of_population(void) { return sizeof(Population); }
+EXPORT i64 snnc_size_of_synapse(void) { return sizeof(Synapse); }
+
 /* Bytes that the functions below work in. */
 EXPORT i64 snnc_scratch(const Population *population, int steps) {
   Scratch_real_portable scratch;

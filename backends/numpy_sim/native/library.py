@@ -92,7 +92,17 @@ def library() -> Any | None:
     except OSError:  # built for another system
         return None
     kernels.snnc_scratch.restype = c_int64
-    return kernels
+    return kernels if _matches(kernels) else None
+
+
+def _matches(kernels: Any) -> bool:
+    """Whether kernels were built from a ``layout.h`` like the one described here."""
+    sizes = {"population": PopulationLayout, "synapse": SynapseLayout}
+    for name, layout in sizes.items():
+        size = getattr(kernels, f"snnc_size_of_{name}", None)
+        if size is None or size() != ctypes.sizeof(layout):
+            return False
+    return True
 
 
 @cache

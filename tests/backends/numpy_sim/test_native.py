@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import sleep
@@ -141,3 +142,13 @@ def test_threads_share_the_arrays_that_kernels_read() -> None:
     with ThreadPoolExecutor(8) as pool:
         arrays = list(pool.map(lambda _: slow.array, range(8)))
     assert all(array is arrays[0] for array in arrays)
+
+
+@needs_kernels
+def test_kernels_built_from_other_sources_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Longer(library.PopulationLayout):
+        _fields_ = (("new", ctypes.c_int64),)
+
+    assert library.library.__wrapped__() is not None
+    monkeypatch.setattr(library, "PopulationLayout", Longer)
+    assert library.library.__wrapped__() is None
