@@ -16,7 +16,8 @@ setup(
                 f"{NATIVE}/{name}"
                 for name in (
                     *("dense.h", "dense_real.h", "layout.h", "widened.h"),
-                    *("level.inc", "pool.inc", "population.inc", "traffic.inc"),
+                    *("channelwise.inc", "events.inc", "fire.inc", "level.inc", "pool.inc"),
+                    *("population.inc", "scratch.inc", "traffic.inc"),
                 )
             ],
             # No product may be fused with a sum: results must not depend on the processor.
