@@ -15,9 +15,11 @@ setup(
             depends=[
                 f"{NATIVE}/{name}"
                 for name in (
-                    *("dense.h", "dense_real.h", "layout.h", "widened.h"),
-                    *("channelwise.inc", "events.inc", "fire.inc", "level.inc", "pool.inc"),
-                    *("population.inc", "scratch.inc", "traffic.inc"),
+                    *("dense.h", "dense_real.h", "fire_avx512.h", "layout.h", "strip.h"),
+                    *("tile.h", "widened.h"),
+                    *("channelwise.inc", "events.inc", "fire.inc", "fire_integer.inc"),
+                    *("level.inc", "pool.inc", "population.inc", "scratch.inc", "strip.inc"),
+                    "traffic.inc",
                 )
             ],
             # No product may be fused with a sum: results must not depend on the processor.

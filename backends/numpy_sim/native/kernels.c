@@ -8,6 +8,7 @@
 #include <Python.h>
 
 #include "layout.h"
+#include "strip.h"
 #include "widened.h"
 
 #define JOIN_(A, B) A##_##B
@@ -33,6 +34,8 @@
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,prefer-vector-width=512")
 #include "dense.h"
+#include "tile.h"
+#include "fire_avx512.h"
 #include "dense_real.h"
 #define LEVEL vnni
 #define HAS_DENSE 1

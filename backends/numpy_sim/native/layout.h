@@ -15,7 +15,9 @@ typedef int64_t i64;
 
 enum {
   LANES = 16, /* currents of a position are padded to a multiple of this */
-  AHEAD = 4   /* so many events before they are needed, weights are fetched */
+  AHEAD = 4,  /* so many events before they are needed, weights are fetched */
+  STRIP = 512, /* neurons that advance together, at most, */
+  STRIP_POSITIONS = STRIP / LANES /* and their positions */
 };
 
 typedef struct {
@@ -59,6 +61,7 @@ typedef struct {
   int32_t clamped;
   double clamp;
   int32_t narrow; /* whether float holds every membrane and threshold */
+  int32_t light;  /* whether integers of 32 bits hold twice every threshold */
   Edge target;
   int32_t to_zero; /* whether a spike of 1 sets the membrane to 0 */
 } Population;

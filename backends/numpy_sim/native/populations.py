@@ -137,7 +137,8 @@ class NativePopulation:
         node = self.node
         channels, height, width = self.shape
         shared = len(base) == 1
-        clamp = (np.inf if self.real else INT32_EXACT - 1) if node.clamp is None else node.clamp
+        most = np.inf if self.real else INT32_EXACT - 1
+        clamp = most if node.clamp is None else min(node.clamp, most)
         narrow = self.membrane is not None and self.membrane < FLOAT32_EXACT
         return PopulationLayout(
             height,
@@ -160,6 +161,7 @@ class NativePopulation:
             node.clamp is not None,
             clamp,
             narrow,
+            not self.real and bool(self.threshold.max() < INT32_EXACT // 2),
             target.describe(),
             node.reset == "zero",
         )

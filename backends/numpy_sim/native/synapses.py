@@ -92,7 +92,7 @@ class NativeSynapse:
     @property
     def is_channelwise(self) -> bool:
         """Whether each channel is computed from itself only."""
-        return self.groups == self.source[0] == len(self.weight) and self.node.copies == 1
+        return self.groups == self.source[0] == len(self.weight)
 
     @cached_property
     def can_be_dense(self) -> bool:
@@ -149,7 +149,7 @@ class NativeSynapse:
             self.groups,
             self.node.copies,
             address(self.dense) if method == DENSE else None,
-            address(self.correction) if method == DENSE and signed and not self.real else None,
+            address(self.correction) if method != EVENTS and signed and not self.real else None,
             address(self.scatter) if method == EVENTS else None,
             address(self.channel) if method == CHANNELWISE else None,
         )
