@@ -84,31 +84,38 @@ static inline __m128i graded_units(const Rule *rule, __m512i *v, __m512i thresho
   return _mm_add_epi8(_mm512_cvtepi32_epi8(units), rule->silence);
 }
 
+/* Writes the payloads of the neurons from 16 * `n` on; the target may have fewer channels. */
+static inline void write_payloads(const Strip *strip, i64 n, __m128i payloads, uint8_t *frame) {
+  uint8_t *to = frame + strip->to[n];
+  const i64 left = strip->bytes % LANES;
+  if (left && n % strip->blocks == strip->blocks - 1)
+    _mm_mask_storeu_epi8(to, (__mmask16)((1 << left) - 1), payloads);
+  else
+    _mm_storeu_si128((__m128i *)to, payloads);
+}
+
 /* One step of a strip, written to a frame; a loop for each rule. */
 #define FIRE(NAME, PAYLOADS, COUNTED)                                                           \
   static void fire_##NAME##_avx512(const Rule *rule, Strip *strip, uint8_t *frame) {            \
-    i64 i = 0;                                                                                  \
-    for (i64 n = 0; n < strip->count; n++) {                                                    \
-      uint8_t *to = frame + strip->to[n];                                                       \
-      for (i64 left = strip->bytes; left > 0; left -= LANES, to += LANES, i += LANES) {         \
-        const __mmask16 written = (__mmask16)(left < LANES ? (1 << left) - 1 : -1);             \
-        const __m512i threshold = _mm512_loadu_si512(strip->threshold + i);                     \
-        __m512i v = _mm512_loadu_si512(strip->sum + i), acc = _mm512_setzero_si512();           \
-        if (COUNTED) acc = _mm512_loadu_si512(strip->acc + i);                                  \
-        v = _mm512_max_epi32(_mm512_min_epi32(v, rule->clamp), rule->least_clamp);              \
-        const __m128i payloads = PAYLOADS;                                                      \
-        v = _mm512_add_epi32(v, _mm512_loadu_si512(strip->base + i));                           \
-        _mm512_storeu_si512(strip->sum + i, v);                                                 \
-        if (COUNTED) _mm512_storeu_si512(strip->acc + i, acc);                                  \
-        _mm_mask_storeu_epi8(to, written, payloads);                                            \
-      }                                                                                         \
+    const i64 sixteens = strip->count * strip->blocks;                                          \
+    for (i64 n = 0; n < sixteens; n++) {                                                        \
+      const i64 i = LANES * n;                                                                  \
+      const __m512i threshold = _mm512_load_si512(strip->threshold + i);                        \
+      __m512i v = _mm512_load_si512(strip->sum + i), acc = _mm512_setzero_si512();              \
+      if (COUNTED) acc = _mm512_load_si512(strip->acc + i);                                     \
+      v = _mm512_max_epi32(_mm512_min_epi32(v, rule->clamp), rule->least_clamp);                \
+      const __m128i payloads = PAYLOADS;                                                        \
+      v = _mm512_add_epi32(v, _mm512_load_si512(strip->base + i));                              \
+      _mm512_store_si512(strip->sum + i, v);                                                    \
+      if (COUNTED) _mm512_store_si512(strip->acc + i, acc);                                     \
+      write_payloads(strip, n, payloads, frame);                                                \
     }                                                                                           \
   }
 
 FIRE(binary, one_unit(rule, &v, threshold, 0), 0)
 FIRE(to_zero, one_unit(rule, &v, threshold, 1), 0)
 FIRE(ternary, one_signed_unit(rule, &v, threshold, &acc), 1)
-FIRE(graded, graded_units(rule, &v, threshold, _mm512_loadu_ps(strip->inverse + i), &acc), 1)
+FIRE(graded, graded_units(rule, &v, threshold, _mm512_load_ps(strip->inverse + i), &acc), 1)
 #undef FIRE
 
 static void fire_strip_avx512(const Population *p, Strip *strip, uint8_t *frame) {

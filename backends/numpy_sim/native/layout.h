@@ -16,7 +16,7 @@ typedef int64_t i64;
 enum {
   LANES = 16, /* currents of a position are padded to a multiple of this */
   AHEAD = 4,  /* so many events before they are needed, weights are fetched */
-  STRIP = 512, /* neurons that advance together, at most, */
+  STRIP = 1024, /* neurons that advance together, at most, */
   STRIP_POSITIONS = STRIP / LANES /* and their positions */
 };
 

@@ -7,14 +7,16 @@
 
 /* Some adjacent positions, counted along the rows of the image, and 16 * `blocks` channels. */
 typedef struct {
+  /* membranes; between the steps with the base of the next one */
+  _Alignas(64) int32_t sum[STRIP];
+  _Alignas(64) int32_t base[STRIP];
+  _Alignas(64) int32_t threshold[STRIP];
+  _Alignas(64) int32_t acc[STRIP];   /* units sent */
+  _Alignas(64) float inverse[STRIP]; /* of the thresholds */
   i64 first, count, channel;
   int blocks;
-  int32_t sum[STRIP]; /* membranes; between the steps with the base of the next one */
-  int32_t base[STRIP], threshold[STRIP];
-  int32_t acc[STRIP];          /* units sent */
-  float inverse[STRIP];        /* of the thresholds */
-  int32_t to[STRIP_POSITIONS]; /* where each position lies in a frame of the target */
-  i64 bytes;                   /* that the channels of one position take there */
+  int32_t to[STRIP / LANES]; /* where 16 neurons lie in a frame of the target */
+  i64 bytes;                 /* that the channels of one position take there */
 } Strip;
 
 #endif

@@ -108,14 +108,14 @@ static void tiles(const Synapse *synapse, const uint8_t *in, const int32_t *at, 
 #undef ROW_OF_TILES
 }
 
-/* Adds what a synapse contributes to some positions of a frame, for 16 * `blocks` channels. */
-static void dense_strip(const Synapse *synapse, const uint8_t *frame, const int32_t *at, i64 count,
-                        i64 channel, int blocks, int32_t *sums) {
+/* Adds what a synapse contributes to the sums of a strip. `at`: where the windows begin. */
+static void dense_strip(const Synapse *synapse, const uint8_t *frame, const int32_t *at,
+                        Strip *strip) {
   i64 offset[MOST_RUNS];
   const Window window = window_of(synapse, offset);
-  const int8_t *weight = synapse->dense + channel / 16 * window.next;
+  const int8_t *weight = synapse->dense + strip->channel / LANES * window.next;
   for (int copy = 0; copy < synapse->copies; copy++)
-    tiles(synapse, frame, at, count, &window, weight, blocks, sums);
+    tiles(synapse, frame, at, strip->count, &window, weight, strip->blocks, strip->sum);
 }
 
 /* Adds what a depthwise synapse contributes: every channel by itself, as the only one of the four
