@@ -17,7 +17,7 @@ setup(
                 for name in (
                     *("dense.h", "dense_real.h", "fire_avx512.h", "layout.h", "strip.h"),
                     *("tile.h", "widened.h"),
-                    *("channelwise.inc", "events.inc", "fire.inc", "fire_integer.inc"),
+                    *("channelwise.inc", "events.inc", "fire_integer.inc", "fire_real.inc"),
                     *("level.inc", "pool.inc", "population.inc", "scratch.inc", "strip.inc"),
                     "traffic.inc",
                 )

@@ -60,8 +60,6 @@ typedef struct {
   int32_t bounded_below, bounded_above, acc_min, acc_max;
   int32_t clamped;
   double clamp;
-  int32_t narrow; /* whether float holds every membrane and threshold */
-  int32_t light;  /* whether integers of 32 bits hold twice every threshold */
   Edge target;
   int32_t to_zero; /* whether a spike of 1 sets the membrane to 0 */
 } Population;

@@ -74,7 +74,6 @@ class PopulationLayout(ctypes.Structure):
         *((name, c_int32) for name in ("bounded_below", "bounded_above", "acc_min", "acc_max")),
         ("clamped", c_int32),
         ("clamp", c_double),
-        *((name, c_int32) for name in ("narrow", "light")),
         ("target", EdgeLayout),
         ("to_zero", c_int32),
     )

@@ -15,7 +15,6 @@ from .library import PopulationLayout, address
 from .shared import shared_property
 from .synapses import NativeSynapse, padded_lanes
 
-FLOAT32_EXACT = 2**24
 INT32_EXACT = 2**31
 
 
@@ -36,7 +35,8 @@ def can_run(node: IF, shape: tuple[int, ...], membrane: int | None) -> bool:
     Args:
         node: The population.
         shape: Its shape.
-        membrane: A bound on its integer membrane, or None where it is real.
+        membrane: A bound on its integer membrane and on what firing computes, or None where it
+            is real.
     """
     least, most = node.payload
     in_a_byte = most <= 127 and least >= -127
@@ -139,7 +139,6 @@ class NativePopulation:
         shared = len(base) == 1
         most = np.inf if self.real else INT32_EXACT - 1
         clamp = most if node.clamp is None else min(node.clamp, most)
-        narrow = self.membrane is not None and self.membrane < FLOAT32_EXACT
         return PopulationLayout(
             height,
             width,
@@ -160,8 +159,6 @@ class NativePopulation:
             node.acc_max or 0,
             node.clamp is not None,
             clamp,
-            narrow,
-            not self.real and bool(self.threshold.max() < INT32_EXACT // 2),
             target.describe(),
             node.reset == "zero",
         )
