@@ -156,11 +156,10 @@ def test_every_rule(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_several_synapses(channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     images = Images(11, (channels, 8, 10))
     images.scaled("second", "first", channels)
-    same = {"kernel": (3, 3), "padding": (1, 1, 1, 1)}
     gain = images.rng.integers(-127, 128, (channels, 1, 1, 1)).astype(np.int8)
     pool = images.rng.integers(-9, 10, (channels, 1, 3, 3)).astype(np.int8)
     synapses = (
-        images.conv("deep", "second", channels, channels, **same),
+        images.conv("deep", "second", channels, channels, (3, 3), padding=(1, 1, 1, 1)),
         images.conv("wide", "first", channels, channels, (1, 1), copies=2),
         Conv(name="shortcut", inputs=("first",), weight=gain, groups=channels, copies=4),
         Conv(name="pool", inputs=("second",), weight=pool, groups=channels, padding=(1, 1, 1, 1)),
@@ -175,18 +174,21 @@ def test_membranes_at_the_ends_of_32_bits(
     deadband: int, largest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = Images(13, (3, 5, 5))
-    weight = np.full((3, 1, 1, 1), 64, np.int8)
+    weight = np.array([64, -64, 0], np.int8).reshape(3, 1, 1, 1)
     synapse = Conv(name="gain", inputs=("first",), weight=weight, groups=3, copies=1 << 21)
     current = bias = 1 << 27
     highest = (1 << 30) // largest
     threshold = images.rng.integers(1, highest // 2, (3, 5, 5)) | 1
     threshold[0, 0] = [1, 2, 3, highest - 1, highest]
     images.neurons("last", (synapse,), 1, max_positive=largest, max_negative=largest)
+    initial, drift = threshold // 2, images.rng.integers(-bias, bias + 1, (3, 5, 5))
+    units = images.rng.integers(-largest, largest + 1, (5, 5))  # all but held, or just not
+    initial[2] = units * threshold[2] + images.rng.integers(-1, 1, (5, 5)) - drift[2]
     extremes = {
         "threshold": threshold,
-        "initial": threshold // 2,
+        "initial": initial,
         "deadband": deadband,
-        "bias": images.rng.integers(-bias, bias + 1, (3, 5, 5)),
+        "bias": drift,
         "clamp": (1 << 31) - 1 - highest * largest - current - bias,
     }
     images.nodes[-1] = IF(**{**vars(images.nodes[-1]), **extremes})
