@@ -15,8 +15,8 @@ setup(
             depends=[
                 f"{NATIVE}/{name}"
                 for name in (
-                    *("dense.h", "dense_real.h", "fire_avx512.h", "layout.h", "strip.h"),
-                    *("tile.h", "widened.h"),
+                    *("channelwise_avx512.h", "dense.h", "dense_real.h", "fire_avx512.h"),
+                    *("layout.h", "strip.h", "tile.h", "widened.h"),
                     *("channelwise.inc", "events.inc", "fire_integer.inc", "fire_real.inc"),
                     *("level.inc", "pool.inc", "population.inc", "scratch.inc", "strip.inc"),
                     "traffic.inc",

@@ -35,6 +35,7 @@
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,prefer-vector-width=512")
 #include "dense.h"
 #include "tile.h"
+#include "channelwise_avx512.h"
 #include "fire_avx512.h"
 #include "dense_real.h"
 #define LEVEL vnni
