@@ -39,6 +39,7 @@ from .native.frames import FramePool
 from .native.payloads import Payloads
 from .native.plan import NativePlan, emitter
 from .native.populations import NativePopulation, image
+from .native.traffic import Traffic
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,17 @@ class Prepared:
                 source = emitter(self.graph, name)
                 if node.name not in found.get(source, ()):
                     found[source] = (*found.get(source, ()), node.name)
+        return found
+
+    @cached_property
+    def traffic(self) -> Mapping[str, Traffic]:
+        """For each node whose payloads the kernels lay out, what is counted on its edge."""
+        found = {}
+        for name, layout in self.native.layouts.items():
+            if self.graph.types[name].signal is Signal.SPIKES:
+                reaches = [self.reach[reader] for reader in self.readers.get(name, ())]
+                graded = max(map(abs, layout.payload)) > 1
+                found[name] = Traffic(layout, reaches, graded=graded)
         return found
 
     @cached_property
@@ -231,12 +243,11 @@ class BlockRun:
 
     def _count(self, node: Node, edge: Payloads) -> None:
         """Count the events on a node's edge, for the node and for what reads it."""
-        if self.prepared.graph.types[node.name].signal is not Signal.SPIKES:
+        type = self.prepared.graph.types[node.name]
+        if type.signal is not Signal.SPIKES:
             return
         readers = self.prepared.readers.get(node.name, ())
-        type = self.prepared.graph.types[node.name]
-        graded = type.payload is None or max(map(abs, type.payload)) > 1
-        sent, *felt = self._activity(edge, readers, graded)
+        sent, *felt = self._activity(node.name, edge)
         edge.density = float(sent.spikes.mean()) / type.size if sent.spikes.size else 0.0
         for name, found in zip(readers, felt, strict=True):
             here = _over_time(found, self.prepared.steps)
@@ -249,19 +260,13 @@ class BlockRun:
         if isinstance(node, (Population, MaxPool)):
             self._counted[node.name] = sent
 
-    def _activity(
-        self, edge: Payloads, readers: tuple[str, ...], graded: bool
-    ) -> tuple[Activity, ...]:
-        """Return what was sent, then what each reader felt."""
-        frames = edge.frames
-        if frames is None:
+    def _activity(self, name: str, edge: Payloads) -> tuple[Activity, ...]:
+        """Return what a node sent, then what each reader felt."""
+        if edge.frames is None:
             assert edge.whole is not None
-            return activity(edge.whole, [self.prepared.reach[name] for name in readers])
-        reaches = [self.prepared.native.reach[name] for name in readers]
-        samples, steps = frames.data.shape[:2]
-        counts = library.count(frames.describe(), samples, steps, reaches, graded=graded)
-        spikes, units = counts[..., 0], counts[..., 1]
-        felt = [(counts[..., 2 + 2 * i], counts[..., 3 + 2 * i]) for i in range(len(readers))]
+            readers = self.prepared.readers.get(name, ())
+            return activity(edge.whole, [self.prepared.reach[reader] for reader in readers])
+        (spikes, units), *felt = self.prepared.traffic[name].count(edge.frames)
         none = np.zeros_like(spikes)
         return Activity(spikes, units, none, none), *(Activity(spikes, units, *f) for f in felt)
 
