@@ -78,7 +78,10 @@ EXPORT i64 snnc_size_of_fan_out(void) { return sizeof(FanOut); }
 /* Bytes that the functions below work in. */
 EXPORT i64 snnc_scratch(const Population *population, int steps) {
   Scratch_real_portable scratch;
-  return lay_out_real_portable(population, steps, NULL, &scratch);
+  Rows_real_portable rows = {0};
+  return in_rows_real_portable(population)
+             ? lay_out_rows_real_portable(population, NULL, &rows)
+             : lay_out_real_portable(population, steps, NULL, &scratch);
 }
 
 EXPORT void snnc_advance_integer(int level, const Population *population, int samples, int steps,

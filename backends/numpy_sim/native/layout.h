@@ -56,6 +56,8 @@ typedef struct {
   const int32_t *correction; /* [lanes]: what `zero` adds to a dense product, or NULL */
   const void *scatter;   /* [kernel_y][in][kernel_x, last first][out / groups, padded] */
   const void *channel;   /* [kernel_y][kernel_x][out, padded]: weights of a depthwise kernel */
+  int32_t even;          /* whether they are alike over the window, and a byte holds the sum of */
+  int32_t least;         /* its payloads, if this is taken from each of their bytes */
 } Synapse;
 
 typedef struct {

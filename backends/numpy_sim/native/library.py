@@ -67,6 +67,7 @@ class SynapseLayout(ctypes.Structure):
         ("window", WindowLayout),
         *((name, c_int32) for name in ("channels", "groups", "copies")),
         *((name, c_void_p) for name in ("dense", "correction", "scatter", "channel")),
+        *((name, c_int32) for name in ("even", "least")),
     )
 
 

@@ -94,6 +94,19 @@ class NativeSynapse:
         """Whether each channel is computed from itself only."""
         return self.groups == self.source[0] == len(self.weight)
 
+    def is_even(self, least: int, most: int) -> bool:
+        """Whether payloads of a window can be summed, as bytes, before they are weighted.
+
+        Args:
+            least: The smallest payload.
+            most: The largest.
+        """
+        return self._is_average and (max(0, most) - min(0, least)) * self.weight[0].size < 256
+
+    @cached_property
+    def _is_average(self) -> bool:
+        return self.is_channelwise and bool(np.all(self.weight == self.weight[..., :1, :1]))
+
     @cached_property
     def can_be_dense(self) -> bool:
         """Whether it can be one product of all payloads on this machine."""
@@ -152,6 +165,8 @@ class NativeSynapse:
             address(self.correction) if method != EVENTS and signed and not self.real else None,
             address(self.scatter) if method == EVENTS else None,
             address(self.channel) if method == CHANNELWISE else None,
+            method == CHANNELWISE and self.is_even(*frames.layout.payload),
+            frames.layout.zero + min(0, frames.layout.payload[0]),
         )
 
     @shared_property
