@@ -78,10 +78,9 @@ EXPORT i64 snnc_size_of_fan_out(void) { return sizeof(FanOut); }
 /* Bytes that the functions below work in. */
 EXPORT i64 snnc_scratch(const Population *population, int steps) {
   Scratch_real_portable scratch;
-  Rows_real_portable rows = {0};
-  return in_rows_real_portable(population)
-             ? lay_out_rows_real_portable(population, NULL, &rows)
-             : lay_out_real_portable(population, steps, NULL, &scratch);
+  const i64 whole = lay_out_real_portable(population, steps, NULL, &scratch);
+  const i64 rows = lay_out_rows_real_portable(population, NULL, NULL, NULL);
+  return whole > rows ? whole : rows;
 }
 
 EXPORT void snnc_advance_integer(int level, const Population *population, int samples, int steps,

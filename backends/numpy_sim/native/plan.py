@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ....ir import IF, Conv, Encoder, Graph, Linear, MaxPool, Population, Reshape, Signal
+from ....ir import IF, Conv, Graph, Linear, MaxPool, Reshape, Signal
 from . import library
 from .frames import FrameLayout
 from .populations import NativePopulation, can_run, image, layout_of
@@ -17,14 +17,6 @@ def emitter(graph: Graph, name: str) -> str:
     while isinstance(node := graph[name], Reshape):
         (name,) = node.inputs
     return name
-
-
-def changes(graph: Graph, name: str) -> bool:
-    """Whether what is on an edge may differ from step to step."""
-    node = graph[name]
-    if isinstance(node, Encoder):
-        return node.once
-    return isinstance(node, Population) or any(changes(graph, each) for each in node.inputs)
 
 
 @dataclass(frozen=True)
@@ -99,8 +91,4 @@ def _population(
     if shape is None or not all(name in synapses for name in node.inputs):
         return {}
     entering = tuple(synapses[name] for name in node.inputs)
-    mixes = any(
-        changes(graph, each.node.inputs[0]) and each.method(1.0) != library.CHANNELWISE
-        for each in entering
-    )
-    return {node.name: NativePopulation(node, shape, entering, membrane, mixes)}
+    return {node.name: NativePopulation(node, shape, entering, membrane)}

@@ -53,14 +53,12 @@ class NativePopulation:
         shape: Channels, height and width.
         synapses: Of each name it reads.
         membrane: A bound on its integer membrane, or None where it is real.
-        mixes: Whether it sums what other neurons than those of its channel send in a step.
     """
 
     node: IF
     shape: tuple[int, int, int]
     synapses: tuple[NativeSynapse, ...]
     membrane: int | None
-    mixes: bool
 
     @property
     def real(self) -> bool:
@@ -71,11 +69,6 @@ class NativePopulation:
     def number(self) -> type[np.generic]:
         """The type of its currents and membranes."""
         return np.float64 if self.real else np.int32
-
-    @property
-    def lanes(self) -> int:
-        """Currents of a position, padding included; as many as bytes where channels stay apart."""
-        return padded_lanes(self.shape[0]) if self.mixes else FrameLayout(self.shape).position
 
     @shared_property
     def threshold(self) -> Array:
@@ -95,7 +88,7 @@ class NativePopulation:
     def laid_out(self, parameter: Array, padding: float) -> Array:
         """Return a parameter for each neuron as the kernels read it."""
         channels, height, width = self.shape
-        full = np.full((height, width, self.lanes), padding, self.number)
+        full = np.full((height, width, padded_lanes(channels)), padding, self.number)
         whole = np.broadcast_to(parameter, self.shape if parameter.ndim == 3 else (channels,))
         whole = whole if whole.ndim == 3 else whole[:, None, None]
         full[..., :channels] = whole.transpose(1, 2, 0)
@@ -150,7 +143,7 @@ class NativePopulation:
             height,
             width,
             channels,
-            self.lanes,
+            padded_lanes(channels),
             count,
             ctypes.addressof(told),
             address(base),
