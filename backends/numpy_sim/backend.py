@@ -127,7 +127,7 @@ class NumpyProgram:
         prepared = Prepared(
             self.graph, self.steps, self._products, self._exact, self._states, self._reach, native
         )
-        _ = prepared.traffic, prepared.uses
+        _ = prepared.traffic, prepared.order, prepared.uses
         return prepared
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -86,8 +87,9 @@ class Frames:
         signed: Array = np.subtract(inside, np.uint8(self.layout.zero), order="C").view(np.int8)
         return signed  # the difference wraps at 256, as int8 does
 
-    def describe(self) -> EdgeLayout:
-        """Return what a kernel is told; it is valid as long as these frames are."""
+    @cached_property
+    def told(self) -> EdgeLayout:
+        """What a kernel is told; it is valid as long as these frames are."""
         layout = self.layout
         sample, step, row = self.data.strides[:3]
         start = self.data.ctypes.data + layout.first_byte

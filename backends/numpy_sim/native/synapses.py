@@ -16,6 +16,7 @@ from .library import (
     DENSE,
     EVENTS,
     LANES,
+    EdgeLayout,
     PopulationLayout,
     SynapseLayout,
     WindowLayout,
@@ -147,10 +148,24 @@ class NativeSynapse:
 
     def describe(self, method: int, frames: Frames) -> SynapseLayout:
         """Return what a kernel is told; it is valid as long as this and the frames are."""
+        template = self._templates.get((method, frames.layout))
+        if template is None:
+            template = self._template(method, frames.layout)
+            self._templates[method, frames.layout] = template
+        told = SynapseLayout.from_buffer_copy(template)
+        told.source = frames.told
+        return told
+
+    @shared_property
+    def _templates(self) -> dict[tuple[int, FrameLayout], SynapseLayout]:
+        """What kernels have been told, but for what they read."""
+        return {}
+
+    def _template(self, method: int, layout: FrameLayout) -> SynapseLayout:
         conv = self.node if isinstance(self.node, Conv) else None
-        signed = frames.layout.zero != 0
+        signed = layout.zero != 0
         return SynapseLayout(
-            frames.describe(),
+            EdgeLayout(),
             method,
             WindowLayout(
                 *self.weight.shape[2:],
@@ -165,8 +180,8 @@ class NativeSynapse:
             address(self.correction) if method != EVENTS and signed and not self.real else None,
             address(self.scatter) if method == EVENTS else None,
             address(self.channel) if method == CHANNELWISE else None,
-            method == CHANNELWISE and self.is_even(*frames.layout.payload),
-            frames.layout.zero + min(0, frames.layout.payload[0]),
+            method == CHANNELWISE and self.is_even(*layout.payload),
+            layout.zero + min(0, layout.payload[0]),
         )
 
     @shared_property
@@ -216,30 +231,28 @@ class NativeSynapse:
         full[..., : len(self.weight)] = self.weight[:, 0].transpose(1, 2, 0)
         return full
 
-    def currents(self, method: int, frames: Frames, shape: tuple[int, int, int]) -> Array:
-        """Return what integer synapses deliver, before their biases.
+    def currents(self, method: int, frames: Frames, base: Array) -> Array:
+        """Return what integer synapses deliver.
 
         Args:
             method: How to compute it.
             frames: What they read.
-            shape: Channels, height and width of the result.
+            base: What to add it to, ``(height, width, lanes)``, int32.
 
         Returns:
-            ``(steps, samples, *shape)``, int32.
+            ``(samples, steps, height, width, lanes)``, int32.
         """
-        channels, height, width = shape
         samples, steps = frames.data.shape[:2]
         if steps == 1:  # all samples are then read like the steps of one, and weights only once
             frames = Frames(frames.layout, frames.data.swapaxes(0, 1))
         told = self.describe(method, frames)
-        base = np.zeros((height, width, self.lanes), np.int32)
+        height, width, lanes = base.shape
         summed = library.currents(
             PopulationLayout(
-                *(height, width, channels, self.lanes, 1),
+                *(height, width, len(self.weight), lanes, 1),
                 ctypes.addressof(told),
                 address(base),
             ),
             *frames.data.shape[:2],
         )
-        by_step = summed.reshape(samples, steps, *summed.shape[2:])[..., :channels]
-        return np.ascontiguousarray(by_step.transpose(1, 0, 4, 2, 3))
+        return summed.reshape(samples, steps, *base.shape)

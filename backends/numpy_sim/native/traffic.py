@@ -43,7 +43,7 @@ class Traffic:
         """
         samples, steps = frames.data.shape[:2]
         out = np.empty((samples, steps, 1 + len(self._digits), 2), np.int64)
-        library.count(frames.describe(), self._told, len(self._digits), out, graded=self._graded)
+        library.count(frames.told, self._told, len(self._digits), out, graded=self._graded)
         return np.ascontiguousarray(out.transpose(2, 3, 0, 1))
 
 
