@@ -264,7 +264,7 @@ class BlockRun:
             return
         readers = self.prepared.readers.get(node.name, ())
         sent, *felt = self._activity(node.name, edge)
-        edge.density = float(sent.spikes.mean()) / type.size if sent.spikes.size else 0.0
+        edge.density = int(sent.spikes.sum()) / max(1, sent.spikes.size * type.size)
         for name, found in zip(readers, felt, strict=True):
             here = _over_time(found, self.prepared.steps)
             known = self._counted.get(name)

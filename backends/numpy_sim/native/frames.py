@@ -59,7 +59,7 @@ class FrameLayout:
         top, left = self.border[:2]
         channels, height, width = self.shape
         view = frames[..., top : top + height, left : left + width, :channels]
-        return np.moveaxis(view, -1, -3)
+        return view.swapaxes(-1, -2).swapaxes(-2, -3)
 
 
 @dataclass(frozen=True)

@@ -124,9 +124,10 @@ class NativePopulation:
         Returns:
             ``(samples, height, width, lanes)``.
         """
-        if len(base) == 1:
-            return synapse.currents(method, frames, base[0])[:, 0]
-        return base + synapse.currents(method, frames, np.zeros_like(base[0]))[:, 0]
+        if len(base) > 1:
+            none = np.zeros_like(base[0])
+            return np.asarray(base + synapse.currents(method, frames, none)[:, 0])
+        return np.asarray(synapse.currents(method, frames, base[0])[:, 0])
 
     def run(
         self,
