@@ -183,10 +183,8 @@ class BlockRun:
         assert each is not None
         assert layout is not None
         assert sides is not None
-        none = np.zeros((*sides[1:], each.lanes), np.int32)
-        summed = each.currents(method, edge.laid_out(layout, self.pool), none)
-        by_step = summed[..., : sides[0]].transpose(1, 0, 4, 2, 3)
-        return by_step.reshape(*by_step.shape[:2], *graph.types[name].shape).astype(precision)
+        current = each.currents(method, edge.laid_out(layout, self.pool), sides)
+        return current.reshape(*current.shape[:2], *graph.types[name].shape).astype(precision)
 
     def _computed(self, node: Node) -> Payloads:
         native = self.prepared.native.populations.get(node.name)

@@ -126,8 +126,8 @@ class NativePopulation:
         """
         if len(base) > 1:
             none = np.zeros_like(base[0])
-            return np.asarray(base + synapse.currents(method, frames, none)[:, 0])
-        return np.asarray(synapse.currents(method, frames, base[0])[:, 0])
+            return np.asarray(base + synapse.added(method, frames, none)[:, 0])
+        return np.asarray(synapse.added(method, frames, base[0])[:, 0])
 
     def run(
         self,
@@ -139,7 +139,7 @@ class NativePopulation:
 
         Args:
             sources: Of each synapse whose current changes: how to compute it, and what it reads.
-            base: Bias and constant currents, as ``with_constant`` returns them.
+            base: Bias and constant currents, as ``with_current`` returns them.
             target: Where the payloads go.
         """
         told = (library.SynapseLayout * max(1, len(sources)))(

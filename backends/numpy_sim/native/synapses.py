@@ -231,8 +231,24 @@ class NativeSynapse:
         full[..., : len(self.weight)] = self.weight[:, 0].transpose(1, 2, 0)
         return full
 
-    def currents(self, method: int, frames: Frames, base: Array) -> Array:
-        """Return what integer synapses deliver.
+    def currents(self, method: int, frames: Frames, shape: tuple[int, int, int]) -> Array:
+        """Return what integer synapses deliver, before their biases.
+
+        Args:
+            method: How to compute it.
+            frames: What they read.
+            shape: Channels, height and width of the result.
+
+        Returns:
+            ``(steps, samples, *shape)``, int32.
+        """
+        channels, height, width = shape
+        none = np.zeros((height, width, self.lanes), np.int32)
+        by_step = self.added(method, frames, none)[..., :channels]
+        return np.ascontiguousarray(by_step.transpose(1, 0, 4, 2, 3))
+
+    def added(self, method: int, frames: Frames, base: Array) -> Array:
+        """Return what integer synapses deliver on top of something, as the kernels lay it out.
 
         Args:
             method: How to compute it.
