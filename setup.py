@@ -3,6 +3,8 @@
 Without them the simulator runs on NumPy and ONNX Runtime, more slowly, with the same results.
 """
 
+from glob import glob
+
 from setuptools import Extension, setup
 
 NATIVE = "backends/numpy_sim/native"
@@ -12,16 +14,7 @@ setup(
         Extension(
             "snnc.backends.numpy_sim.native._kernels",
             [f"{NATIVE}/kernels.c"],
-            depends=[
-                f"{NATIVE}/{name}"
-                for name in (
-                    *("channelwise_avx512.h", "dense.h", "dense_real.h", "fire_avx512.h"),
-                    *("layout.h", "strip.h", "tile.h", "widened.h"),
-                    *("channelwise.inc", "events.inc", "fire_integer.inc", "fire_real.inc"),
-                    *("level.inc", "pool.inc", "population.inc", "scratch.inc", "strip.inc"),
-                    "traffic.inc",
-                )
-            ],
+            depends=sorted(glob(f"{NATIVE}/*.h") + glob(f"{NATIVE}/*.inc")),
             # No product may be fused with a sum: results must not depend on the processor.
             extra_compile_args=[
                 "-O3",

@@ -123,11 +123,11 @@ class NumpyProgram:
     @cached_property
     def _prepared(self) -> Prepared:
         """What is made once, before threads share it."""
-        native = plan(self.graph, self._membranes, self._reach, real=self._real)
+        native = plan(self.graph, self._membranes, real=self._real)
         prepared = Prepared(
             self.graph, self.steps, self._products, self._exact, self._states, self._reach, native
         )
-        _ = prepared.readers, prepared.uses
+        _ = prepared.traffic, prepared.order, prepared.uses
         return prepared
 
     @cached_property

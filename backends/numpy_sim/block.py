@@ -7,7 +7,7 @@ end there: currents never leave the cache. Everything else is computed by NumPy 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -21,6 +21,7 @@ from ...ir import (
     Encoder,
     Graph,
     Input,
+    Integrator,
     Linear,
     MaxPool,
     Node,
@@ -33,12 +34,13 @@ from ...ir.reference import step
 from ..base import Activity, Result
 from .convolution import Multiplication, Precision
 from .events import activity
-from .kernels import in_step, max_pool, population, stepwise, synapse
+from .kernels import in_step, max_pool, population, readout, stepwise, synapse
 from .native import library
 from .native.frames import FramePool
 from .native.payloads import Payloads
 from .native.plan import NativePlan, emitter
 from .native.populations import NativePopulation, image
+from .native.traffic import Traffic
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,29 @@ class Prepared:
         return found
 
     @cached_property
+    def traffic(self) -> Mapping[str, Traffic]:
+        """For each node whose payloads the kernels lay out, what is counted on its edge."""
+        found = {}
+        for name, layout in self.native.layouts.items():
+            if self.graph.types[name].signal is Signal.SPIKES:
+                reaches = [self.reach[reader] for reader in self.readers.get(name, ())]
+                graded = max(map(abs, layout.payload)) > 1
+                found[name] = Traffic(layout, reaches, graded=graded)
+        return found
+
+    @cached_property
+    def order(self) -> Sequence[tuple[Node, Sequence[str]]]:
+        """The nodes that are computed one after the other, and of each what it reads."""
+        return [
+            (node, self.sources(node))
+            for node in self.graph
+            if not isinstance(node, Reshape) and not self.is_synapse(node.name)
+        ]
+
+    @cached_property
     def uses(self) -> Mapping[str, int]:
         """For each node that sends, how many computations read it."""
-        return Counter(source for node in self.graph for source in self.sources(node))
+        return Counter(source for _, sources in self.order for source in sources)
 
     def sources(self, node: Node) -> list[str]:
         """Return the nodes whose payloads a computation reads, through its synapses."""
@@ -118,9 +140,7 @@ class BlockRun:
         """Simulate samples, ``(samples, *shape)`` for each input."""
         graph, left = self.prepared.graph, dict(self.prepared.uses)
         shown = {emitter(graph, name) for name in graph.outputs.values()}
-        for node in graph:
-            if isinstance(node, Reshape) or self.prepared.is_synapse(node.name):
-                continue
+        for node, sources in self.prepared.order:
             if isinstance(node, Input):
                 edge = Payloads(np.asarray(inputs[node.name], np.float64)[None])
             else:
@@ -129,7 +149,7 @@ class BlockRun:
             self._count(node, edge)
             if self.record and isinstance(node, (Population, MaxPool)):
                 self._spikes[node.name] = self._all_steps(self._array(node.name))
-            for name in self.prepared.sources(node):  # an edge nobody reads any more is freed
+            for name in sources:  # an edge nobody reads any more is freed
                 left[name] -= 1
                 if not left[name] and name not in shown:
                     self._edges.pop(name).release(self.pool)
@@ -159,9 +179,9 @@ class BlockRun:
         if method is None:
             payloads = self._array(node.inputs[0])
             return synapse(node, payloads, precision, self.prepared.products[name]())
+        sides = image(graph.types[name].shape)
         assert each is not None
         assert layout is not None
-        sides = image(graph.types[name].shape)
         assert sides is not None
         current = each.currents(method, edge.laid_out(layout, self.pool), sides)
         return current.reshape(*current.shape[:2], *graph.types[name].shape).astype(precision)
@@ -184,14 +204,18 @@ class BlockRun:
         for each in population.synapses:
             root = emitter(graph, each.node.inputs[0])
             edge = self._edges[root]
-            samples = edge.samples
-            if edge.steps == 1:
-                base = population.with_constant(base, self._current(each.node.name)[0])
+            samples, layout = edge.samples, native.layouts.get(root)
+            method = each.method(edge.density) if layout else None
+            if edge.steps == 1 and (each.real or method is None):
+                base = population.with_current(base, self._current(each.node.name)[0])
                 continue
-            method = each.method(edge.density)
-            if method is None or root not in native.layouts:
+            if method is None or layout is None:
                 return None
-            sources.append((each, method, edge.laid_out(native.layouts[root], self.pool)))
+            frames = edge.laid_out(layout, self.pool)
+            if edge.steps == 1:
+                base = population.with_synapse(base, each, method, frames)
+            else:
+                sources.append((each, method, frames))
         target = self.pool.take(native.layouts[name], samples, self.prepared.steps)
         population.run(sources, base, target)
         return Payloads(frames=target)
@@ -208,7 +232,7 @@ class BlockRun:
         source = edge.laid_out(before, self.pool)
         target = self.pool.take(after, edge.samples, edge.steps)
         window = library.WindowLayout(*node.kernel, *node.stride, *node.dilation, *node.padding[:2])
-        library.max_pool(window, source.describe(), target.describe(), edge.samples, edge.steps)
+        library.max_pool(window, source.told, target.told, edge.samples, edge.steps)
         return Payloads(frames=target)
 
     def _value(self, node: Node, arguments: list[Array]) -> Array:
@@ -227,17 +251,18 @@ class BlockRun:
             return max_pool(node, arguments[0])
         if isinstance(node, IF):
             return population(node, arguments, steps, self.prepared.states[node.name])
+        if isinstance(node, Integrator) and (trace := readout(node, arguments, steps)) is not None:
+            return trace
         return stepwise(node, arguments, steps)
 
     def _count(self, node: Node, edge: Payloads) -> None:
         """Count the events on a node's edge, for the node and for what reads it."""
-        if self.prepared.graph.types[node.name].signal is not Signal.SPIKES:
+        type = self.prepared.graph.types[node.name]
+        if type.signal is not Signal.SPIKES:
             return
         readers = self.prepared.readers.get(node.name, ())
-        type = self.prepared.graph.types[node.name]
-        graded = type.payload is None or max(map(abs, type.payload)) > 1
-        sent, *felt = self._activity(edge, readers, graded)
-        edge.density = float(sent.spikes.mean()) / type.size if sent.spikes.size else 0.0
+        sent, *felt = self._activity(node.name, edge)
+        edge.density = int(sent.spikes.sum()) / max(1, sent.spikes.size * type.size)
         for name, found in zip(readers, felt, strict=True):
             here = _over_time(found, self.prepared.steps)
             known = self._counted.get(name)
@@ -249,19 +274,15 @@ class BlockRun:
         if isinstance(node, (Population, MaxPool)):
             self._counted[node.name] = sent
 
-    def _activity(
-        self, edge: Payloads, readers: tuple[str, ...], graded: bool
-    ) -> tuple[Activity, ...]:
-        """Return what was sent, then what each reader felt."""
-        frames = edge.frames
-        if frames is None:
+    def _activity(self, name: str, edge: Payloads) -> tuple[Activity, ...]:
+        """Return what a node sent, then what each reader felt."""
+        traffic = self.prepared.traffic.get(name)
+        if traffic is None or (edge.frames is None and edge.steps > 1):
             assert edge.whole is not None
-            return activity(edge.whole, [self.prepared.reach[name] for name in readers])
-        reaches = [self.prepared.native.reach[name] for name in readers]
-        samples, steps = frames.data.shape[:2]
-        counts = library.count(frames.describe(), samples, steps, reaches, graded=graded)
-        spikes, units = counts[..., 0], counts[..., 1]
-        felt = [(counts[..., 2 + 2 * i], counts[..., 3 + 2 * i]) for i in range(len(readers))]
+            readers = self.prepared.readers.get(name, ())
+            return activity(edge.whole, [self.prepared.reach[reader] for reader in readers])
+        frames = edge.laid_out(self.prepared.native.layouts[name], self.pool)
+        (spikes, units), *felt = traffic.count(frames)
         none = np.zeros_like(spikes)
         return Activity(spikes, units, none, none), *(Activity(spikes, units, *f) for f in felt)
 

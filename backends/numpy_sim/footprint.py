@@ -12,6 +12,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from math import prod
 
+import numpy as np
+
 from ...ir import (
     IF,
     Encoder,
@@ -35,6 +37,7 @@ from .native import library
 from .native.frames import FrameLayout
 from .native.plan import emitter
 from .native.populations import NativePopulation
+from .native.synapses import padded_lanes
 
 SPARE = 0.92
 """Share of what is left that is given out: allocators keep some of what was freed."""
@@ -148,7 +151,10 @@ class _Walk:
         population = self.prepared.native.populations.get(name)
         if population and self.runs_native(population):
             work = sum(
-                3 * self.current_bytes(each.node.name)  # the current, laid out, and their sum
+                max(  # the current, laid out, and their sum; or this and the next one, both padded
+                    3 * self.current_bytes(each.node.name),
+                    2 * self.padded_bytes(population),
+                )
                 for each in population.synapses
                 if self.steps(each.node.inputs[0]) == 1
             )
@@ -162,6 +168,11 @@ class _Walk:
         work = self.by_arrays(node)
         self.arrays[name] = self.edge_bytes(node)
         return work
+
+    def padded_bytes(self, population: NativePopulation) -> int:
+        """Return the bytes of a current of one step as the compiled kernels lay it out."""
+        channels, height, width = population.shape
+        return np.dtype(population.number).itemsize * padded_lanes(channels) * height * width
 
     def runs_native(self, population: NativePopulation) -> bool:
         layouts, graph = self.prepared.native.layouts, self.prepared.graph

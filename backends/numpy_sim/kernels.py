@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...ir import IF, Array, Conv, Linear, MaxPool, Node, Population
+from ...ir import IF, Array, Conv, Integrator, Linear, MaxPool, Node, Population
 from ...ir.reference import State, padded, step, window_taps
 from ...ir.types import is_integer
 from .convolution import Multiplication, Precision, convolution
@@ -208,6 +208,32 @@ def window_maximum(node: MaxPool, frames: Array) -> Array:
     for _, tap in taps[1:]:
         np.maximum(maximum, tap, out=maximum)
     return maximum
+
+
+def readout(node: Integrator, currents: Sequence[Array], steps: int) -> Array | None:
+    """Return the means of a readout after every step, ``(steps, samples, *shape)``.
+
+    Additions are those of the reference in their order: equal for real numbers too.
+
+    Args:
+        node: The readout.
+        currents: Of each synapse that ends here.
+        steps: All steps.
+
+    Returns:
+        The means, or None where they are another readout's or a sum saturates.
+    """
+    if node.decoding != "mean" or node.start != 1:
+        return None
+    current = sum(currents[1:], currents[0])
+    added = np.empty((steps, 2, *current.shape[1:]))
+    added[:, 0], added[:, 1] = current, node.bias
+    in_turn = added.reshape(-1, *current.shape[1:])
+    total = np.cumsum(in_turn, axis=0, out=in_turn)[1::2]
+    if node.clamp is not None and np.abs(total).max(initial=0) > node.clamp:
+        return None
+    after = np.arange(1, steps + 1).reshape(-1, *(1 for _ in current.shape[1:]))
+    return np.asarray(total * node.scale / after)
 
 
 def stepwise(node: Node, currents: Sequence[Array], steps: int) -> Array:

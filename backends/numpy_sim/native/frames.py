@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,16 +49,17 @@ class FrameLayout:
         _, height, width = self.shape
         return top + height + bottom, left + width + right, self.position
 
-    def by_place(self, values: Array, number: type[np.generic]) -> Array:
-        """Lay out something that every neuron has, ``(*shape,)``, like a frame without border.
+    @property
+    def first_byte(self) -> int:
+        """Where in a frame position (0, 0) lies, behind the border."""
+        return (self.border[0] * self.grid[1] + self.border[1]) * self.position
 
-        Returns:
-            ``(height, width, position)``; 0 for channels that only pad.
-        """
+    def inside(self, frames: Array) -> Array:
+        """Return what of ``(..., *grid)`` is no border or padding, a view ``(..., *shape)``."""
+        top, left = self.border[:2]
         channels, height, width = self.shape
-        laid_out = np.zeros((height, width, self.position), number)
-        laid_out[..., :channels] = values.reshape(self.shape).transpose(1, 2, 0)
-        return laid_out
+        view = frames[..., top : top + height, left : left + width, :channels]
+        return view.swapaxes(-1, -2).swapaxes(-2, -3)
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,7 @@ class Frames:
     @property
     def interior(self) -> Array:
         """The payloads without border and padding, a view ``(samples, steps, C, H, W)``, uint8."""
-        top, left = self.layout.border[:2]
-        channels, height, width = self.layout.shape
-        view = self.data[:, :, top : top + height, left : left + width, :channels]
-        return view.transpose(0, 1, 4, 2, 3)
+        return self.layout.inside(self.data)
 
     def payloads(self) -> Array:
         """Return the payloads, ``(steps, samples, C, H, W)``, int8 or, where too large, int16."""
@@ -88,12 +87,12 @@ class Frames:
         signed: Array = np.subtract(inside, np.uint8(self.layout.zero), order="C").view(np.int8)
         return signed  # the difference wraps at 256, as int8 does
 
-    def describe(self) -> EdgeLayout:
-        """Return what a kernel is told; it is valid as long as these frames are."""
+    @cached_property
+    def told(self) -> EdgeLayout:
+        """What a kernel is told; it is valid as long as these frames are."""
         layout = self.layout
-        top, left = layout.border[:2]
-        sample, step, row, place, _ = self.data.strides
-        start = self.data.ctypes.data + top * row + left * place
+        sample, step, row = self.data.strides[:3]
+        start = self.data.ctypes.data + layout.first_byte
         sides = (layout.position, *layout.shape[1:])
         return EdgeLayout(start, sample, step, row, *sides, layout.zero, layout.unary)
 

@@ -38,6 +38,7 @@
 #include "channelwise_avx512.h"
 #include "fire_avx512.h"
 #include "dense_real.h"
+#include "weigh.h"
 #define LEVEL vnni
 #define HAS_DENSE 1
 #include "level.inc"
@@ -73,11 +74,14 @@ EXPORT int snnc_level(void) {
 /* Sizes of the structures, by which Python knows kernels that were built from other sources. */
 EXPORT i64 snnc_size_of_population(void) { return sizeof(Population); }
 EXPORT i64 snnc_size_of_synapse(void) { return sizeof(Synapse); }
+EXPORT i64 snnc_size_of_fan_out(void) { return sizeof(FanOut); }
 
 /* Bytes that the functions below work in. */
 EXPORT i64 snnc_scratch(const Population *population, int steps) {
   Scratch_real_portable scratch;
-  return lay_out_real_portable(population, steps, NULL, &scratch);
+  const i64 whole = lay_out_real_portable(population, steps, NULL, &scratch);
+  const i64 rows = lay_out_rows_real_portable(population, NULL, NULL, NULL);
+  return whole > rows ? whole : rows;
 }
 
 EXPORT void snnc_advance_integer(int level, const Population *population, int samples, int steps,
@@ -95,9 +99,9 @@ EXPORT void snnc_currents(int level, const Population *population, int samples, 
   AT_LEVEL(level, sum_currents_integer, population, samples, steps, out, memory)
 }
 
-EXPORT void snnc_count(int level, const Edge *edge, int samples, int steps, int readers, int narrow,
-                       int graded, const void *const *reach, i64 *out) {
-  AT_LEVEL(level, count, edge, samples, steps, readers, narrow, graded, reach, out)
+EXPORT void snnc_count(int level, const Edge *edge, int samples, int steps, int readers,
+                       const FanOut *reader, int graded, i64 *out) {
+  AT_LEVEL(level, count, edge, samples, steps, readers, reader, graded, out)
 }
 
 EXPORT void snnc_max_pool(int level, const Window2D *window, const Edge *source, const Edge *target,

@@ -29,6 +29,17 @@ typedef struct {
   int32_t unary; /* whether payloads are 0 and 1 */
 } Edge;
 
+/* How many synapses each byte of an edge reaches, as digits to the base of 128. */
+typedef struct {
+  const int8_t *digit; /* the lowest of position (0, 0); places lie as they do in a frame */
+  i64 next;            /* to the next higher digit */
+  i64 every;           /* what all places reach, where they reach the same: there are no digits */
+  int32_t digits;
+} FanOut;
+
+/* So many bytes times signed bytes have a sum that 32 bits hold. */
+enum { PIECE = 1 << 16 };
+
 typedef struct {
   int32_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x, top, left;
 } Window2D;
@@ -45,6 +56,8 @@ typedef struct {
   const int32_t *correction; /* [lanes]: what `zero` adds to a dense product, or NULL */
   const void *scatter;   /* [kernel_y][in][kernel_x, last first][out / groups, padded] */
   const void *channel;   /* [kernel_y][kernel_x][out, padded]: weights of a depthwise kernel */
+  int32_t even;          /* whether they are alike over the window, and a byte holds the sum of */
+  int32_t least;         /* its payloads, if this is taken from each of their bytes */
 } Synapse;
 
 typedef struct {

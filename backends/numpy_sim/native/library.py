@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
 from ctypes import c_double, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 from importlib.util import find_spec
@@ -48,6 +47,17 @@ class WindowLayout(ctypes.Structure):
     )
 
 
+class FanOutLayout(ctypes.Structure):
+    """``FanOut`` of ``layout.h``."""
+
+    _fields_ = (
+        ("digit", c_void_p),
+        ("next", c_int64),
+        ("every", c_int64),
+        ("digits", c_int32),
+    )
+
+
 class SynapseLayout(ctypes.Structure):
     """``Synapse`` of ``layout.h``."""
 
@@ -57,6 +67,7 @@ class SynapseLayout(ctypes.Structure):
         ("window", WindowLayout),
         *((name, c_int32) for name in ("channels", "groups", "copies")),
         *((name, c_void_p) for name in ("dense", "correction", "scatter", "channel")),
+        *((name, c_int32) for name in ("even", "least")),
     )
 
 
@@ -96,7 +107,11 @@ def library() -> Any | None:
 
 def _matches(kernels: Any) -> bool:
     """Whether kernels were built from a ``layout.h`` like the one described here."""
-    sizes = {"population": PopulationLayout, "synapse": SynapseLayout}
+    sizes = {
+        "population": PopulationLayout,
+        "synapse": SynapseLayout,
+        "fan_out": FanOutLayout,
+    }
     for name, layout in sizes.items():
         size = getattr(kernels, f"snnc_size_of_{name}", None)
         if size is None or size() != ctypes.sizeof(layout):
@@ -140,30 +155,34 @@ def currents(population: PopulationLayout, samples: int, steps: int) -> Array:
 
 
 def count(
-    edge: EdgeLayout, samples: int, steps: int, reaches: Sequence[Array], *, graded: bool
-) -> Array:
+    edge: EdgeLayout,
+    fan_outs: ctypes.Array[FanOutLayout],
+    readers: int,
+    out: Array,
+    *,
+    graded: bool,
+) -> None:
     """Count events, units and synaptic operations.
 
     Args:
         edge: Payloads.
-        samples: Number of samples.
-        steps: Steps of each.
-        reaches: For each reader the fan-out of each byte of a frame, all int16 or all int32.
+        fan_outs: Of each reader.
+        readers: How many there are.
+        out: Takes the counts, ``(samples, steps, 1 + readers, 2)``, int64, as ``count`` in
+            ``traffic.inc`` says.
         graded: Whether a payload may be more than one unit.
-
-    Returns:
-        ``(samples, steps, 2 + 2 * readers)``, int64, as ``count`` in ``traffic.inc`` says.
     """
     kernels = library()
     assert kernels is not None
-    out = np.empty((samples, steps, 2 + 2 * len(reaches)), np.int64)
-    pointers = (c_void_p * max(1, len(reaches)))(*(reach.ctypes.data for reach in reaches))
-    narrow = all(reach.dtype == np.int16 for reach in reaches)
-    where = pointers, c_void_p(out.ctypes.data)
     kernels.snnc_count(
-        level(), ctypes.byref(edge), samples, steps, len(reaches), narrow, graded, *where
+        level(),
+        ctypes.byref(edge),
+        *out.shape[:2],
+        readers,
+        fan_outs,
+        graded,
+        c_void_p(out.ctypes.data),
     )
-    return out
 
 
 def max_pool(

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from ....ir import IF, Array, Conv, Graph, Linear, MaxPool, Reshape, Signal
+from ....ir import IF, Conv, Graph, Linear, MaxPool, Reshape, Signal
 from . import library
 from .frames import FrameLayout
 from .populations import NativePopulation, can_run, image, layout_of
@@ -29,32 +27,23 @@ class NativePlan:
         populations: Those that can be.
         synapses: Those that can be, whatever reads their currents.
         layouts: Of each edge that one of them reads or writes.
-        reach: For each synapse that reads such an edge, the fan-out of each of its bytes.
     """
 
     populations: Mapping[str, NativePopulation]
     synapses: Mapping[str, NativeSynapse]
     layouts: Mapping[str, FrameLayout]
-    reach: Mapping[str, Array]
 
 
-def plan(
-    graph: Graph,
-    membranes: Mapping[str, int | None],
-    reach: Mapping[str, Array],
-    *,
-    real: bool,
-) -> NativePlan:
+def plan(graph: Graph, membranes: Mapping[str, int | None], *, real: bool) -> NativePlan:
     """Plan a graph.
 
     Args:
         graph: A spiking graph.
         membranes: For each population, a bound on its integer membrane; None where it is real.
-        reach: For each node that reads payloads, its fan-out, of the shape of what it reads.
         real: Whether weights and membranes are real numbers.
     """
     if library.library() is None:
-        return NativePlan({}, {}, {}, {})
+        return NativePlan({}, {}, {})
     synapses = {
         name: synapse
         for name, type in graph.types.items()
@@ -77,24 +66,7 @@ def plan(
         type = graph.types[name]
         if type.payload and (layout := layout_of(type.shape, type.payload, reading)):
             layouts[name] = layout
-    return NativePlan(populations, synapses, layouts, _laid_out(graph, layouts, reach))
-
-
-def _laid_out(
-    graph: Graph, layouts: Mapping[str, FrameLayout], reach: Mapping[str, Array]
-) -> dict[str, Array]:
-    """Return fan-outs as ``library.count`` wants them: those of one edge in one type."""
-    by_edge: dict[str, list[str]] = {}
-    for name in reach:
-        by_edge.setdefault(emitter(graph, graph[name].inputs[0]), []).append(name)
-    found = {}
-    for root, readers in by_edge.items():
-        if layout := layouts.get(root):
-            largest = max(int(reach[name].max(initial=0)) for name in readers)
-            of_row = largest * layout.shape[0] * layout.shape[2] * 255
-            number = np.int16 if largest < 2**15 and of_row < 2**31 else np.int32
-            found.update({name: layout.by_place(reach[name], number) for name in readers})
-    return found
+    return NativePlan(populations, synapses, layouts)
 
 
 def _synapse(graph: Graph, name: str, *, real: bool) -> NativeSynapse | None:

@@ -94,7 +94,7 @@ class NativePopulation:
         full[..., :channels] = whole.transpose(1, 2, 0)
         return full
 
-    def with_constant(self, base: Array, current: Array) -> Array:
+    def with_current(self, base: Array, current: Array) -> Array:
         """Add a current that never changes.
 
         Args:
@@ -110,6 +110,25 @@ class NativePopulation:
         full[..., :channels] += images.astype(self.number)
         return full
 
+    def with_synapse(
+        self, base: Array, synapse: NativeSynapse, method: int, frames: Frames
+    ) -> Array:
+        """Add what an integer synapse delivers from payloads that never change.
+
+        Args:
+            base: ``(samples or 1, height, width, lanes)``.
+            synapse: The synapse.
+            method: How to compute it.
+            frames: The payloads, of one step.
+
+        Returns:
+            ``(samples, height, width, lanes)``.
+        """
+        if len(base) > 1:
+            none = np.zeros_like(base[0])
+            return np.asarray(base + synapse.added(method, frames, none)[:, 0])
+        return np.asarray(synapse.added(method, frames, base[0])[:, 0])
+
     def run(
         self,
         sources: Sequence[tuple[NativeSynapse, int, Frames]],
@@ -120,47 +139,41 @@ class NativePopulation:
 
         Args:
             sources: Of each synapse whose current changes: how to compute it, and what it reads.
-            base: Bias and constant currents, as ``with_constant`` returns them.
+            base: Bias and constant currents, as ``with_current`` returns them.
             target: Where the payloads go.
         """
         told = (library.SynapseLayout * max(1, len(sources)))(
             *(synapse.describe(method, frames) for synapse, method, frames in sources)
         )
-        samples, steps = target.data.shape[:2]
-        population = self.describe(told, len(sources), base, target)
-        library.advance(population, samples, steps, real=self.real)
+        population = PopulationLayout.from_buffer_copy(self._template)
+        population.synapses, population.synapse = len(sources), ctypes.addressof(told)
+        population.base, population.base_sample = address(base), base[0].size * (len(base) > 1)
+        population.target = target.told
+        library.advance(population, *target.data.shape[:2], real=self.real)
 
-    def describe(
-        self, told: ctypes.Array[library.SynapseLayout], count: int, base: Array, target: Frames
-    ) -> PopulationLayout:
-        """Return what a kernel is told; it is valid as long as the arguments are."""
+    @shared_property
+    def _template(self) -> PopulationLayout:
+        """What kernels are told, but for what enters and where payloads go."""
         node = self.node
         channels, height, width = self.shape
-        shared = len(base) == 1
         most = np.inf if self.real else INT32_EXACT - 1
-        clamp = most if node.clamp is None else min(node.clamp, most)
         return PopulationLayout(
-            height,
-            width,
-            channels,
-            padded_lanes(channels),
-            count,
-            ctypes.addressof(told),
-            address(base),
-            0 if shared else base[0].size,
-            address(self.threshold),
-            address(self.initial),
-            node.max_positive,
-            node.max_negative,
-            node.deadband,
-            node.acc_min is not None,
-            node.acc_max is not None,
-            node.acc_min or 0,
-            node.acc_max or 0,
-            node.clamp is not None,
-            clamp,
-            target.describe(),
-            node.reset == "zero",
+            height=height,
+            width=width,
+            channels=channels,
+            lanes=padded_lanes(channels),
+            threshold=address(self.threshold),
+            initial=address(self.initial),
+            max_positive=node.max_positive,
+            max_negative=node.max_negative,
+            deadband=node.deadband,
+            bounded_below=node.acc_min is not None,
+            bounded_above=node.acc_max is not None,
+            acc_min=node.acc_min or 0,
+            acc_max=node.acc_max or 0,
+            clamped=node.clamp is not None,
+            clamp=most if node.clamp is None else min(node.clamp, most),
+            to_zero=node.reset == "zero",
         )
 
 

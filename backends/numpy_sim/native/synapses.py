@@ -16,6 +16,7 @@ from .library import (
     DENSE,
     EVENTS,
     LANES,
+    EdgeLayout,
     PopulationLayout,
     SynapseLayout,
     WindowLayout,
@@ -94,6 +95,19 @@ class NativeSynapse:
         """Whether each channel is computed from itself only."""
         return self.groups == self.source[0] == len(self.weight)
 
+    def is_even(self, least: int, most: int) -> bool:
+        """Whether payloads of a window can be summed, as bytes, before they are weighted.
+
+        Args:
+            least: The smallest payload.
+            most: The largest.
+        """
+        return self._is_average and (max(0, most) - min(0, least)) * self.weight[0].size < 256
+
+    @cached_property
+    def _is_average(self) -> bool:
+        return self.is_channelwise and bool(np.all(self.weight == self.weight[..., :1, :1]))
+
     @cached_property
     def can_be_dense(self) -> bool:
         """Whether it can be one product of all payloads on this machine."""
@@ -134,10 +148,24 @@ class NativeSynapse:
 
     def describe(self, method: int, frames: Frames) -> SynapseLayout:
         """Return what a kernel is told; it is valid as long as this and the frames are."""
+        template = self._templates.get((method, frames.layout))
+        if template is None:
+            template = self._template(method, frames.layout)
+            self._templates[method, frames.layout] = template
+        told = SynapseLayout.from_buffer_copy(template)
+        told.source = frames.told
+        return told
+
+    @shared_property
+    def _templates(self) -> dict[tuple[int, FrameLayout], SynapseLayout]:
+        """What kernels have been told, but for what they read."""
+        return {}
+
+    def _template(self, method: int, layout: FrameLayout) -> SynapseLayout:
         conv = self.node if isinstance(self.node, Conv) else None
-        signed = frames.layout.zero != 0
+        signed = layout.zero != 0
         return SynapseLayout(
-            frames.describe(),
+            EdgeLayout(),
             method,
             WindowLayout(
                 *self.weight.shape[2:],
@@ -152,6 +180,8 @@ class NativeSynapse:
             address(self.correction) if method != EVENTS and signed and not self.real else None,
             address(self.scatter) if method == EVENTS else None,
             address(self.channel) if method == CHANNELWISE else None,
+            method == CHANNELWISE and self.is_even(*layout.payload),
+            layout.zero + min(0, layout.payload[0]),
         )
 
     @shared_property
@@ -213,18 +243,32 @@ class NativeSynapse:
             ``(steps, samples, *shape)``, int32.
         """
         channels, height, width = shape
+        none = np.zeros((height, width, self.lanes), np.int32)
+        by_step = self.added(method, frames, none)[..., :channels]
+        return np.ascontiguousarray(by_step.transpose(1, 0, 4, 2, 3))
+
+    def added(self, method: int, frames: Frames, base: Array) -> Array:
+        """Return what integer synapses deliver on top of something, as the kernels lay it out.
+
+        Args:
+            method: How to compute it.
+            frames: What they read.
+            base: What to add it to, ``(height, width, lanes)``, int32.
+
+        Returns:
+            ``(samples, steps, height, width, lanes)``, int32.
+        """
         samples, steps = frames.data.shape[:2]
         if steps == 1:  # all samples are then read like the steps of one, and weights only once
             frames = Frames(frames.layout, frames.data.swapaxes(0, 1))
         told = self.describe(method, frames)
-        base = np.zeros((height, width, self.lanes), np.int32)
+        height, width, lanes = base.shape
         summed = library.currents(
             PopulationLayout(
-                *(height, width, channels, self.lanes, 1),
+                *(height, width, len(self.weight), lanes, 1),
                 ctypes.addressof(told),
                 address(base),
             ),
             *frames.data.shape[:2],
         )
-        by_step = summed.reshape(samples, steps, *summed.shape[2:])[..., :channels]
-        return np.ascontiguousarray(by_step.transpose(1, 0, 4, 2, 3))
+        return summed.reshape(samples, steps, *base.shape)
