@@ -15,11 +15,11 @@ setup(
             depends=[
                 f"{NATIVE}/{name}"
                 for name in (
-                    *("dense.h", "dense_real.h", "fire_avx512.h", "layout.h", "strip.h"),
-                    *("tile.h", "widened.h"),
+                    *("dense.h", "dense_real.h", "fire_avx512.h", "fire_block.h", "gather.h"),
+                    *("layout.h", "product.h", "strip.h", "tile.h", "vectors.h", "widened.h"),
                     *("channelwise.inc", "events.inc", "fire_integer.inc", "fire_real.inc"),
-                    *("level.inc", "pool.inc", "population.inc", "scratch.inc", "strip.inc"),
-                    "traffic.inc",
+                    *("level.inc", "lists.inc", "pool.inc", "population.inc", "scratch.inc"),
+                    *("strip.inc", "traffic.inc", "vectors.inc"),
                 )
             ],
             # No product may be fused with a sum: results must not depend on the processor.
