@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,11 @@ def scheduled_graph(seed: int, kind: str, *, integer: bool = True) -> Graph:
 def hard_reset_graph(seed: int, *, integer: bool = True) -> Graph:
     """Return a graph like those of ``random_graph`` whose neurons reset to zero."""
     return _HardResetBuilder(np.random.default_rng(seed), integer).build()
+
+
+def vector_graph(seed: int, *, integer: bool = True) -> Graph:
+    """Return a graph most of whose populations have one position, of all sizes, read all ways."""
+    return _VectorBuilder(np.random.default_rng(seed), integer).build()
 
 
 def random_inputs(graph: Graph, seed: int, samples: int = 3) -> dict[str, Array]:
@@ -214,6 +219,59 @@ class _HardResetBuilder(_Builder):
         if self.integer and self.rng.random() < 0.3:
             settings["clamp"] = int(self.rng.integers(300, 2000))
         return settings
+
+
+class _VectorBuilder(_Builder):
+    def build(self) -> Graph:
+        rng = self.rng
+        sides = (2 * int(rng.integers(1, 4)), *(int(side) for side in rng.integers(4, 8, 2)))
+        image = self.add(Input(name="x", type=TensorType(sides)))
+        moving = self.population("moving", (self.same_conv("c", self.encoder(image), 3),))
+        few = 2 * int(rng.choice([1, 3, 32, 35]))
+        windows = (self.window("w1", moving, few), self.window("w2", moving, few))
+        point = self.population("point", windows)
+        gain = Conv(
+            name="gain", inputs=(point,), weight=self.numbers(1, 100, (few, 1, 1, 1)), groups=few
+        )
+        second = self.population("second", (self.same_conv("mix", point, 1), self.add(gain)))
+        many = int(rng.choice([1, 65, 400]))
+        mixed = (
+            self.linear("f1", self.flat(second), many),
+            self.linear("f2", self.flat(moving), many),
+        )
+        self.population("wide", mixed)
+        if rng.random() < 0.6:  # all its neurons send at most steps
+            wide = self.nodes[-1]
+            assert isinstance(wide, IF)
+            self.nodes[-1] = replace(wide, bias=wide.threshold, max_positive=1)
+        last = self.population("last", (self.linear("f3", "wide", 70),))
+        self.readout(self.linear("f4", last, 5))
+        return Graph(self.nodes, {"y": "out"})
+
+    def flat(self, source: str) -> str:
+        return self.add(
+            Reshape(name=f"{source}.flat", inputs=(source,), shape=(self.type(source).size,))
+        )
+
+    def window(self, name: str, source: str, out: int) -> str:
+        """Add a convolution with a single window."""
+        channels, *sides = self.type(source).shape
+        dilation = [int(d) for d in self.rng.integers(1, 3, 2)]
+        kernel = [-(-side // d) for side, d in zip(sides, dilation, strict=True)]
+        missing = [
+            d * (k - 1) + 1 - side for k, d, side in zip(kernel, dilation, sides, strict=True)
+        ]
+        groups = int(self.rng.choice([1, 2]))
+        node = Conv(
+            name=name,
+            inputs=(source,),
+            weight=self.numbers(-127, 128, (out, channels // groups, *kernel)),
+            padding=(max(0, missing[0]), max(0, missing[1]), 0, 0),
+            stride=(2, 2),
+            dilation=(dilation[0], dilation[1]),
+            groups=groups,
+        )
+        return self.add(node)
 
 
 @dataclass

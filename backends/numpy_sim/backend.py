@@ -59,6 +59,10 @@ BLOCK_BYTES = 1 << 23
 """Size of the largest edge of one block of samples, in float32. Small blocks stay in the cache,
 and memory that is freed and asked for again in such sizes is not fetched anew from the system."""
 
+VECTORS = 4
+"""Blocks are so many times as large where all populations have one position: there it is weights
+that the cache holds, and they are read once for a block."""
+
 TARGET = Target(
     name="numpy",
     summary="event simulator in NumPy; runs everywhere, equal to the reference spike for spike",
@@ -234,7 +238,10 @@ class NumpyProgram:
         largest = max(type.size for type in self.graph.types.values())
         if self._comes_to_rest:  # advanced step by step
             return int(max(1, BLOCK_BYTES // (4 * largest)))
-        return int(max(1, BLOCK_BYTES // (4 * self.steps * largest)))
+        native = self._prepared.native.populations.values()
+        vectors = native and all(each.one_position for each in native)
+        most = BLOCK_BYTES * VECTORS if vectors else BLOCK_BYTES
+        return int(max(1, most // (4 * self.steps * largest)))
 
     def _run_block(self, inputs: Mapping[str, Array], pool: FramePool, record: bool) -> Result:
         if self._comes_to_rest:

@@ -47,6 +47,10 @@ JOB_BYTES = (1 << 26) + (1 << 24)
 64 MiB for each thread (``M_TRIM_THRESHOLD`` of ``mallopt``), and columns of unrolled products."""
 
 
+LISTED = 5
+"""Bytes of a payload that is listed as an event, or packed, for a population of one position."""
+
+
 @dataclass(frozen=True)
 class Footprint:
     """What samples take.
@@ -163,6 +167,11 @@ class _Walk:
                 if self.steps(root) > 1:
                     self.frame(root)
             self.frame(name)
+            if population.one_position:  # lists of events, or rows packed for dense products
+                work += sum(
+                    LISTED * self.steps(each.node.inputs[0]) * each.node.weight[0].size
+                    for each in population.synapses
+                )
             dense = any(each.method(1.0) is None for each in population.synapses)
             return work + (self.by_arrays(node) if dense else 0)
         work = self.by_arrays(node)

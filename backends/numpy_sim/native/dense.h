@@ -129,16 +129,3 @@ static void dense_row(const Synapse *synapse, const Population *population, cons
                   population->lanes);
   correct(synapse, population->width, row, population->lanes);
 }
-
-/* Adds what a synapse contributes to a population of one position, for all steps of a sample. */
-static void dense_frames(const Synapse *synapse, const Population *population, int sample, int steps,
-                         int32_t *current) {
-  i64 offset[MOST_RUNS];
-  const Window window = window_of(synapse, offset);
-  const Edge *source = &synapse->source;
-  const uint8_t *first = source->data + sample * source->sample - synapse->window.top * source->row -
-                         synapse->window.left * (i64)source->position;
-  for (int copy = 0; copy < synapse->copies; copy++)
-    dense_windows(first, synapse->source.frame, steps, &window, current, population->lanes);
-  correct(synapse, steps, current, population->lanes);
-}

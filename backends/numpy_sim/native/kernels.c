@@ -9,6 +9,7 @@
 
 #include "layout.h"
 #include "strip.h"
+#include "vectors.h"
 #include "widened.h"
 
 #define JOIN_(A, B) A##_##B
@@ -38,6 +39,9 @@
 #include "channelwise_avx512.h"
 #include "fire_avx512.h"
 #include "dense_real.h"
+#include "fire_block.h"
+#include "gather.h"
+#include "product.h"
 #include "weigh.h"
 #define LEVEL vnni
 #define HAS_DENSE 1
@@ -77,11 +81,20 @@ EXPORT i64 snnc_size_of_synapse(void) { return sizeof(Synapse); }
 EXPORT i64 snnc_size_of_fan_out(void) { return sizeof(FanOut); }
 
 /* Bytes that the functions below work in. */
-EXPORT i64 snnc_scratch(const Population *population, int steps) {
+EXPORT i64 snnc_scratch(const Population *population, int samples, int steps) {
   Scratch_real_portable scratch;
-  const i64 whole = lay_out_real_portable(population, steps, NULL, &scratch);
-  const i64 rows = lay_out_rows_real_portable(population, NULL, NULL, NULL);
-  return whole > rows ? whole : rows;
+  Vectors_integer_portable integers;
+  Vectors_real_portable reals;
+  if (!one_position(population)) {
+    const i64 whole = lay_out_real_portable(population, NULL, &scratch);
+    const i64 rows = lay_out_rows_real_portable(population, NULL, NULL, NULL);
+    return whole > rows ? whole : rows;
+  }
+  const i64 integer = lay_out_vectors_integer_portable(
+      population, at_once_integer_portable(population, samples, steps), steps, NULL, &integers);
+  const i64 real = lay_out_vectors_real_portable(
+      population, at_once_real_portable(population, samples, steps), steps, NULL, &reals);
+  return integer > real ? integer : real;
 }
 
 EXPORT void snnc_advance_integer(int level, const Population *population, int samples, int steps,

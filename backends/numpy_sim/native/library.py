@@ -137,7 +137,7 @@ def advance(population: PopulationLayout, samples: int, steps: int, *, real: boo
     """Let a population run for all steps; its payloads end up in its target."""
     kernels = library()
     assert kernels is not None
-    memory = scratch(kernels.snnc_scratch(ctypes.byref(population), c_int(steps)))
+    memory = scratch(kernels.snnc_scratch(ctypes.byref(population), c_int(samples), c_int(steps)))
     run = kernels.snnc_advance_real if real else kernels.snnc_advance_integer
     run(level(), ctypes.byref(population), samples, steps, c_void_p(memory.ctypes.data))
 
@@ -146,7 +146,7 @@ def currents(population: PopulationLayout, samples: int, steps: int) -> Array:
     """Return what integer synapses deliver, ``(samples, steps, height, width, lanes)``, int32."""
     kernels = library()
     assert kernels is not None
-    memory = scratch(kernels.snnc_scratch(ctypes.byref(population), c_int(steps)))
+    memory = scratch(kernels.snnc_scratch(ctypes.byref(population), c_int(samples), c_int(steps)))
     sides = population.height, population.width, population.lanes
     out = np.empty((samples, steps, *sides), np.int32)
     where = c_void_p(out.ctypes.data), c_void_p(memory.ctypes.data)

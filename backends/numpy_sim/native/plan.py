@@ -75,11 +75,12 @@ def _synapse(graph: Graph, name: str, *, real: bool) -> NativeSynapse | None:
     if not isinstance(node, (Conv, Linear)):
         return None
     source = image(graph.types[emitter(graph, node.inputs[0])].shape)
-    if source is None or image(graph.types[name].shape) is None:
+    target = image(graph.types[name].shape)
+    if source is None or target is None:
         return None
     if isinstance(node, Conv) and source != image(graph.types[node.inputs[0]].shape):
         return None
-    synapse = NativeSynapse(node, source, real)
+    synapse = NativeSynapse(node, source, real, target[1:] == (1, 1))
     return synapse if synapse.fits else None
 
 

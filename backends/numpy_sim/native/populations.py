@@ -61,6 +61,11 @@ class NativePopulation:
     membrane: int | None
 
     @property
+    def one_position(self) -> bool:
+        """Whether it is no image but a vector."""
+        return self.shape[1:] == (1, 1)
+
+    @property
     def real(self) -> bool:
         """Whether it computes with real numbers."""
         return self.membrane is None

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from ....ir import Array, Conv, Linear
-from . import library
+from . import library, vector_costs
+from .aligned import aligned
 from .frames import FrameLayout, Frames
 from .library import (
     CHANNELWISE,
@@ -36,6 +37,9 @@ REAL_DENSE_RATE, REAL_EVENT_RATE = 0.018, 0.06
 LOOK_RATE = 0.15
 """Nanoseconds to see whether a payload is an event."""
 
+INTEGER_BLOCK, REAL_BLOCK = 64, 16
+"""Channels of a block where there is one position; as in ``vectors.h``."""
+
 MOST_RUNS = 1024
 """As in ``dense.h``."""
 
@@ -57,11 +61,13 @@ class NativeSynapse:
         node: The synapse; a ``Linear`` is a convolution whose window is the whole image.
         source: Channels, height and width of what it reads.
         real: Whether its weights are real numbers.
+        one_position: Whether it ends at a single position: one window is all it has.
     """
 
     node: Conv | Linear
     source: tuple[int, int, int]
     real: bool
+    one_position: bool = False
 
     @property
     def border(self) -> tuple[int, int, int, int]:
@@ -132,10 +138,22 @@ class NativeSynapse:
         """Estimated nanoseconds of a dense product for each place of the source."""
         if not self.can_be_dense:
             return None
+        if self.one_position:
+            inputs = self._inputs
+            return vector_costs.dense(inputs, self.lanes, real=self.real) / inputs
         rate = REAL_DENSE_RATE if self.real else DENSE_RATE
         return float(rate * self.lanes * self.weight[0, 0].size / self._windows)
 
+    @property
+    def _inputs(self) -> int:
+        """Payloads of one window, with those that only pad."""
+        return FrameLayout(self.source).position * int(np.prod(self.weight.shape[2:]))
+
     def _event_seconds(self, density: float) -> float:
+        if self.one_position:
+            blocks = -(-self.lanes // (REAL_BLOCK if self.real else INTEGER_BLOCK))
+            inputs = self._inputs
+            return vector_costs.events(inputs, blocks, density, real=self.real) / inputs
         window = self.weight.shape[2:]
         near = self.weight.size < CACHE
         rate = REAL_EVENT_RATE if self.real else EVENT_RATE if near else FAR_EVENT_RATE
@@ -193,11 +211,11 @@ class NativeSynapse:
             numbers = np.zeros((self.lanes, position, rows, columns))
             numbers[:out, :inputs] = self.weight * self.node.copies
             by_lane = numbers.reshape(-1, LANES, position, rows, columns)
-            return np.ascontiguousarray(by_lane.transpose(0, 3, 4, 2, 1))
+            return aligned(by_lane.transpose(0, 3, 4, 2, 1))
         full = np.zeros((self.lanes, position, rows, columns), np.int8)
         full[:out, :inputs] = self.weight
         blocks = full.reshape(self.lanes // 16, 16, position // 4, 4, rows, columns)
-        return np.ascontiguousarray(blocks.transpose(0, 4, 5, 2, 1, 3))
+        return aligned(blocks.transpose(0, 4, 5, 2, 1, 3))
 
     @shared_property
     def correction(self) -> Array:
@@ -208,7 +226,12 @@ class NativeSynapse:
 
     @shared_property
     def scatter(self) -> Array:
-        """``[height][in][width, last first][out of a group]``, int8 or float64."""
+        """``[height][in][width, last first][out of a group]``, int8 or float64.
+
+        Where there is one position: ``[block of channels][height][width][in][channel]``.
+        """
+        if self.one_position:
+            return self._in_blocks
         out, inputs, rows, columns = self.weight.shape
         kind = np.float64 if self.real else np.int8
         position = FrameLayout(self.source).position
@@ -222,6 +245,21 @@ class NativeSynapse:
         by_place = by_group.transpose(3, 0, 2, 4, 1).reshape(rows, -1, columns, each)
         full[:, : by_place.shape[1]] = by_place[:, :, ::-1]
         return full
+
+    @property
+    def _in_blocks(self) -> Array:
+        """The weights as ``vectors.inc`` wants them, one block after the other."""
+        out, inputs, rows, columns = self.weight.shape
+        each, position = out // self.groups, FrameLayout(self.source).position
+        block = REAL_BLOCK if self.real else INTEGER_BLOCK
+        lanes = -(-self.lanes // block) * block
+        full = np.zeros((lanes, rows, columns, position), np.float64 if self.real else np.int8)
+        for group in range(self.groups):
+            outputs = slice(group * each, (group + 1) * each)
+            reads = slice(group * inputs, (group + 1) * inputs)
+            full[outputs, ..., reads] = self.weight[outputs].transpose(0, 2, 3, 1)
+        by_block = full.reshape(lanes // block, block, -1)
+        return aligned(by_block.transpose(0, 2, 1))
 
     @shared_property
     def channel(self) -> Array:

@@ -259,4 +259,12 @@ def walls() -> list[Contestant]:
         for weights, options in (("8 bit", {}), ("float weights", REAL))
         for where, inside in ((", whole run", False), (", kernels only", True))
     ]
-    return [*(Contestant(name, "product", build) for name, build in products.items()), *kernels]
+    plain = [
+        replace(
+            simulated("rate", words=f", float32 without compiled kernels{where}", inside=inside),
+            environment={"SNNC_NATIVE": "0"},
+        )
+        for where, inside in ((", whole run", False), (", products only", True))
+    ]
+    matrices = [Contestant(name, "product", build) for name, build in products.items()]
+    return [*matrices, *kernels, *plain]

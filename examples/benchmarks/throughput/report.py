@@ -95,7 +95,8 @@ def walls(records: Sequence[Record]) -> Table:
             f"and the dense kernels on {record.network}, T = {record.timesteps}, batch "
             f"{record.batch}, every synapse that reads events counted as if all were events. A "
             "whole run includes neurons, pools, the constant first layer and counting; the "
-            "kernels alone compute currents and neurons.",
+            "kernels alone compute currents and neurons. Without compiled kernels, networks of "
+            "integers are computed in float32, where it is exact.",
             "",
             *table(("what", "G/s", "share of the wall"), rows),
         ]

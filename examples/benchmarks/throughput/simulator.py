@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Lock, get_ident
 from time import perf_counter
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import snnc
 from examples.benchmarks.throughput.contestant import Job, Outcome, Prepared
 from snnc.backends.base import Program, Result
+from snnc.backends.numpy_sim import block
 from snnc.backends.numpy_sim.native import library
 from snnc.backends.numpy_sim.native.synapses import NativeSynapse
 from snnc.compiler.event_counts import reads_input, total_activity
@@ -125,24 +126,30 @@ def _force(method: int) -> None:
 
 
 class _Stopwatch:
-    """Sums the time that threads spend in kernels of populations and their synapses."""
+    """Sums the time that threads spend in kernels of populations and their synapses.
+
+    Without compiled kernels that is synapses alone, unfolding and copies included.
+    """
 
     def __init__(self) -> None:
         self._seconds, self._lock = dict[int, float](), Lock()
 
     def install(self) -> None:
         """Time every call from now on, in this process."""
-        advance = library.advance
+        library.advance = self._timed(library.advance)
+        block.synapse = self._timed(block.synapse)  # type: ignore[attr-defined]
 
-        def timed(*arguments: Any, **options: Any) -> None:
+    def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any, **options: Any) -> Any:
             begin = perf_counter()
-            advance(*arguments, **options)
+            value = function(*arguments, **options)
             seconds = perf_counter() - begin
             with self._lock:
                 known = self._seconds.get(get_ident(), 0.0)
                 self._seconds[get_ident()] = known + seconds
+            return value
 
-        library.advance = timed
+        return timed
 
     def taken(self) -> float:
         """Return the mean over threads since the last call."""

@@ -14,12 +14,19 @@ import pytest
 from snnc.backends.numpy_sim import NumpyBackend
 from snnc.backends.numpy_sim.block import BlockRun
 from snnc.backends.numpy_sim.native import library
+from snnc.backends.numpy_sim.native.frames import FrameLayout, FramePool, filled
 from snnc.backends.numpy_sim.native.library import CHANNELWISE, DENSE, EVENTS
 from snnc.backends.numpy_sim.native.shared import shared_property
 from snnc.backends.numpy_sim.native.synapses import NativeSynapse
-from snnc.ir import Array, Graph
+from snnc.ir import Array, Graph, Linear
 from snnc.ir.reference import run
-from tests.spiking_graphs import TIMESTEPS, hard_reset_graph, random_graph, random_inputs
+from tests.spiking_graphs import (
+    TIMESTEPS,
+    hard_reset_graph,
+    random_graph,
+    random_inputs,
+    vector_graph,
+)
 
 needs_kernels = pytest.mark.skipif(library.library() is None, reason="no compiled kernels here")
 
@@ -89,6 +96,51 @@ def test_every_kernel_equals_the_reference(
     for seed in range(3):
         assert_equal_to_the_reference(hard_reset_graph(seed, integer=integer), seed)
     assert len(used) > 3
+
+
+@needs_kernels
+@pytest.mark.parametrize("level", range(3))
+@pytest.mark.parametrize("method", [everything_by_events, everything_dense, as_it_comes])
+@pytest.mark.parametrize("integer", [True, False])
+def test_populations_of_one_position_equal_the_reference(
+    integer: bool,
+    method: Callable[[NativeSynapse, float], int | None],
+    level: int,
+    monkeypatch: pytest.MonkeyPatch,
+    used: list[str],
+) -> None:
+    if level > library.level():
+        pytest.skip("this processor has no such instructions")
+    monkeypatch.setattr(library, "level", lambda: level)
+    monkeypatch.setattr(NativeSynapse, "method", method)
+    for seed in range(8):
+        assert_equal_to_the_reference(vector_graph(seed, integer=integer), seed)
+    assert len(used) > 24
+
+
+@needs_kernels
+@pytest.mark.parametrize("level", range(3))
+@pytest.mark.parametrize("method", [EVENTS, DENSE])
+@pytest.mark.parametrize("payload", [(0, 1), (-1, 1), (0, 255), (-128, 127)])
+def test_currents_of_one_position_never_overflow(
+    payload: tuple[int, int], method: int, level: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if level > library.level() or (method == DENSE and level < 2):
+        pytest.skip("this processor has no such instructions")
+    monkeypatch.setattr(library, "level", lambda: level)
+    rng = np.random.default_rng(0)
+    inputs, outputs, steps, samples = 601, 70, 3, 2
+    weight = rng.choice([-128, 127], (outputs, inputs))
+    weight[:10], weight[10:20] = -128, 127  # sums as far from 0 as they get
+    node = Linear(name="synapse", inputs=("x",), weight=weight, copies=3)
+    synapse = NativeSynapse(node, (inputs, 1, 1), real=False, one_position=True)
+    layout = FrameLayout((inputs, 1, 1), payload=payload)
+    values = rng.choice([*payload, 0, min(1, payload[1])], (steps, samples, inputs))
+    values[0], values[1, 0] = payload[1], payload[0]
+    frames = filled(FramePool().take(layout, samples, steps), values)
+    current = synapse.currents(method, frames, (outputs, 1, 1))
+    expected = 3 * values.astype(np.int64) @ weight.T
+    np.testing.assert_array_equal(current.reshape(expected.shape), expected)
 
 
 def activity(graph: Graph, seed: int, samples: int = 3) -> dict[str, dict[str, Any]]:
