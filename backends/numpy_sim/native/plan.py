@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....ir import IF, Array, Conv, Graph, Linear, MaxPool, Reshape, Signal
+from ....ir.bounds import largest_current
 from . import library
 from .frames import FrameLayout
-from .populations import NativePopulation, can_run, image, layout_of
+from .populations import INT32_EXACT, NativePopulation, can_run, image, layout_of
 from .synapses import NativeSynapse
 
 
@@ -106,6 +107,8 @@ def _synapse(graph: Graph, name: str, *, real: bool) -> NativeSynapse | None:
     if source is None or image(graph.types[name].shape) is None:
         return None
     if isinstance(node, Conv) and source != image(graph.types[node.inputs[0]].shape):
+        return None
+    if not real and largest_current(graph, name) >= INT32_EXACT:
         return None
     synapse = NativeSynapse(node, source, real)
     return synapse if synapse.fits else None

@@ -17,7 +17,7 @@ from snnc.backends.numpy_sim.native import library
 from snnc.backends.numpy_sim.native.library import CHANNELWISE, DENSE, EVENTS
 from snnc.backends.numpy_sim.native.shared import shared_property
 from snnc.backends.numpy_sim.native.synapses import NativeSynapse
-from snnc.ir import Array, Graph
+from snnc.ir import Array, Encoder, Graph, Input, Integrator, Linear, TensorType
 from snnc.ir.reference import run
 from tests.spiking_graphs import TIMESTEPS, hard_reset_graph, random_graph, random_inputs
 
@@ -125,6 +125,18 @@ def test_without_kernels_the_simulator_is_the_same(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(library, "library", lambda: None)
     for seed in range(4):
         assert_equal_to_the_reference(random_graph(seed), seed)
+
+
+def test_sums_beyond_32_bits_do_not_wrap() -> None:
+    inputs = 20_000
+    nodes = [
+        Input(name="x", type=TensorType((inputs,))),
+        Encoder(name="e", inputs=("x",), scale=1 / 127),
+        Linear(name="l", inputs=("e",), weight=np.full((2, inputs), 127, np.int8), copies=8),
+        Integrator(name="y", inputs=("l",), bias=np.zeros(1, int), scale=np.ones(1)),
+    ]
+    result = NumpyBackend().lower(Graph(nodes, {"y": "y"}), 1).run({"x": np.ones((3, inputs))})
+    np.testing.assert_array_equal(result.decoded["y"], np.float32(127 * 127 * 8 * inputs))
 
 
 class Slow:
