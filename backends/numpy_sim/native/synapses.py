@@ -202,6 +202,10 @@ class NativeSynapse:
         return full
 
     def currents(self, method: int, frames: Frames, shape: tuple[int, int, int]) -> Array:
+        """Return ``summed``, contiguous."""
+        return np.ascontiguousarray(self.summed(method, frames, shape))
+
+    def summed(self, method: int, frames: Frames, shape: tuple[int, int, int]) -> Array:
         """Return what integer synapses deliver, before their biases.
 
         Args:
@@ -210,7 +214,7 @@ class NativeSynapse:
             shape: Channels, height and width of the result.
 
         Returns:
-            ``(steps, samples, *shape)``, int32.
+            ``(steps, samples, *shape)``, int32; in memory channels come last.
         """
         channels, height, width = shape
         samples, steps = frames.data.shape[:2]
@@ -227,4 +231,4 @@ class NativeSynapse:
             *frames.data.shape[:2],
         )
         by_step = summed.reshape(samples, steps, *summed.shape[2:])[..., :channels]
-        return np.ascontiguousarray(by_step.transpose(1, 0, 4, 2, 3))
+        return np.asarray(by_step.transpose(1, 0, 4, 2, 3))

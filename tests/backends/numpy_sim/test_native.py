@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from time import sleep
 from typing import Any
 
@@ -142,9 +145,13 @@ def test_sums_beyond_32_bits_do_not_wrap() -> None:
 class Slow:
     """Makes its array slowly enough for several threads to ask meanwhile."""
 
+    def __init__(self) -> None:
+        self.begun = Event()
+
     @shared_property
     def array(self) -> Array:
         """An array of its own for whoever makes it."""
+        self.begun.set()
         sleep(0.02)
         return np.zeros(1)
 
@@ -154,6 +161,21 @@ def test_threads_share_the_arrays_that_kernels_read() -> None:
     with ThreadPoolExecutor(8) as pool:
         arrays = list(pool.map(lambda _: slow.array, range(8)))
     assert all(array is arrays[0] for array in arrays)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_does_not_wait_for_threads_that_it_has_not() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        slow = Slow()
+        other = pool.submit(lambda: slow.array)
+        assert slow.begun.wait(10)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)  # would end it
+            _ = Slow().array
+            os._exit(0)
+        other.result()
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @needs_kernels
