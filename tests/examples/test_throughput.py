@@ -94,6 +94,15 @@ def test_rows_show_rates_ratios_and_who_failed() -> None:
     assert rates([MATCH]) == {"snnc, rate": {"lenet5": 50}, "SpikingJelly": {"lenet5": 25}}
 
 
+def test_rows_of_lava_say_whether_outputs_are_the_simulators() -> None:
+    lava = Line(system="Lava", code="rate", seconds=(8, 8, 90), image_steps=4, equal=True)
+    lines = (OURS, lava, replace(lava, system="other", equal=False))
+    text = report.as_markdown([replace(MATCH, kind="lava", lines=lines)], [])
+    assert "| lenet5 | rate | 4 | snnc | 50.0 |  |  |  |" in text
+    assert "| lenet5 | rate | 4 | Lava | 0.5 | 200.0 | equal |  |" in text
+    assert "| lenet5 | rate | 4 | other | 0.5 | 200.0 | **DIFFER** |  |" in text
+
+
 def test_shares_of_a_wall_compare_operations_a_second() -> None:
     wall = Line(system="8 bit, x", code="product", seconds=(1, 1, 1), operations=1000)
     kernel = Line(system="snnc, 8 bit", code="rate", seconds=(1, 2, 2), operations=1200)
@@ -125,10 +134,11 @@ def test_a_network_sends_as_many_events_as_it_is_asked_to(activity: float) -> No
     assert spikes / (8 * 8 * neurons) == pytest.approx(activity, rel=0.05)
 
 
-def test_seconds_of_an_image_leave_out_the_start() -> None:
-    assert seconds_each({1: 20.0, 2: 22.0, 5: 28.0}) == 2
-    with pytest.raises(ValueError, match="too few images"):
-        seconds_each({3: 1.0})
+def test_steps_on_lava_count_while_its_network_is_full() -> None:
+    times = {0: 0.0, 4: 20.0, 5: 22.0, 8: 28.0, 9: 99.0}
+    assert seconds_each(times, begin=4, end=8) == 2
+    with pytest.raises(ValueError, match="too few steps"):
+        seconds_each(times, begin=6, end=8)
 
 
 def test_who_cannot_run_a_network_stands_in_the_results_with_the_reason() -> None:
