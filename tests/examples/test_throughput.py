@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from snnc.backends.lava_process import LavaBackend
 from snnc.backends.numpy_sim import NumpyBackend
 
 pytest.importorskip("examples.benchmarks", reason="runs in a checkout only")
@@ -16,7 +17,7 @@ from examples.benchmarks.results import Result
 from examples.benchmarks.throughput import records, report
 from examples.benchmarks.throughput.activity import random_graph
 from examples.benchmarks.throughput.contestant import Contestant, Job
-from examples.benchmarks.throughput.lava import seconds_each
+from examples.benchmarks.throughput.lava import TimedProgram, seconds_each
 from examples.benchmarks.throughput.match import Match, play
 from examples.benchmarks.throughput.matches import _wall
 from examples.benchmarks.throughput.networks import TestNetwork
@@ -139,6 +140,18 @@ def test_steps_on_lava_count_while_its_network_is_full() -> None:
     assert seconds_each(times, begin=4, end=8) == 2
     with pytest.raises(ValueError, match="too few steps"):
         seconds_each(times, begin=6, end=8)
+
+
+@pytest.mark.lava
+@pytest.mark.skipif(not LavaBackend().availability(), reason="the extra lava is not installed")
+def test_steps_on_lava_are_seen() -> None:
+    graph, x = random_graph(0.1, width=8, samples=200, timesteps=4)
+    lowered = LavaBackend().lower(graph, 4)
+    program = TimedProgram(lowered.graph, lowered.timesteps, lowered.plan)
+    result = program.run({"x": x})
+    assert seconds_each(program.times, program.depth_latency, 4 * len(x)) > 0
+    expected = NumpyBackend().lower(graph, 4).run({"x": x})
+    assert result.decoded["y"].tolist() == expected.decoded["y"].tolist()
 
 
 def test_who_cannot_run_a_network_stands_in_the_results_with_the_reason() -> None:

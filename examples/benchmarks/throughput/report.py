@@ -250,8 +250,8 @@ def on_lava(records: Sequence[Record]) -> Table:
     head = [
         "## Lava's simulation on the CPU",
         "",
-        "The same spiking network, compiled once, with 8-bit weights, on both cores: Lava runs a "
-        "process for each population and each synapse, and images pass through them one behind "
+        "The same spiking network, compiled once, with 8-bit weights, on the same cores: Lava runs "
+        "a process for each population and each synapse, and images pass through them one behind "
         "the other. snnc brings process models for Lava's connections, which call the kernels of "
         "the simulator; with them Lava's time is that of its messages, with its own models that "
         "of their loops. Timed are the steps in which all layers are at work; starting and "
