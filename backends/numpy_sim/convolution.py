@@ -32,7 +32,7 @@ def convolution(node: Conv, precision: Precision) -> Multiplication:
     """
     if precision is np.float32:
         return _session(node)
-    return lambda frames: _unrolled(node, frames)
+    return unrolled(node, precision)
 
 
 def _session(node: Conv) -> Multiplication:
@@ -85,31 +85,34 @@ def _session(node: Conv) -> Multiplication:
     return multiply
 
 
-def _unrolled(node: Conv, frames: Array) -> Array:
-    """Return the convolution as products of matrices, in float64."""
+def unrolled(node: Conv, precision: Precision) -> Multiplication:
+    """Return the convolution as products of matrices: of windows side by side, and filters."""
     out, per_group, *kernel = node.weight.shape
-    filters = node.weight.reshape(node.groups, out // node.groups, -1).astype(np.float64)
-    frames = padded(frames, node.padding)
+    filters = node.weight.reshape(node.groups, out // node.groups, -1).astype(precision)
     span = [node.dilation[axis] * (kernel[axis] - 1) + 1 for axis in (0, 1)]
-    windows: Array = np.lib.stride_tricks.sliding_window_view(
-        frames,
-        (span[0], span[1]),
-        axis=(2, 3),  # type: ignore[call-overload]
-    )
-    windows = windows[
-        :, :, :: node.stride[0], :: node.stride[1], :: node.dilation[0], :: node.dilation[1]
-    ]
-    count, _, height, width = windows.shape[:4]
-    result = np.empty((count, out, height, width))
-    block = max(1, COLUMNS // max(1, height * width * per_group * kernel[0] * kernel[1]))
-    for begin in range(0, count, block):
-        part = windows[begin : begin + block]
-        for group, weight in enumerate(filters):
-            channels = slice(group * per_group, (group + 1) * per_group)
-            columns = part[:, channels].transpose(0, 1, 4, 5, 2, 3)
-            columns = columns.reshape(len(part), weight.shape[1], height * width)
-            rows = slice(group * len(weight), (group + 1) * len(weight))
-            result[begin : begin + block, rows] = (weight @ columns).reshape(
-                len(part), len(weight), height, width
-            )
-    return result
+
+    def multiply(frames: Array) -> Array:
+        windows: Array = np.lib.stride_tricks.sliding_window_view(
+            padded(frames, node.padding),
+            (span[0], span[1]),
+            axis=(2, 3),  # type: ignore[call-overload]
+        )
+        windows = windows[
+            :, :, :: node.stride[0], :: node.stride[1], :: node.dilation[0], :: node.dilation[1]
+        ]
+        count, _, height, width = windows.shape[:4]
+        result = np.empty((count, out, height, width), precision)
+        block = max(1, COLUMNS // max(1, height * width * per_group * kernel[0] * kernel[1]))
+        for begin in range(0, count, block):
+            part = windows[begin : begin + block]
+            for group, weight in enumerate(filters):
+                channels = slice(group * per_group, (group + 1) * per_group)
+                columns = part[:, channels].transpose(0, 1, 4, 5, 2, 3)
+                columns = columns.reshape(len(part), weight.shape[1], height * width)
+                rows = slice(group * len(weight), (group + 1) * len(weight))
+                result[begin : begin + block, rows] = (weight @ columns).reshape(
+                    len(part), len(weight), height, width
+                )
+        return result
+
+    return multiply

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from snnc.backends.lava_process import LavaBackend
 from snnc.backends.numpy_sim import NumpyBackend
 
 pytest.importorskip("examples.benchmarks", reason="runs in a checkout only")
@@ -16,7 +17,7 @@ from examples.benchmarks.results import Result
 from examples.benchmarks.throughput import records, report
 from examples.benchmarks.throughput.activity import random_graph
 from examples.benchmarks.throughput.contestant import Contestant, Job
-from examples.benchmarks.throughput.lava import seconds_each
+from examples.benchmarks.throughput.lava import TimedProgram, seconds_each
 from examples.benchmarks.throughput.match import Match, play
 from examples.benchmarks.throughput.matches import _wall
 from examples.benchmarks.throughput.networks import TestNetwork
@@ -94,6 +95,15 @@ def test_rows_show_rates_ratios_and_who_failed() -> None:
     assert rates([MATCH]) == {"snnc, rate": {"lenet5": 50}, "SpikingJelly": {"lenet5": 25}}
 
 
+def test_rows_of_lava_say_whether_outputs_are_the_simulators() -> None:
+    lava = Line(system="Lava", code="rate", seconds=(8, 8, 90), image_steps=4, equal=True)
+    lines = (OURS, lava, replace(lava, system="other", equal=False))
+    text = report.as_markdown([replace(MATCH, kind="lava", lines=lines)], [])
+    assert "| lenet5 | rate | 4 | snnc | 50.0 |  |  |  |" in text
+    assert "| lenet5 | rate | 4 | Lava | 0.5 | 200.0 | equal |  |" in text
+    assert "| lenet5 | rate | 4 | other | 0.5 | 200.0 | **DIFFER** |  |" in text
+
+
 def test_shares_of_a_wall_compare_operations_a_second() -> None:
     wall = Line(system="8 bit, x", code="product", seconds=(1, 1, 1), operations=1000)
     kernel = Line(system="snnc, 8 bit", code="rate", seconds=(1, 2, 2), operations=1200)
@@ -125,10 +135,23 @@ def test_a_network_sends_as_many_events_as_it_is_asked_to(activity: float) -> No
     assert spikes / (8 * 8 * neurons) == pytest.approx(activity, rel=0.05)
 
 
-def test_seconds_of_an_image_leave_out_the_start() -> None:
-    assert seconds_each({1: 20.0, 2: 22.0, 5: 28.0}) == 2
-    with pytest.raises(ValueError, match="too few images"):
-        seconds_each({3: 1.0})
+def test_steps_on_lava_count_while_its_network_is_full() -> None:
+    times = {0: 0.0, 4: 20.0, 5: 22.0, 8: 28.0, 9: 99.0}
+    assert seconds_each(times, begin=4, end=8) == 2
+    with pytest.raises(ValueError, match="too few steps"):
+        seconds_each(times, begin=6, end=8)
+
+
+@pytest.mark.lava
+@pytest.mark.skipif(not LavaBackend().availability(), reason="the extra lava is not installed")
+def test_steps_on_lava_are_seen() -> None:
+    graph, x = random_graph(0.1, width=8, samples=200, timesteps=4)
+    lowered = LavaBackend().lower(graph, 4)
+    program = TimedProgram(lowered.graph, lowered.timesteps, lowered.plan)
+    result = program.run({"x": x})
+    assert seconds_each(program.times, program.depth_latency, 4 * len(x)) > 0
+    expected = NumpyBackend().lower(graph, 4).run({"x": x})
+    assert result.decoded["y"].tolist() == expected.decoded["y"].tolist()
 
 
 def test_who_cannot_run_a_network_stands_in_the_results_with_the_reason() -> None:

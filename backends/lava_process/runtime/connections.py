@@ -1,16 +1,16 @@
-"""Faster models for Lava's own ``Conv`` and ``Dense``: the same numbers by matrix products.
+"""Faster models for Lava's own ``Conv`` and ``Dense``: the same numbers by the simulator's kernels.
 
-Lava's fixed-point Conv loops over channels and its Dense multiplies integers without BLAS.
-These models multiply floats instead, in float32 as long as the largest possible partial sum
-is below 2**24, else in float64 (below 2**53): every partial sum is then an integer that the
-type holds, so nothing is rounded in whatever order BLAS adds. The bound is taken anew from
-the payloads of each step.
+Lava's fixed-point Conv loops over channels and its Dense multiplies integers without BLAS. What
+is left here is what they do to the sums: Lava holds those of a Conv in 24 bits, and shifts those
+of a Dense by its exponent.
+
+The simulator's images are channels first. One of Lava's is handed over as it lies in memory:
+with the channels last, on its side, along with the windows that slide over it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -23,33 +23,13 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.conv.process import Conv
 from lava.proc.dense.process import Dense
 
-from ....ir import Array
+from ....ir import Array, Linear
+from ....ir import Conv as Windows
+from ...numpy_sim.by_step import SynapseByStep
 from .models import SENDS, Member
 
 INT = LavaPyType(np.ndarray, int)
 INT32 = LavaPyType(np.ndarray, np.int32, precision=24)
-FLOAT32_EXACT = 2**24
-"""float32 holds every integer of smaller magnitude."""
-
-
-class Kernel:
-    """A weight matrix in both float types, and the bound that chooses between them.
-
-    Args:
-        weight: ``(groups, out, in)``, integer.
-    """
-
-    def __init__(self, weight: Array) -> None:
-        self.largest_sum = int(np.abs(weight.astype(np.int64)).sum(axis=2).max(initial=0))
-        self.by_type = {kind: weight.astype(kind) for kind in (np.float32, np.float64)}
-
-    def float_type(self, payload: Array) -> type[np.float32 | np.float64]:
-        """Return the float type in which a product with these payloads is exact."""
-        bound = self.largest_sum * int(np.abs(payload).max(initial=0))
-        return np.float32 if bound < FLOAT32_EXACT else np.float64
-
-    def __getitem__(self, kind: type[np.float32 | np.float64]) -> Array:
-        return self.by_type[kind]
 
 
 @implements(proc=Conv, protocol=LoihiProtocol)
@@ -71,58 +51,41 @@ class FastConvModel(PyLoihiProcessModel):  # type: ignore[misc]
     weight_exp: Member = INT
     num_weight_bits: Member = INT
 
-    kind_of_kernel: type[Kernel] = Kernel
-    kernel: Kernel | None = None
+    synapse: SynapseByStep | None = None
 
     def run_spk(self) -> None:
         """Do one step."""
         self.a_out.send(self.a_buf)
-        payload = self.s_in.recv()
-        if not payload.any():
-            self.a_buf[:] = 0
-            return
-        self.a_buf[:] = self.held(self.convolve(payload))
+        payloads = self.s_in.recv().transpose(2, 0, 1)
+        if self.synapse is None:
+            self.synapse = SynapseByStep(self.windows(), payloads.shape)
+        self.a_buf[:] = self.held(self.synapse.currents(payloads)).transpose(1, 2, 0)
+
+    def windows(self) -> Windows:
+        """Return the synapse, of images that lie on their side."""
+        (left, top), stride = self.padding.tolist(), self.stride.tolist()
+        return Windows(
+            name="conv",
+            weight=self.weight[:, ::-1, ::-1].transpose(0, 3, 1, 2),  # unflipped
+            stride=tuple(stride),
+            padding=(left, top, left, top),
+            dilation=tuple(self.dilation.tolist()),
+            groups=int(self.groups[0]),
+        )
 
     def held(self, total: Array) -> Array:
-        """Return sums as the buffer holds them."""
-        return np.asarray((total.astype(np.int64) + 2**23) % 2**24 - 2**23)
-
-    def convolve(self, payload: Array) -> Array:
-        """Return the sums of one step, ``(width, height, channels)``, float."""
-        groups = int(self.groups[0])
-        if self.kernel is None:  # unflipped, with the channels of a group last, as in `columns`
-            weight = self.weight[:, ::-1, ::-1, :]
-            self.kernel = self.kind_of_kernel(weight.reshape(groups, len(weight) // groups, -1))
-        kind = self.kernel.float_type(payload)
-        columns = self.columns(payload.astype(kind), groups)
-        total = columns @ self.kernel[kind].transpose(0, 2, 1)
-        width, height = self.a_buf.shape[:2]
-        return np.asarray(total.transpose(1, 0, 2).reshape(width, height, -1))
-
-    def columns(self, payload: Array, groups: int) -> Array:
-        """Return what each window reads, ``(groups, width * height, window * channels)``."""
-        across, down = map(int, self.padding)
-        grid = np.pad(payload, ((across, across), (down, down), (0, 0)))
-        width, height = self.a_buf.shape[:2]
-        channels = payload.shape[2] // groups
-        taps = list(product(*map(range, map(int, self.kernel_size))))
-        out = np.empty((groups, width, height, len(taps), channels), payload.dtype)
-        (step_x, step_y), (far_x, far_y) = self.stride.tolist(), self.dilation.tolist()
-        for place, (i, j) in enumerate(taps):
-            x, y = i * far_x, j * far_y
-            tap = grid[
-                x : x + (width - 1) * step_x + 1 : step_x,
-                y : y + (height - 1) * step_y + 1 : step_y,
-            ]
-            out[:, :, :, place] = tap.reshape(width, height, groups, channels).transpose(2, 0, 1, 3)
-        return out.reshape(groups, width * height, -1)
+        """Return sums as the buffer holds them: their lowest 24 bits, with their sign."""
+        return np.asarray(((total + 2**23) & (2**24 - 1)) - 2**23)
 
 
 @implements(proc=Dense, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
 class FastDenseModel(PyLoihiProcessModel):  # type: ignore[misc]
-    """Equal to ``PyDenseModelBitAcc`` of lava-nc 0.10.0 for even weights of mixed sign mode."""
+    """Equal to ``PyDenseModelBitAcc`` of lava-nc 0.10.0 for even weights of mixed sign mode.
+
+    Their exponent of -1 halves the sums, which is to halve the weights.
+    """
 
     s_in: Member = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     a_out: Member = SENDS
@@ -131,18 +94,16 @@ class FastDenseModel(PyLoihiProcessModel):  # type: ignore[misc]
     num_message_bits: Member = INT
 
     proc_params: Mapping[str, Any]
-    kind_of_kernel: type[Kernel] = Kernel
-    kernel: Kernel | None = None
+    synapse: SynapseByStep | None = None
 
     def run_spk(self) -> None:
         """Do one step."""
         self.a_out.send(self.a_buff)
-        payload = self.s_in.recv()
-        if self.kernel is None:
-            self.kernel = self.kind_of_kernel(self.weights[None])
-        kind = self.kernel.float_type(payload)
-        self.a_buff[:] = self.held(self.kernel[kind][0] @ payload.astype(kind))
+        payloads = self.s_in.recv()
+        if self.synapse is None:
+            self.synapse = SynapseByStep(Linear(name="dense", weight=self.weight()), payloads.shape)
+        self.a_buff[:] = self.synapse.currents(payloads)
 
-    def held(self, total: Array) -> Array:
-        """Return sums as the buffer holds them."""
-        return np.asarray(total.astype(np.int64) >> -self.proc_params["weight_exp"])
+    def weight(self) -> Array:
+        """Return what an event adds."""
+        return np.asarray(self.weights >> -self.proc_params["weight_exp"])

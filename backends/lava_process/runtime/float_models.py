@@ -14,7 +14,7 @@ from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 
 from ....ir import Array
-from .connections import FastConvModel, FastDenseModel, Kernel
+from .connections import FastConvModel, FastDenseModel
 from .models import (
     ConcatModel,
     DelayModel,
@@ -93,17 +93,6 @@ class FloatReadoutModel(FloatModel, ReadoutModel):
     bias: Member = STATE
 
 
-class RealKernel(Kernel):
-    """A weight matrix in float64, in which all products are taken."""
-
-    def __init__(self, weight: Array) -> None:
-        self.by_type = {np.float64: weight}
-
-    def float_type(self, payload: Array) -> type[np.float32 | np.float64]:
-        """Return float64: real sums are exact in no type."""
-        return np.float64
-
-
 class FastFloatConvModel(FloatModel, FastConvModel):
     """Equal to ``PyConvModelFloat`` of lava-nc 0.10.0, but for the order of additions."""
 
@@ -111,8 +100,6 @@ class FastFloatConvModel(FloatModel, FastConvModel):
     a_out: Member = SENDS
     a_buf: Member = STATE
     weight: Member = STATE
-
-    kind_of_kernel = RealKernel
 
     def held(self, total: Array) -> Array:
         """Return sums as they are."""
@@ -127,8 +114,6 @@ class FastFloatDenseModel(FloatModel, FastDenseModel):
     a_buff: Member = STATE
     weights: Member = STATE
 
-    kind_of_kernel = RealKernel
-
-    def held(self, total: Array) -> Array:
-        """Return sums as they are."""
-        return total
+    def weight(self) -> Array:
+        """Return what an event adds."""
+        return np.asarray(self.weights)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ....ir import IF, Conv, Graph, Linear, MaxPool, Reshape, Signal
+from ....ir.bounds import largest_current
 from . import library
 from .frames import FrameLayout
-from .populations import NativePopulation, can_run, image, layout_of
+from .populations import INT32_EXACT, NativePopulation, can_run, image, layout_of
 from .synapses import NativeSynapse
 
 
@@ -79,6 +80,8 @@ def _synapse(graph: Graph, name: str, *, real: bool) -> NativeSynapse | None:
     if source is None or target is None:
         return None
     if isinstance(node, Conv) and source != image(graph.types[node.inputs[0]].shape):
+        return None
+    if not real and largest_current(graph, name) >= INT32_EXACT:
         return None
     synapse = NativeSynapse(node, source, real, target[1:] == (1, 1))
     return synapse if synapse.fits else None

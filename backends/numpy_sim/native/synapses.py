@@ -270,6 +270,10 @@ class NativeSynapse:
         return full
 
     def currents(self, method: int, frames: Frames, shape: tuple[int, int, int]) -> Array:
+        """Return ``summed``, contiguous."""
+        return np.ascontiguousarray(self.summed(method, frames, shape))
+
+    def summed(self, method: int, frames: Frames, shape: tuple[int, int, int]) -> Array:
         """Return what integer synapses deliver, before their biases.
 
         Args:
@@ -278,12 +282,12 @@ class NativeSynapse:
             shape: Channels, height and width of the result.
 
         Returns:
-            ``(steps, samples, *shape)``, int32.
+            ``(steps, samples, *shape)``, int32; in memory channels come last.
         """
         channels, height, width = shape
         none = np.zeros((height, width, self.lanes), np.int32)
         by_step = self.added(method, frames, none)[..., :channels]
-        return np.ascontiguousarray(by_step.transpose(1, 0, 4, 2, 3))
+        return np.asarray(by_step.transpose(1, 0, 4, 2, 3))
 
     def added(self, method: int, frames: Frames, base: Array) -> Array:
         """Return what integer synapses deliver on top of something, as the kernels lay it out.

@@ -38,8 +38,7 @@ def main() -> int:
     add("--rounds", type=int, default=5)
     add("--samples", type=int, default=500, help="images for the time to accuracy")
     add("--calibration", type=int, default=512, help="training images, but for the accuracy")
-    add("--lava-timesteps", type=int, default=8, help="T on Lava")
-    add("--lava-images", nargs=2, type=int, default=(25, 3), help="on our models, on its own")
+    add("--lava-timesteps", type=int, default=32, help="T on Lava")
     add("--width", type=int, default=4096, help="neurons of a layer of the MLP")
     add("--vgg", type=Path, help="what examples/train/vgg.py made; without it there is none")
     add("--keep", type=Path, default=Path("build/throughput"), help="for compiled networks")
@@ -55,7 +54,6 @@ def main() -> int:
             samples=options.samples,
             calibration=options.calibration,
             lava_timesteps=options.lava_timesteps,
-            lava_images=tuple(options.lava_images),
             width=options.width,
             vgg=options.vgg,
             keep=options.keep,

@@ -53,6 +53,7 @@ class Outcome:
         outputs: ``(samples, classes)``, or None where the answer does not matter.
         density: Share of neurons that send an event in a step.
         synops: Synaptic operations of a sample in a step.
+        equal: Whether outputs equal the simulator's, bit for bit; None where it is not asked.
         seconds: Where the time of the run is not its wall time.
         note: What a reader must know.
     """
@@ -62,6 +63,7 @@ class Outcome:
     outputs: Array | None = None
     density: float | None = None
     synops: float | None = None
+    equal: bool | None = None
     seconds: float | None = None
     note: str = ""
 
@@ -88,9 +90,11 @@ class Contestant:
         code: Spike code, or ``dense``.
         build: Makes it ready, in its own process.
         environment: Variables of that process.
+        warm_up: Runs that do not count, at least 1: some systems set up their state in the first.
     """
 
     system: str
     code: str
     build: Callable[[Job], Prepared]
     environment: Mapping[str, str] = field(default_factory=dict)
+    warm_up: int = 2

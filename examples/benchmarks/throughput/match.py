@@ -30,9 +30,6 @@ PAUSE = 0.05
 LONGEST = 3600.0
 """Seconds for making a contestant ready, or for one run; then it is given up."""
 
-WARM_UP = 2
-"""Runs that do not count: some systems set up their state in the first."""
-
 Answer: TypeAlias = "Outcome | float | str"
 """Of a worker: the outcome of its warm-up, the seconds of a run, or why it failed."""
 
@@ -65,7 +62,7 @@ def serve(connection: Connection, contestant: Contestant, job: Job) -> None:
     """Build a contestant and let it run whenever asked; the work of a process."""
     try:
         prepared = contestant.build(job)
-        for _ in range(WARM_UP):
+        for _ in range(contestant.warm_up):
             outcome = prepared.describe(prepared.run())
         connection.send(outcome)
         while connection.recv():
@@ -193,6 +190,7 @@ class Seat:
             agreement=_share(answers, ann),
             density=found.density,
             synops=found.synops,
+            equal=found.equal,
             note=found.note,
             failure=self.failure,
         )

@@ -42,8 +42,27 @@ TORCH_PEERS = (
 KERNELS = {"automatic": None, "dense": 0, "events": 1}
 """Methods of ``numpy_sim.native.library`` by name."""
 
-ON_LAVA = ("lenet5", "resnet20", "vgg")
-LAVA_CODES = ("rate", "augmented")
+
+@dataclass(frozen=True)
+class Extent:
+    """What of a network runs on Lava: as much as can be timed.
+
+    Attributes:
+        codes: Spike codes.
+        fast_images: Samples on snnc's process models.
+        stock_images: Samples on Lava's own, on which a step can take a second.
+    """
+
+    codes: Sequence[str]
+    fast_images: int
+    stock_images: int
+
+
+ON_LAVA = {
+    "lenet5": Extent(("rate", "augmented"), 40, 10),
+    "resnet20": Extent(("rate", "augmented"), 15, 1),
+    "vgg": Extent(("rate",), 15, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +77,6 @@ class Plan:
         samples: Samples for the time to accuracy.
         calibration: Training samples that conversions may look at.
         lava_timesteps: T on Lava.
-        lava_images: Samples on Lava, with snnc's process models and with Lava's own.
         width: Neurons of a layer of the MLP.
         vgg: The VGG-style network, or None where there is none.
         keep: Folder for what is compiled.
@@ -71,7 +89,6 @@ class Plan:
     samples: int
     calibration: int
     lava_timesteps: int
-    lava_images: tuple[int, int]
     width: int
     vgg: Path | None
     keep: Path
@@ -110,9 +127,9 @@ class Plan:
             own = [*compiled_and_numpy("exact"), DENSE]
             yield Match(kind, self.job(network, None), own)
         elif kind == "lava" and network.name in ON_LAVA:
-            for code in LAVA_CODES:
+            for code in ON_LAVA[network.name].codes:
                 job = self.job(network, self.lava_timesteps)
-                yield Match(kind, job, on_lava(code, *self.lava_images), code)
+                yield Match(kind, job, on_lava(code, ON_LAVA[network.name]), code)
         elif kind == "accuracy" and network.name == "resnet20":
             every = CALIBRATION[network.data]  # as the accuracies were measured
             job = replace(self.job(network, None), samples=self.samples, calibration=every)
@@ -193,14 +210,14 @@ def everybody() -> list[Contestant]:
     return [*ours, real, *peers, DENSE]
 
 
-def on_lava(code: str, fast_images: int, stock_images: int) -> list[Contestant]:
+def on_lava(code: str, extent: Extent) -> list[Contestant]:
     """Return Lava, twice, and the simulator with the same network."""
-    fast = partial(_lava, recipe=code, fast=True, images=fast_images)
-    stock = partial(_lava, recipe=code, fast=False, images=stock_images)
+    fast = partial(_lava, recipe=code, fast=True, images=extent.fast_images)
+    stock = partial(_lava, recipe=code, fast=False, images=extent.stock_images)
     return [
-        simulated(code),
-        Contestant("Lava, snnc's process models", code, fast),
-        Contestant("Lava, its own process models", code, stock),
+        simulated(code),  # every run on Lava starts anew: what it set up before is gone
+        Contestant("Lava, snnc's process models", code, fast, warm_up=1),
+        Contestant("Lava, its own process models", code, stock, warm_up=1),
     ]
 
 

@@ -24,6 +24,7 @@ class Line:
         agreement: Share of answers that are the ANN's.
         density: Share of neurons that send an event in a step.
         synops: Synaptic operations of a sample in a step.
+        equal: Whether outputs are the simulator's at every step; None where it was not asked.
         note: What a reader must know.
         failure: Why it did not take part; empty where it did.
     """
@@ -37,6 +38,7 @@ class Line:
     agreement: float | None = None
     density: float | None = None
     synops: float | None = None
+    equal: bool | None = None
     note: str = ""
     failure: str = ""
 

@@ -16,6 +16,7 @@ import pytest
 from snnc.backends.lava_process import LavaBackend, LavaProgram
 from snnc.backends.lava_process.lowering import plan
 from snnc.backends.numpy_sim import NumpyBackend
+from snnc.backends.numpy_sim.native import library
 from snnc.compiler.passes.to_exact import ToExact
 from snnc.compiler.passes.to_integer import ToInteger
 from snnc.compiler.pipeline import SIMPLIFY, run_passes
@@ -57,6 +58,16 @@ def test_equal_to_the_reference(graph: Graph, samples: Samples, fast: bool) -> N
     for name, payloads in expected.spikes.items():
         np.testing.assert_array_equal(result.spikes[name], payloads.swapaxes(0, 1), name)
         assert payloads.any(), f"{name} never spikes: the test shows nothing"
+
+
+def test_equal_without_compiled_kernels(
+    graphs: Graphs, samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "library", lambda: None)
+    program = LavaBackend().lower(graphs["lenet"](), 4)
+    x = samples(program.graph, 3)
+    expected = reference.run(program.graph, x, 4).outputs["y"].swapaxes(0, 1).astype("f4")
+    np.testing.assert_array_equal(program.run(x).decoded["y"], expected)
 
 
 def test_activity_is_that_of_the_simulator(graph: Graph, samples: Samples) -> None:

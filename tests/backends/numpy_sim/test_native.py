@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from time import sleep
 from typing import Any
 
@@ -18,7 +21,7 @@ from snnc.backends.numpy_sim.native.frames import FrameLayout, FramePool, filled
 from snnc.backends.numpy_sim.native.library import CHANNELWISE, DENSE, EVENTS
 from snnc.backends.numpy_sim.native.shared import shared_property
 from snnc.backends.numpy_sim.native.synapses import NativeSynapse
-from snnc.ir import Array, Graph, Linear
+from snnc.ir import Array, Encoder, Graph, Input, Integrator, Linear, TensorType
 from snnc.ir.reference import run
 from tests.spiking_graphs import (
     TIMESTEPS,
@@ -179,12 +182,28 @@ def test_without_kernels_the_simulator_is_the_same(monkeypatch: pytest.MonkeyPat
         assert_equal_to_the_reference(random_graph(seed), seed)
 
 
+def test_sums_beyond_32_bits_do_not_wrap() -> None:
+    inputs = 20_000
+    nodes = [
+        Input(name="x", type=TensorType((inputs,))),
+        Encoder(name="e", inputs=("x",), scale=1 / 127),
+        Linear(name="l", inputs=("e",), weight=np.full((2, inputs), 127, np.int8), copies=8),
+        Integrator(name="y", inputs=("l",), bias=np.zeros(1, int), scale=np.ones(1)),
+    ]
+    result = NumpyBackend().lower(Graph(nodes, {"y": "y"}), 1).run({"x": np.ones((3, inputs))})
+    np.testing.assert_array_equal(result.decoded["y"], np.float32(127 * 127 * 8 * inputs))
+
+
 class Slow:
     """Makes its array slowly enough for several threads to ask meanwhile."""
+
+    def __init__(self) -> None:
+        self.begun = Event()
 
     @shared_property
     def array(self) -> Array:
         """An array of its own for whoever makes it."""
+        self.begun.set()
         sleep(0.02)
         return np.zeros(1)
 
@@ -194,6 +213,21 @@ def test_threads_share_the_arrays_that_kernels_read() -> None:
     with ThreadPoolExecutor(8) as pool:
         arrays = list(pool.map(lambda _: slow.array, range(8)))
     assert all(array is arrays[0] for array in arrays)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_does_not_wait_for_threads_that_it_has_not() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        slow = Slow()
+        other = pool.submit(lambda: slow.array)
+        assert slow.begun.wait(10)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)  # would end it
+            _ = Slow().array
+            os._exit(0)
+        other.result()
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @needs_kernels
