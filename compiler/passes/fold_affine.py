@@ -112,8 +112,7 @@ def _into_source(graph: Graph, source: Node, affine: Affine) -> Graph | None:
 
 def _into_reader(graph: Graph, affine: Affine, reader: Conv | Linear) -> Graph:
     type = graph.types[affine.name]
-    constant = np.broadcast_to(affine.shift, type.shape)[None]
-    shift = step(replace(reader, bias=None), [constant], {}, 1)[0]
+    shift = _shift_behind(reader, affine.shift, type)
     folded = replace(
         reader,
         inputs=affine.inputs,
@@ -131,13 +130,25 @@ def _into_reader(graph: Graph, affine: Affine, reader: Conv | Linear) -> Graph:
     return graph.replace(reader.name, linear, shifted).without_dead_nodes()
 
 
+def _shift_behind(reader: Conv | Linear, shift: Array, type: TensorType) -> Array:
+    """Return what a shift adds behind a linear map; where every place has the same, of one."""
+    shape = type.shape
+    if isinstance(reader, Conv) and not any(reader.padding) and per_channel(shift, type):
+        spans = zip(reader.weight.shape[2:], reader.dilation, strict=True)
+        shape = (shape[0], *(dilation * (size - 1) + 1 for size, dilation in spans))
+    constant = np.broadcast_to(shift, shape)[None]
+    return np.asarray(step(replace(reader, bias=None), [constant], {}, 1)[0])
+
+
 def _input_scale(reader: Conv | Linear, scale: Array) -> Array:
     """Return what multiplies a weight when the channels it reads are scaled."""
     if isinstance(reader, Linear):
         return scale[None, :]
     out, per_group = reader.weight.shape[:2]
     grouped = scale.reshape(reader.groups, per_group)
-    return np.repeat(grouped, out // reader.groups, axis=0)[:, :, None, None]
+    if reader.groups > 1:
+        grouped = np.repeat(grouped, out // reader.groups, axis=0)
+    return grouped[:, :, None, None]
 
 
 def _scaled(unit: Array | None, scale: Array) -> Array | None:
