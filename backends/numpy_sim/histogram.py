@@ -45,7 +45,9 @@ class Histogram:
     """
 
     def __init__(self, channels: int, size: int) -> None:
-        self.counts = np.zeros((channels, 1 + BINS), np.uint32 if size < 2**32 else np.uint64)
+        self.counts: Array = np.zeros(
+            (channels, 1 + BINS), np.uint32 if size < 2**32 else np.uint64
+        )
         self.range = np.zeros(channels, np.float32)
         self.largest = np.zeros(channels, np.float32)
 
@@ -61,7 +63,7 @@ class Histogram:
             bins = np.ceil(magnitude * (np.float32(BINS) / self.range[:, None])).astype(np.int64)
         bins += np.arange(len(bins))[:, None] * (BINS + 1)
         found = np.bincount(bins.ravel(), minlength=self.counts.size)
-        self.counts += found.reshape(self.counts.shape).astype(self.counts.dtype)
+        self.counts = self.counts + found.reshape(self.counts.shape).astype(self.counts.dtype)
 
     def widen(self, wanted: float) -> None:
         """Bring all channels to one range, not below any of theirs."""
@@ -74,7 +76,7 @@ class Histogram:
         self.range[self.range == 0] = wanted
         while (low := self.range < wanted).any():
             rows = self.counts[low]
-            rows[:, 1 : 1 + BINS // 2] = rows[:, 1::2] + rows[:, 2::2]
+            rows[:, 1 : 1 + BINS // 2] = rows[:, 1:].reshape(len(rows), -1, 2).sum(axis=2)
             rows[:, 1 + BINS // 2 :] = 0
             self.counts[low] = rows
             self.range[low] *= 2

@@ -112,8 +112,11 @@ class AnnSession:
             DataError: An input is missing, or does not fit the model.
             ExecutionError: ONNX Runtime failed.
         """
-        sizes = {node.name: _sizes(node.shape)[1:] for node in self._session.get_outputs()}
-        if any(size is None for shape in sizes.values() for size in shape):
+        sizes: dict[str, list[int]] = {
+            node.name: [size for size in node.shape[1:] if isinstance(size, int)]
+            for node in self._session.get_outputs()
+        }
+        if any(len(sizes[n.name]) < len(n.shape) - 1 for n in self._session.get_outputs()):
             yield from self.stream(inputs, batch=batch)
             return
         samples = self._samples(inputs)
