@@ -49,7 +49,7 @@ GRID = np.arange(100, 5, -1) / 100
 ACCURACY = 1e-6
 """Relative, of the fixed point of ``iteration``."""
 
-WORK = 1 << 19
+WORK = 1 << 17
 """Points of the grid times levels, over all channels, that are looked at together."""
 
 ITERATIONS = 1000

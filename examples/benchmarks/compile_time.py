@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -60,11 +60,13 @@ def compiled(path: Path) -> dict[str, float]:
         finally:
             seconds[stage] = perf_counter() - begin
 
+    before = process_time()
     try:
         imported = timed("import", lambda: load_model(path))
     except UnsupportedOperatorError as error:
         seconds["refusal"] = seconds.pop("import")
-        return {**seconds, "reasons": len(error.problems), "peak": most_resident()}
+        used = {"cpu": process_time() - before, "peak": most_resident()}
+        return {**seconds, "reasons": len(error.problems), **used}
     options, backend = Options(), get_backend("numpy")
     code = options.code_for(backend.target)
     ann = timed("simplify", lambda: pipeline.run_passes(imported.graph, pipeline.SIMPLIFY))
@@ -82,7 +84,8 @@ def compiled(path: Path) -> dict[str, float]:
     spiking = timed("conversion", lambda: pipeline.run_passes(ann, passes))
     timed("lowering", lambda: backend.lower(spiking, options.timesteps))
     timed("clean ANN", lambda: to_onnx(ann).SerializeToString())
-    return {**seconds, "nodes": len(spiking), "peak": most_resident()}
+    used = {"cpu": process_time() - before, "peak": most_resident()}
+    return {**seconds, "nodes": len(spiking), **used}
 
 
 def calibrated(name: str, path: Path, rounds: int) -> dict[str, Any]:
@@ -198,7 +201,7 @@ def as_markdown(records: Sequence[Mapping[str, Any]]) -> str:
     stages = ("import", "simplify", "populations", "conversion", "lowering", "clean ANN")
     lines += ["## Import and passes", ""]
     lines += table(
-        ["file", "MB", *(f"{stage}, s" for stage in stages), "total, s", "peak, GB"],
+        ["file", "MB", *(f"{stage}, s" for stage in stages), "total, s", "CPU, s", "peak, GB"],
         [_row(record, stages) for record in compiled_files],
     )
     lines += [
@@ -207,6 +210,7 @@ def as_markdown(records: Sequence[Mapping[str, Any]]) -> str:
         "- *populations*: which values get a population, and which of them one full scale.",
         "- *conversion*: synapses and neurons, thresholds, integer weights, bounds of membranes.",
         "- *clean ANN*: the source model as the artifact keeps it.",
+        "- *CPU*: seconds of all threads together, which other work on the machine moves less.",
         "- Weights of a layer that several populations read are written once for each of them: in "
         "`mixer` no ReLU stands between the residual sums, and each of the 24 sums is integrated "
         "anew from all branches before it.",
@@ -247,14 +251,15 @@ def as_markdown(records: Sequence[Mapping[str, Any]]) -> str:
 
 def _row(record: Mapping[str, Any], stages: Sequence[str]) -> list[str]:
     runs = record["runs"]
-    size, peak = f"{record['bytes'] / 1e6:.0f}", f"{median(r['peak'] for r in runs) / 1e9:.1f}"
+    size = f"{record['bytes'] / 1e6:.0f}"
+    used = [f"{median(r['cpu'] for r in runs):.2f}", f"{median(r['peak'] for r in runs) / 1e9:.1f}"]
     if "refusal" in runs[0]:
         refusal = f"{median(r['refusal'] for r in runs):.2f}"
         reasons = f"refused, {runs[0]['reasons']} reasons"
-        return [record["file"], size, reasons, *["-"] * (len(stages) - 1), refusal, peak]
+        return [record["file"], size, reasons, *["-"] * (len(stages) - 1), refusal, *used]
     each = [f"{median(r[stage] for r in runs):.2f}" for stage in stages]
     total = median(sum(r[stage] for stage in stages) for r in runs)
-    return [record["file"], size, *each, f"{total:.2f}", peak]
+    return [record["file"], size, *each, f"{total:.2f}", *used]
 
 
 def main() -> None:
