@@ -41,11 +41,10 @@ from .pipeline import (
     After,
     Pass,
     conversion,
-    represented_values,
     run_passes,
     signed_bounds,
     trained_full_scale,
-    undivided_values,
+    watched_values,
 )
 from .post_training import quantized
 from .report import Report, describe_approximations, neuron_contract
@@ -218,13 +217,13 @@ def _convert(
         return (lambda done, total: progress(stage, done, total)) if progress else None
 
     steps = code.presentations(options.timesteps)
-    statistics = collect(ann, represented_values(ann, code), samples, watch("calibrate"))
+    watched, undivided = watched_values(ann, code)
+    statistics = collect(ann, watched, samples, watch("calibrate"))
     moments = _moments(ann, rule, statistics, samples)
     bounds = signed_bounds(ann)
     trained = trained_full_scale(ann, clips=rule.name == "bound")
     largest = {name: float(np.abs(x).max()) for name, x in samples.items()}
     note, fitted = report.approximations.append, list[Pass]()
-    undivided = undivided_values(ann, code)
     scales = FullScales(rule, statistics, moments, trained, undivided, steps)
     caps = dict.fromkeys(statistics, code.max_positive)
     if options.chooses_caps:

@@ -1,25 +1,25 @@
 """Statistics of activations over calibration data: streamed, with bounded memory.
 
-ONNX Runtime runs the ANN twice over the data. The first pass finds the largest magnitude of
-each activation, the second fills a histogram of its magnitudes for every channel. What is
-kept does not grow with the number of samples.
+ONNX Runtime runs the ANN once over the data, and a histogram of its magnitudes is filled for
+every channel of each activation (``backends.numpy_sim.histogram``). What is kept does not grow
+with the number of samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..backends.numpy_sim.histogram import Histogram, add_all, threads
 from ..ir import Array, Graph
 from ..ir.errors import DataError
 
-BINS = 2048
-"""Bins of a histogram up to the largest magnitude: thresholds are found to 0.05 % of it."""
-
+BATCH = 64
 BATCH_BYTES = 1 << 27
-"""Memory for the activations of one batch."""
+"""Samples, and memory for the watched activations, of one batch."""
 
 Progress = Callable[[int, int], None]
 
@@ -29,12 +29,15 @@ class Statistics:
     """Magnitudes of one activation over the calibration data.
 
     Attributes:
-        counts: ``(channels, 1 + BINS)``: zeros first, then magnitudes by bin.
-        edges: ``(1 + BINS,)``: borders of the bins, ANN units, from 0 to the largest magnitude.
+        counts: ``(channels, 1 + bins)``: zeros first, then magnitudes by bin.
+        edges: ``(1 + bins,)``: borders of the bins, ANN units, from 0 to the largest magnitude.
+            All bins but the last have one width, at most 1/2048 of that magnitude.
+        largest: ``(channels,)``: the largest magnitude of each channel.
     """
 
     counts: Array
     edges: Array
+    largest: Array
 
     def pooled(self) -> Array:
         """Return the counts of all channels together, ``(1 + BINS,)``."""
@@ -114,7 +117,7 @@ def collect(
         graph: The ANN.
         values: Names of the nodes to watch.
         data: For each input, samples ``(samples, *shape)``.
-        progress: Called with samples done and in all; each sample is run twice.
+        progress: Called with samples done and in all.
 
     Returns:
         For each value, its statistics.
@@ -127,41 +130,24 @@ def collect(
     watched = list(dict.fromkeys(values))
     if not watched:
         return {}
-    session = AnnSession(graph, extra=watched)
+    session = AnnSession(graph, extra=watched, spinning=False)
     samples = len(next(iter(data.values())))
-    size = max(1, BATCH_BYTES // (4 * sum(graph.types[name].size for name in graph.nodes)))
-    largest = dict.fromkeys(watched, 0.0)
+    types = [graph.types[name] for name in watched]
+    size = max(1, min(BATCH, BATCH_BYTES // (4 * sum(type.size for type in types))))
+    histograms = [Histogram(type.shape[0], samples * type.size // type.shape[0]) for type in types]
     done = 0
-    for found in session.stream(data, batch=size):
-        for name in watched:
-            largest[name] = float(np.maximum(largest[name], np.abs(found[name]).max(initial=0.0)))
-        done += _report(progress, done, len(found[watched[0]]), 2 * samples)
-    for name, value in largest.items():
-        if not np.isfinite(value):
+    with ThreadPoolExecutor(threads()) as pool:
+        for found in session.look(data, batch=size):
+            add_all(histograms, [found[name] for name in watched], pool)
+            done += len(found[watched[0]])
+            if progress:
+                progress(done, samples)
+    statistics = {}
+    for name, histogram in zip(watched, histograms, strict=True):
+        if not np.isfinite(histogram.largest).all():
             raise DataError(
                 f"{name}: becomes infinite or NaN on the calibration data",
                 hint="check the model in float32, and the range of the data",
             )
-    edges = {name: np.linspace(0, largest[name] or 1.0, BINS + 1) for name in watched}
-    counts: dict[str, Array] = {}
-    for found in session.stream(data, batch=size):
-        for name in watched:
-            magnitude = np.abs(found[name].astype(np.float64))
-            counts[name] = counts.get(name, 0) + _histogram(magnitude, edges[name])
-        done += _report(progress, done, len(found[watched[0]]), 2 * samples)
-    return {name: Statistics(counts[name], edges[name]) for name in watched}
-
-
-def _report(progress: Progress | None, done: int, more: int, total: int) -> int:
-    if progress:
-        progress(done + more, total)
-    return more
-
-
-def _histogram(magnitude: Array, edges: Array) -> Array:
-    """Return ``(channels, 1 + BINS)`` counts; a value on a border belongs to the bin below."""
-    bins = np.ceil(magnitude * (BINS / edges[-1])).astype(np.int64).clip(0, BINS)
-    by_channel = bins.swapaxes(0, 1).reshape(bins.shape[1], -1)
-    offset = np.arange(len(by_channel))[:, None] * (BINS + 1)
-    flat = np.bincount((by_channel + offset).ravel(), minlength=len(by_channel) * (BINS + 1))
-    return flat.reshape(len(by_channel), BINS + 1)
+        statistics[name] = Statistics(*histogram.in_common(), histogram.largest)
+    return statistics

@@ -21,7 +21,7 @@ from .passes.hoist_scale import hoist_scale
 from .passes.join_moves import join_moves
 from .passes.join_staircases import join_staircases
 from .passes.normalize import normalize
-from .passes.payload_units import keeps_channels_apart
+from .passes.payload_units import mixing_channels
 from .passes.quantize import Quantize
 from .passes.quantize_input import QuantizeInput
 from .passes.recognise_staircase import recognise_staircase
@@ -83,7 +83,7 @@ def conversion(
         *((CapPayloads(caps),) if caps and options.chooses_caps else ()),
         BalanceThresholds(full_scale, bounds, steps),
         *((QuantizeInput(largest_input, options.used_input_bits, note),) if bits else ()),
-        normalize,
+        *((normalize,) if spread or fitted or not bits else ()),  # else Quantize divides itself
         *((SpreadInitial(steps),) if spread else ()),
         *(pass_ for fit in fitted for pass_ in (fit, normalize)),
         *((Quantize(bits, steps, note, not scheduled, target),) if bits else ()),
@@ -109,17 +109,19 @@ def schedule(options: Options, code: Code) -> tuple[Pass, ...]:
 
 def represented_values(graph: Graph, code: Code) -> list[str]:
     """Return the values of an ANN that will have a population: those calibration watches."""
-    spiking = ToSpiking(code)(graph)
-    return list(dict.fromkeys(node.represents for node in spiking.of_type(IF)))
+    return watched_values(graph, code)[0]
 
 
-def undivided_values(graph: Graph, code: Code) -> set[str]:
-    """Return the values with a population whose channels must have one full scale in common."""
+def watched_values(graph: Graph, code: Code) -> tuple[list[str], set[str]]:
+    """Return the values that will have a population, and which must have one full scale each.
+
+    The latter are those whose channels must have it in common.
+    """
     spiking = ToSpiking(code)(graph)
     populations = {node.name: node.represents for node in spiking.of_type(IF)}
-    return {
-        value for name, value in populations.items() if not keeps_channels_apart(spiking, name)
-    } | set(signed_bounds(graph))
+    mixing = mixing_channels(spiking, list(populations))
+    undivided = {populations[name] for name in mixing} | set(signed_bounds(graph))
+    return list(dict.fromkeys(populations.values())), undivided
 
 
 def signed_bounds(graph: Graph) -> dict[str, tuple[Array, Array]]:

@@ -49,6 +49,9 @@ GRID = np.arange(100, 5, -1) / 100
 ACCURACY = 1e-6
 """Relative, of the fixed point of ``iteration``."""
 
+WORK = 1 << 17
+"""Points of the grid times levels, over all channels, that are looked at together."""
+
 ITERATIONS = 1000
 """Steps of ``local``: as many batches as Bu et al. (CVPR 2025) take at least."""
 
@@ -98,15 +101,15 @@ class ThresholdRule:
         """
         if self.name == "iteration" and moments is not None:
             return self._iterated(statistics, moments, timesteps * max_positive)
-        whole = self._estimate(statistics.pooled(), statistics.edges, timesteps, max_positive)
-        whole = whole if whole > 0 else 1.0
+        pooled = statistics.pooled()[None], statistics.edges, statistics.largest.max(keepdims=True)
+        whole = self._estimates(*pooled, timesteps, max_positive)
+        whole = np.where(whole > 0, whole, 1.0)
         if not self.per_channel or statistics.counts[0].sum() < FEWEST:
-            return np.full(1, whole)
-        each = [
-            self._estimate(counts, statistics.edges, timesteps, max_positive)
-            for counts in statistics.counts
-        ]
-        return np.array([value if value > 0 else whole for value in each])
+            return whole
+        each = self._estimates(
+            statistics.counts, statistics.edges, statistics.largest, timesteps, max_positive
+        )
+        return np.where(each > 0, each, whole)
 
     def _iterated(self, statistics: Statistics, moments: Moments, levels: int) -> Array:
         if not self.per_channel or statistics.counts[0].sum() < FEWEST:
@@ -118,37 +121,66 @@ class ThresholdRule:
         ]
         return np.minimum(found, largest)
 
-    def _estimate(self, counts: Array, edges: Array, timesteps: int, max_positive: int) -> float:
+    def _estimates(
+        self, counts: Array, edges: Array, largest: Array, timesteps: int, max_positive: int
+    ) -> Array:
+        """Return ``lam`` of each row of counts, 0 where a row has zeros only."""
+        most = largest.astype(np.float64)
+        if self.name == "mmse":
+            return _least_error(counts[:, 1:], edges, most, timesteps * max_positive)
+        if self.name not in ("local", "percentile"):
+            return most
+        rows = zip(counts, most, strict=True)
+        return np.array([self._estimate(row, edges, peak) if peak else 0.0 for row, peak in rows])
+
+    def _estimate(self, counts: Array, edges: Array, largest: float) -> float:
         """Return ``lam`` from counts of zeros (first) and of magnitudes between edges."""
-        filled = np.flatnonzero(counts[1:])
-        if not len(filled):
-            return 0.0
-        largest = float(edges[filled[-1] + 1])
-        if self.name in ("max", "bound", "spike-norm"):
-            return largest
         if self.name == "local":
             return min(_locally_balanced(counts, edges), largest)
-        if self.name == "percentile":
-            share = np.cumsum(counts) / counts.sum()
-            index = int(np.searchsorted(share, self.percentile / 100))
-            return float(edges[index]) if index else largest  # more zeros than the percentile
-        return _least_error(counts[1:], edges, largest, timesteps, max_positive)
+        share = np.cumsum(counts) / counts.sum()
+        index = int(np.searchsorted(share, self.percentile / 100))
+        return min(float(edges[index]), largest) if index else largest  # else more zeros than that
 
 
-def _least_error(
-    counts: Array, edges: Array, largest: float, timesteps: int, max_positive: int
-) -> float:
-    filled = counts > 0
-    centre = ((edges[:-1] + edges[1:]) / 2)[filled]
-    weight = counts[filled]
-    levels = max_positive * timesteps
-    best, least = largest, np.inf
-    for share in GRID:
-        step = share * largest / levels
-        error = np.sum(weight * (step * np.clip(np.rint(centre / step), 0, levels) - centre) ** 2)
-        if error < least:
-            best, least = share * largest, error
-    return float(best)
+def _least_error(counts: Array, edges: Array, largest: Array, levels: int) -> Array:
+    r"""Return for each row of counts the point of ``GRID`` of least squared error.
+
+    With the step ``s = lam / levels`` and ``b_j = (j - 1/2) s``, the value ``q(a)`` is ``s`` times
+    the number of ``b_j`` below ``a``. With :math:`N_j` the number and :math:`A_j` the sum of the
+    magnitudes beyond ``b_j``,
+
+    .. math:: \sum (q(a) - a)^2 = \sum a^2 - 2 s \sum_j A_j + s^2 \sum_j (2j - 1) N_j.
+
+    Args:
+        counts: ``(rows, bins)``.
+        edges: ``(1 + bins,)``, of one distance but for the last.
+        largest: ``(rows,)``.
+        levels: Levels above 0.
+    """
+    best = np.zeros(len(counts))
+    each = max(1, WORK // (len(GRID) * levels))
+    for begin in range(0, len(counts), each):
+        part = slice(begin, begin + each)
+        best[part] = _least_error_of_some(counts[part], edges, largest[part], levels)
+    return best
+
+
+def _least_error_of_some(counts: Array, edges: Array, largest: Array, levels: int) -> Array:
+    centre = (edges[:-1] + edges[1:]) / 2
+    width = edges[1] if len(centre) > 1 else 2 * centre[0]
+    number, total = (
+        np.cumsum(np.pad(x, ((0, 0), (0, 1)))[:, ::-1], axis=1)[:, ::-1]
+        for x in (counts.astype(np.float64), counts * centre)
+    )  # from each bin on
+    order = np.arange(1, levels + 1)
+    step = GRID * largest[:, None] / levels  # (rows, grid)
+    beyond = np.floor(step[:, :, None] * ((order - 0.5) / width) + 0.5)
+    place = np.minimum(beyond, len(centre)).astype(np.intp)
+    place += np.arange(len(counts))[:, None, None] * (len(centre) + 1)
+    sums = total.ravel()[place].sum(axis=2)
+    squares = number.ravel()[place] @ (2.0 * order - 1)
+    error = step * (step * squares - 2 * sums)
+    return np.asarray(GRID[error.argmin(axis=1)] * largest)
 
 
 def _locally_balanced(counts: Array, edges: Array) -> float:

@@ -13,7 +13,7 @@ from .neurons import IF, Encoder, Integrator, Population
 from .node import Node
 from .ops import Conv, Linear, MaxPool, Product
 from .quantized import Previous, TrackingIF
-from .types import Array
+from .types import Array, is_integer
 from .views import Concat, Rearrange, Reshape
 
 
@@ -91,10 +91,10 @@ def _synapse(graph: Graph, name: str) -> Conv | Linear:
 
 def weighted_bounds(node: Conv | Linear, least: int, most: int) -> tuple[Array, Array]:
     """Return the least and the greatest sum of integer inputs within bounds; see above."""
-    weight = node.weight.astype(np.int64)
+    weight = node.weight if is_integer(node.weight) else node.weight.astype(np.int64)
     axes = tuple(range(1, weight.ndim))
-    positive = np.maximum(weight, 0).sum(axis=axes) * node.copies
-    negative = np.minimum(weight, 0).sum(axis=axes) * node.copies
+    positive = np.maximum(weight, 0).sum(axis=axes, dtype=np.int64) * node.copies
+    negative = np.minimum(weight, 0).sum(axis=axes, dtype=np.int64) * node.copies
     shape = (-1, 1, 1) if isinstance(node, Conv) else (-1,)
     low = (positive * least + negative * most).reshape(shape)
     high = (positive * most + negative * least).reshape(shape)

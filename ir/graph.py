@@ -116,6 +116,11 @@ class Graph:
             nodes += new if node.name == old else (renamed(node, rename),)
         return Graph(nodes, {key: rename.get(name, name) for key, name in self.outputs.items()})
 
+    def with_nodes(self, new: Mapping[str, tuple[Node, ...]]) -> Graph:
+        """Put nodes in the place of others, the last ones under the names of those."""
+        nodes = (made for node in self for made in new.get(node.name, (node,)))
+        return Graph(nodes, self.outputs)
+
     def without_dead_nodes(self) -> Graph:
         """Remove nodes that no output depends on; inputs stay."""
         alive: set[str] = set()

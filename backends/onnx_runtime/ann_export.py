@@ -149,8 +149,12 @@ class _Writer:
         return name
 
 
+def _weights(node: Conv | Linear) -> Array:
+    return node.weight if node.copies == 1 else node.weight * node.copies
+
+
 def _conv(to: _Writer, node: Conv) -> None:
-    inputs = [node.inputs[0], to.real(node, "weight", node.weight * node.copies)]
+    inputs = [node.inputs[0], to.real(node, "weight", _weights(node))]
     if node.bias is not None:
         inputs.append(to.real(node, "bias", node.bias))
     to.add(
@@ -166,7 +170,7 @@ def _conv(to: _Writer, node: Conv) -> None:
 
 
 def _linear(to: _Writer, node: Linear) -> None:
-    inputs = [node.inputs[0], to.real(node, "weight", node.weight * node.copies)]
+    inputs = [node.inputs[0], to.real(node, "weight", _weights(node))]
     if node.bias is not None:
         inputs.append(to.real(node, "bias", node.bias))
     to.add("Gemm", inputs, node.name, transB=1)

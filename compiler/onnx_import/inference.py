@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from onnx import ModelProto, TensorProto, TypeProto, shape_inference
 
 from ...ir import TensorType
+from .light import without_weights
 
 
 def inferred_types(proto: ModelProto, batch: int | None) -> Mapping[str, TensorType]:
@@ -24,7 +25,7 @@ def inferred_types(proto: ModelProto, batch: int | None) -> Mapping[str, TensorT
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            graph = shape_inference.infer_shapes(proto, data_prop=True).graph
+            graph = shape_inference.infer_shapes(without_weights(proto), data_prop=True).graph
     except Exception:  # of any class; without types less can be said, but nothing wrong
         return {}
     values = (*graph.value_info, *graph.output)

@@ -8,7 +8,9 @@ so it stays a map of the output's shape behind the convolution. Exact but for ro
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -25,30 +27,49 @@ def fold_affine(graph: Graph) -> Graph:
     An ``Affine`` stays where its input has other readers or leaves the graph, where its
     reader is no linear map, or where its scale varies within a channel.
     """
-    while (folded := _fold_one(graph)) is not None:
-        graph = folded
-    return graph
+    return _folded(graph, readers=True)
 
 
 def fold_into_sources(graph: Graph) -> Graph:
     """Return the graph with every ``Affine`` folded that the linear map before it can take."""
-    while (folded := _fold_one(graph, readers=False)) is not None:
-        graph = folded
-    return graph
+    return _folded(graph, readers=False)
 
 
-def _fold_one(graph: Graph, *, readers: bool = True) -> Graph | None:
-    for node in graph.of_type(Affine):
-        before = graph[node.inputs[0]]
-        if graph.only_user(before.name) is not None:
-            if isinstance(before, Affine):
-                return _merge(graph, before, node)
-            if (folded := _into_source(graph, before, node)) is not None:
-                return folded
-        after = graph.only_user(node.name) if readers else None
-        if isinstance(after, (Conv, Linear)) and per_channel(node.scale, graph.types[node.name]):
-            return _into_reader(graph, node, after)
-    return None
+def _folded(graph: Graph, *, readers: bool) -> Graph:
+    """Fold all that do not touch each other at once, until nothing is left to fold."""
+    while True:
+        made: dict[str, tuple[Node, ...]] = {}
+        touched: set[str] = set()
+        for node in graph.of_type(Affine):
+            for pair, fold in _ways(graph, node, readers=readers):
+                if not touched.isdisjoint(pair):
+                    break  # the next time round
+                if folded := fold():
+                    made |= folded
+                    touched.update(pair)
+                    break
+        if not made:
+            return graph
+        graph = graph.with_nodes(made).without_dead_nodes()
+
+
+Folded = dict[str, tuple[Node, ...]]
+"""For the names of nodes, what comes in their place."""
+
+
+def _ways(
+    graph: Graph, node: Affine, *, readers: bool
+) -> Iterator[tuple[tuple[str, str], Callable[[], Folded | None]]]:
+    """Yield the names of two nodes that become one, and what makes it, where it can be."""
+    before = graph[node.inputs[0]]
+    if graph.only_user(before.name) is not None:
+        if isinstance(before, Affine):
+            yield (before.name, node.name), partial(_merge, before, node)
+            return
+        yield (before.name, node.name), partial(_into_source, graph, before, node)
+    after = graph.only_user(node.name) if readers else None
+    if isinstance(after, (Conv, Linear)) and per_channel(node.scale, graph.types[node.name]):
+        yield (node.name, after.name), partial(_into_reader, graph, node, after)
 
 
 def per_channel(parameter: Array, type: TensorType) -> bool:
@@ -75,17 +96,17 @@ def is_one(scale: Array) -> bool:
     return bool(np.all(np.abs(scale - 1) < UNITY))
 
 
-def _merge(graph: Graph, first: Affine, second: Affine) -> Graph:
+def _merge(first: Affine, second: Affine) -> Folded:
     merged = replace(
         second,
         inputs=first.inputs,
         scale=second.scale * first.scale,
         shift=second.scale * first.shift + second.shift,
     )
-    return graph.replace(second.name, merged).without_dead_nodes()
+    return {second.name: (merged,)}
 
 
-def _into_source(graph: Graph, source: Node, affine: Affine) -> Graph | None:
+def _into_source(graph: Graph, source: Node, affine: Affine) -> Folded | None:
     """Fold into the linear map before; it takes the name of the value it now computes."""
     type = graph.types[affine.name]
     if not isinstance(source, (Conv, Linear)) or not per_channel(affine.scale, type):
@@ -101,19 +122,18 @@ def _into_source(graph: Graph, source: Node, affine: Affine) -> Graph | None:
             bias=bias + channelwise(affine.shift, type),
             weight_scale=_scaled(source.weight_scale, scale),
         )
-        return graph.replace(affine.name, folded).without_dead_nodes()
+        return {affine.name: (folded,)}
     if np.all(affine.scale == 1):
         return None  # only a shift map is left: nothing to gain
     unit = _scaled(source.weight_scale, scale)
     scaled = replace(source, weight=weight, bias=bias, weight_scale=unit)
     shift = replace(affine, scale=np.ones(1))
-    return graph.replace(source.name, scaled).replace(affine.name, shift)
+    return {source.name: (scaled,), affine.name: (shift,)}
 
 
-def _into_reader(graph: Graph, affine: Affine, reader: Conv | Linear) -> Graph:
+def _into_reader(graph: Graph, affine: Affine, reader: Conv | Linear) -> Folded:
     type = graph.types[affine.name]
-    constant = np.broadcast_to(affine.shift, type.shape)[None]
-    shift = step(replace(reader, bias=None), [constant], {}, 1)[0]
+    shift = _shift_behind(reader, affine.shift, type)
     folded = replace(
         reader,
         inputs=affine.inputs,
@@ -125,10 +145,20 @@ def _into_reader(graph: Graph, affine: Affine, reader: Conv | Linear) -> Graph:
     if isinstance(reader, Linear) or np.all(shift == shift[:, :1, :1]):
         added = shift.reshape(len(shift), -1)[:, 0]
         bias = added if reader.bias is None else reader.bias + added
-        return graph.replace(reader.name, replace(folded, bias=bias)).without_dead_nodes()
+        return {reader.name: (replace(folded, bias=bias),)}
     linear = replace(folded, name=f"{reader.name}.linear")
     shifted = Affine(name=reader.name, inputs=(linear.name,), scale=np.ones(1), shift=shift)
-    return graph.replace(reader.name, linear, shifted).without_dead_nodes()
+    return {reader.name: (linear, shifted)}
+
+
+def _shift_behind(reader: Conv | Linear, shift: Array, type: TensorType) -> Array:
+    """Return what a shift adds behind a linear map; where every place has the same, of one."""
+    shape = type.shape
+    if isinstance(reader, Conv) and not any(reader.padding) and per_channel(shift, type):
+        spans = zip(reader.weight.shape[2:], reader.dilation, strict=True)
+        shape = (shape[0], *(dilation * (size - 1) + 1 for size, dilation in spans))
+    constant = np.broadcast_to(shift, shape)[None]
+    return np.asarray(step(replace(reader, bias=None), [constant], {}, 1)[0])
 
 
 def _input_scale(reader: Conv | Linear, scale: Array) -> Array:
@@ -137,7 +167,9 @@ def _input_scale(reader: Conv | Linear, scale: Array) -> Array:
         return scale[None, :]
     out, per_group = reader.weight.shape[:2]
     grouped = scale.reshape(reader.groups, per_group)
-    return np.repeat(grouped, out // reader.groups, axis=0)[:, :, None, None]
+    if reader.groups > 1:
+        grouped = np.repeat(grouped, out // reader.groups, axis=0)
+    return grouped[:, :, None, None]
 
 
 def _scaled(unit: Array | None, scale: Array) -> Array | None:

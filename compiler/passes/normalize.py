@@ -34,17 +34,23 @@ def _normalized(graph: Graph, chosen: Sequence[IF]) -> Graph:
     nodes: list[Node] = []
     for node in graph:
         if isinstance(node, (Conv, Linear)) and node.name in divisors:
-            by_channel = divisors[node.name].reshape(-1, *(1,) * (node.weight.ndim - 1))
-            nodes.append(replace(node, weight=node.weight / by_channel))
+            divisor = divisors[node.name]
+            if np.any(divisor != 1):
+                by_channel = divisor.reshape(-1, *(1,) * (node.weight.ndim - 1))
+                node = replace(node, weight=node.weight / by_channel)
+            nodes.append(node)
         elif isinstance(node, IF) and node.name in names:
-            nodes.append(
-                replace(
-                    node,
-                    threshold=np.ones(1),
-                    bias=node.bias / node.threshold,
-                    initial=node.initial / node.threshold,
-                )
-            )
+            nodes.append(in_thresholds(node))
         else:
             nodes.append(node)
     return Graph(nodes, graph.outputs)
+
+
+def in_thresholds(node: IF) -> IF:
+    """Return a population with a threshold of 1; what it receives has to be divided likewise."""
+    return replace(
+        node,
+        threshold=np.ones(1),
+        bias=node.bias / node.threshold,
+        initial=node.initial / node.threshold,
+    )

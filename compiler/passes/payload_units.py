@@ -5,7 +5,7 @@ Not a pass of its own: what passes that choose thresholds or quantise the input 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,27 +25,45 @@ def rescale_readers(graph: Graph, factors: Mapping[str, Array]) -> Graph:
         The graph in which every synapse delivers what it delivered before, for events whose
         payload units have grown by the factors.
     """
-    on_edge: dict[str, Array] = {}
+    on_edge = _carried(graph, factors, _channels)
+    made: dict[tuple[int, str], Array] = {}  # synapses of one layer often share their weights
     nodes: list[Node] = []
     for node in graph:
-        if node.name in factors:
-            on_edge[node.name] = np.broadcast_to(factors[node.name], graph.types[node.name].shape)
+        if isinstance(node, (Conv, Linear)) and node.inputs[0] in on_edge:
+            key = id(node.weight), node.inputs[0]
+            if key not in made:
+                made[key] = node.weight * _weight_factor(node, on_edge[node.inputs[0]])
+            node = replace(node, weight=made[key])
+        nodes.append(node)
+    return Graph(nodes, graph.outputs)
+
+
+def _carried(
+    graph: Graph, given: Mapping[str, Array], by_channel: Callable[[Node, Array], Array]
+) -> dict[str, Array]:
+    """Return what some sources have on their edges, carried on through views.
+
+    Args:
+        graph: A spiking graph.
+        given: For each source's name what it has, broadcastable to its shape.
+        by_channel: Returns what each channel has that a window slides over.
+    """
+    on_edge: dict[str, Array] = {}
+    for node in graph:
+        if node.name in given:
+            on_edge[node.name] = np.broadcast_to(given[node.name], graph.types[node.name].shape)
         elif isinstance(node, Concat) and any(name in on_edge for name in node.inputs):
             on_edge[node.name] = joined(graph, node, on_edge)
         elif node.inputs and node.inputs[0] in on_edge:
-            factor = on_edge[node.inputs[0]]
+            before = on_edge[node.inputs[0]]
             if isinstance(node, Reshape):
-                on_edge[node.name] = factor.reshape(node.shape)
+                on_edge[node.name] = before.reshape(node.shape)
             elif isinstance(node, Rearrange):
-                on_edge[node.name] = node.moved(factor, leading=0)
+                on_edge[node.name] = node.moved(before, leading=0)
             elif isinstance(node, MaxPool):
-                channels = _channels(node, factor).reshape(-1, 1, 1)
+                channels = by_channel(node, before).reshape(-1, 1, 1)
                 on_edge[node.name] = np.broadcast_to(channels, graph.types[node.name].shape)
-            elif isinstance(node, (Conv, Linear)):
-                nodes.append(replace(node, weight=node.weight * _weight_factor(node, factor)))
-                continue
-        nodes.append(node)
-    return Graph(nodes, graph.outputs)
+    return on_edge
 
 
 def joined(graph: Graph, node: Concat, on_edge: Mapping[str, Array]) -> Array:
@@ -77,18 +95,39 @@ def scaled(node: IF, scale: Array | float) -> IF:
 
 
 def keeps_channels_apart(graph: Graph, name: str) -> bool:
-    """Whether each channel of a source can have a unit of its own.
+    """Whether each channel of a source can have a unit of its own; see ``mixing_channels``."""
+    return name not in mixing_channels(graph, [name])
 
-    Not where a view makes one channel of several, over which a window then slides: a vector that
-    is reshaped to an image, or an image to another one.
+
+def mixing_channels(graph: Graph, sources: Sequence[str]) -> set[str]:
+    """Return the sources whose channels must share one unit.
+
+    They are those of which a view makes one channel of several, over which a window then slides:
+    a vector that is reshaped to an image, or an image to another one.
     """
-    shape = graph.types[name].shape
-    different = np.arange(2.0, shape[0] + 2).reshape(-1, *(1,) * (len(shape) - 1))
-    try:
-        rescale_readers(graph, {name: different})
-    except GraphError:
-        return False
-    return True
+    first = 2.0  # what is on no source's edge counts as 1
+    labels: dict[str, Array] = {}  # a number of its own for each channel of each source
+    ends: list[float] = []
+    for name in sources:
+        shape = graph.types[name].shape
+        numbers = np.arange(first, first := first + shape[0])
+        labels[name] = numbers.reshape(-1, *(1,) * (len(shape) - 1))
+        ends.append(first)
+    found: set[str] = set()
+
+    def by_channel(node: Node, labelled: Array) -> Array:
+        flat = labelled.reshape(len(labelled), -1)
+        mixed = np.any(flat != flat[:, :1], axis=1)
+        numbers = np.unique(flat[mixed])
+        places = np.searchsorted(ends, numbers[numbers > 1], side="right")
+        found.update(sources[place] for place in np.unique(places))
+        return flat[:, 0]
+
+    on_edge = _carried(graph, labels, by_channel)
+    for node in graph.of_type(Conv):
+        if node.inputs[0] in on_edge:
+            by_channel(node, on_edge[node.inputs[0]])
+    return found
 
 
 def _channels(node: Node, factor: Array) -> Array:
@@ -107,4 +146,6 @@ def _weight_factor(node: Conv | Linear, factor: Array) -> Array:
         return factor[None, :]
     out, per_group = node.weight.shape[:2]
     grouped = _channels(node, factor).reshape(node.groups, per_group)
-    return np.repeat(grouped, out // node.groups, axis=0)[:, :, None, None]
+    if node.groups > 1:
+        grouped = np.repeat(grouped, out // node.groups, axis=0)
+    return grouped[:, :, None, None]

@@ -25,6 +25,7 @@ from ...backends.target import Target
 from ...ir import IF, Array, Conv, Graph, Integrator, Linear, Node
 from ...ir.bounds import membrane_bound
 from ...ir.neurons import SATURATION
+from .normalize import in_thresholds
 
 MIN_BITS = 6
 """Bits, sign included, that a branch keeps at least (the compiler's choice)."""
@@ -34,6 +35,9 @@ MAX_COPIES = 64
 
 BIAS_STEPS = 4096
 """Steps of a threshold where no weight sets the step: a neuron driven by its bias alone."""
+
+BLOCK = 1 << 16
+"""Weights that are rounded at a time: half a MB of real numbers, which stays in the cache."""
 
 Note = Callable[[str], None]
 
@@ -58,7 +62,7 @@ class Quantize:
     target: Target | None = None
 
     def __call__(self, graph: Graph) -> Graph:
-        """Return the integer graph of a normalised one (all thresholds 1)."""
+        """Return the integer graph of a real-valued one."""
         made: dict[str, Node] = {}
         for node in graph:
             if isinstance(node, (IF, Integrator)):
@@ -70,7 +74,7 @@ class Quantize:
         return self._clamped(quantized) if self.saturating else quantized
 
     def rounded(self, node: IF | Integrator, synapses: Sequence[Conv | Linear]) -> dict[str, Array]:
-        """Return, for the synapses of a normalised population, the weights it will have.
+        """Return, for the synapses of a population, the weights it will have.
 
         Returns:
             For each synapse its weights after rounding, in thresholds, copies counted.
@@ -100,7 +104,12 @@ class Quantize:
     def _population(
         self, node: IF | Integrator, synapses: Sequence[Conv | Linear]
     ) -> dict[str, Node]:
-        largest = [np.abs(s.weight).reshape(len(s.weight), -1).max(axis=1) for s in synapses]
+        # Weights are divided by thresholds here, block by block: a copy of all of them in real
+        # numbers would take eight times the memory of the result.
+        thresholds = np.ones(1)
+        if isinstance(node, IF):
+            node, thresholds = in_thresholds(node), node.threshold.reshape(-1)
+        largest = [_largest(s.weight) / thresholds for s in synapses]
         copies = self._copies(node.name, largest)
         demand = np.max([m / n for m, n in zip(largest, copies, strict=True)], axis=0)
         steps = self._steps(node, demand)
@@ -108,15 +117,27 @@ class Quantize:
             steps = np.full_like(steps, steps.min())
         made: dict[str, Node] = {}
         for synapse, count in zip(synapses, copies, strict=True):
-            by_channel = steps.reshape(-1, *(1,) * (synapse.weight.ndim - 1))
-            weight = np.rint(synapse.weight * by_channel / count)
-            weight = np.clip(weight, -self.limit, self.limit).astype(
-                np.int8 if self.bits <= 8 else np.int16
-            )
+            weight = self._weights(synapse.weight, thresholds, steps, count)
             made[synapse.name] = replace(synapse, weight=weight, copies=count)
         shaped = steps.reshape(-1, 1, 1) if isinstance(synapses[0], Conv) else steps
         made[node.name] = self._with_steps(node, shaped)
         return made
+
+    def _weights(self, weight: Array, thresholds: Array, steps: Array, copies: int) -> Array:
+        """Return integer weights, given the thresholds and the steps of a threshold by channel."""
+        rows = weight.reshape(len(weight), -1)
+        whole = np.empty(rows.shape, np.int8 if self.bits <= 8 else np.int16)
+        divisors = np.broadcast_to(thresholds, len(rows))[:, None]
+        multipliers = np.broadcast_to(steps, len(rows))[:, None]
+        each = max(1, BLOCK // max(1, rows.shape[1]))
+        for begin in range(0, len(rows), each):
+            part = slice(begin, begin + each)
+            block = rows[part] / divisors[part]
+            block *= multipliers[part]
+            block /= copies
+            np.rint(block, out=block)
+            whole[part] = np.clip(block, -self.limit, self.limit, out=block)
+        return whole.reshape(weight.shape)
 
     def _copies(self, name: str, largest: list[Array]) -> list[int]:
         """Return for each branch how many copies it is split into."""
@@ -185,6 +206,12 @@ class Quantize:
                     continue
             nodes.append(node)
         return Graph(nodes, graph.outputs)
+
+
+def _largest(weight: Array) -> Array:
+    """Return the largest magnitude of each channel's weights."""
+    rows = weight.reshape(len(weight), -1)
+    return np.asarray(np.maximum(rows.max(axis=1), -rows.min(axis=1)))
 
 
 def _scale(node: IF | Integrator) -> Array:

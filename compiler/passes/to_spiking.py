@@ -93,6 +93,7 @@ class _Conversion:
         self.ann = ann
         self.code = code
         self.nodes: list[Node] = []
+        self.used: set[str] = set()
         self.taken: set[str] = set(ann.nodes)
         self.events: dict[str, tuple[Term, ...]] = {}
         self.readouts: dict[str, str] = {}
@@ -123,6 +124,11 @@ class _Conversion:
             )
         return Graph(self.nodes, outputs)
 
+    def emit(self, *nodes: Node) -> None:
+        """Add nodes to the network."""
+        self.nodes += nodes
+        self.used.update(node.name for node in nodes)
+
     def readout(self, name: str) -> str:
         """Make the integrator of an output, or find it; return its node's name."""
         if name in self.readouts:
@@ -132,13 +138,13 @@ class _Conversion:
             view = replace(
                 node, name=self.free(f"{name}.view"), inputs=(self.readout(node.inputs[0]),)
             )
-            self.nodes.append(view)
+            self.emit(view)
             self.readouts[name] = view.name
             return view.name
         alone = is_linear(node) and not self.ann.users[name]
         target = name if alone else self.free(f"{name}.readout")
         current = self.current(name, target)
-        self.nodes.append(
+        self.emit(
             Integrator(name=target, inputs=current.synapses, bias=current.bias, scale=np.ones(1))
         )
         self.readouts[name] = target
@@ -155,7 +161,7 @@ class _Conversion:
     def make_spikes(self, node: Node) -> tuple[Term, ...]:
         if isinstance(node, Input):
             encoder = Encoder(name=self.free(f"{node.name}.encoder"), inputs=(node.name,))
-            self.nodes += [node, encoder]
+            self.emit(node, encoder)
             return (Term(encoder.name),)
         if isinstance(node, (Rearrange, Reshape)):
             return self.map_events(node, self.spikes(node.inputs[0]))
@@ -163,7 +169,7 @@ class _Conversion:
             return self.map_events(node, self.positive(node, node.inputs[0]))
         if isinstance(node, Concat):
             edges = [term.edge for name in node.inputs for term in self.positive(node, name)]
-            self.nodes.append(replace(node, inputs=tuple(edges)))
+            self.emit(replace(node, inputs=tuple(edges)))
             return (Term(node.name),)
         if isinstance(node, Clip):
             return self.make_bounded(node, node.low, node.high, self.code.v_init)
@@ -183,7 +189,7 @@ class _Conversion:
         mapped = []
         for index, term in enumerate(terms):
             name = node.name if index == 0 else self.free(f"{node.name}.negative")
-            self.nodes.append(replace(node, name=name, inputs=(term.edge,)))
+            self.emit(replace(node, name=name, inputs=(term.edge,)))
             mapped.append(replace(term, edge=name))
         return tuple(mapped)
 
@@ -254,7 +260,7 @@ class _Conversion:
             reset=code.reset,
             represents=represents,
         )
-        self.nodes.append(neurons)
+        self.emit(neurons)
         return Term(name)
 
     # -- values as currents ----------------------------------------------------------------
@@ -280,8 +286,7 @@ class _Conversion:
             source, synapse, bias = node.inputs[0], self.mean(node), ZERO
         else:
             source, synapse, bias = name, self.identity(node), ZERO
-        factor = scale.reshape(-1, *(1,) * (synapse.weight.ndim - 1))
-        synapse = replace(synapse, weight=synapse.weight * factor, weight_scale=None)
+        synapse = replace(synapse, weight=scaled_rows(synapse.weight, scale), weight_scale=None)
         return Current(
             self.synapses(synapse, self.spikes(source), reader),
             self.aligned(bias * scale, name),
@@ -308,10 +313,10 @@ class _Conversion:
                 node,
                 name=node.name if plain else self.free(f"{node.name}.synapse"),
                 inputs=(term.edge,),
-                weight=node.weight * term.sign,
+                weight=scaled_rows(node.weight, np.full(1, float(term.sign))),
                 bias=None,
             )
-            self.nodes.append(synapse)
+            self.emit(synapse)
             made.append(synapse.name)
         return tuple(made)
 
@@ -347,10 +352,6 @@ class _Conversion:
 
     # -- names and problems ----------------------------------------------------------------
 
-    @property
-    def used(self) -> set[str]:
-        return {node.name for node in self.nodes}
-
     def free(self, name: str) -> str:
         """Return a name no node has, close to the one asked for."""
         candidate, count = name, 1
@@ -371,6 +372,13 @@ def _beyond_rates(node: Node) -> str:
     if isinstance(node, Curve):
         return f"computes {node.function}"
     return "multiplies two activations" if isinstance(node, Product) else ""
+
+
+def scaled_rows(weight: Array, scale: Array) -> Array:
+    """Return weights times one factor, or one for each row; float64, the same array times 1."""
+    if np.all(scale == 1):
+        return np.asarray(weight, np.float64)
+    return np.asarray(weight * scale.reshape(-1, *(1,) * (weight.ndim - 1)))
 
 
 def is_linear(node: Node) -> bool:

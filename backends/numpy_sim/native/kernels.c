@@ -19,6 +19,12 @@
 #define SNNC_LEVELS 1
 #endif
 
+/* Makes one bin of each pair; zeros, in front, stay. */
+static void halve(uint32_t *row, int bins) {
+  for (int i = 1; i <= bins / 2; i++) row[i] = row[2 * i - 1] + row[2 * i];
+  memset(row + bins / 2 + 1, 0, sizeof(uint32_t) * (size_t)(bins / 2));
+}
+
 /* level 0: what every machine of this kind has */
 #define LEVEL portable
 #include "level.inc"
@@ -120,6 +126,21 @@ EXPORT void snnc_count(int level, const Edge *edge, int samples, int steps, int 
 EXPORT void snnc_max_pool(int level, const Window2D *window, const Edge *source, const Edge *target,
                           int samples, int steps, int32_t *memory) {
   AT_LEVEL(level, max_pool, window, source, target, samples, steps, memory)
+}
+
+EXPORT void snnc_histogram(int level, const float *x, i64 samples, i64 channels, i64 places,
+                           i64 first, i64 last, int bins, float *range, float *largest,
+                           uint32_t *counts) {
+  AT_LEVEL(level, histogram, x, samples, channels, places, first, last, bins, range, largest,
+           counts)
+}
+
+/* Brings histograms to one range, not below any of theirs. */
+EXPORT void snnc_widen(i64 channels, int bins, float *range, float wanted, uint32_t *counts) {
+  for (i64 channel = 0; channel < channels; channel++) {
+    if (range[channel] == 0) range[channel] = wanted;
+    for (; range[channel] < wanted; range[channel] *= 2) halve(counts + channel * (1 + bins), bins);
+  }
 }
 
 /* Python only has to find the library; the functions are called through ctypes. */

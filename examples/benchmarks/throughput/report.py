@@ -58,7 +58,8 @@ def _introduction(records: Sequence[Record]) -> Table:
         "turns, one run each in every round, in processes of their own, with as many threads as "
         "the machine has cores, on the same samples. A rate is the median over the rounds, a "
         "ratio the median of the ratios of single rounds. An image-step is one time step of one "
-        "sample. Compiling, calibrating and warming up are not timed.",
+        "sample. Compiling, calibrating and warming up are not timed: for these see "
+        "[compile_time.md](compile_time.md).",
         "",
     ]
     machines = {str(record.machine): record for record in records}
