@@ -84,20 +84,22 @@ static inline __m128i graded_units(const Rule *rule, __m512i *v, __m512i thresho
   return _mm_add_epi8(_mm512_cvtepi32_epi8(units), rule->silence);
 }
 
-/* Writes the payloads of the neurons from 16 * `n` on; the target may have fewer channels. */
-static inline void write_payloads(const Strip *strip, i64 n, __m128i payloads, uint8_t *frame) {
-  uint8_t *to = frame + strip->to[n];
-  const i64 left = strip->bytes % LANES;
-  if (left && n % strip->blocks == strip->blocks - 1)
-    _mm_mask_storeu_epi8(to, (__mmask16)((1 << left) - 1), payloads);
-  else
-    _mm_storeu_si128((__m128i *)to, payloads);
+/* Writes the first 4, 8 or 12 payloads. A masked store would cost as much as all the rest. */
+static inline void write_some(uint8_t *to, __m128i payloads, i64 count) {
+  if (count == 4) {
+    _mm_storeu_si32(to, payloads);
+    return;
+  }
+  _mm_storel_epi64((__m128i *)to, payloads);
+  if (count == 12) _mm_storeu_si32(to + 8, _mm_srli_si128(payloads, 8));
 }
 
 /* One step of a strip, written to a frame; a loop for each rule. */
 #define FIRE(NAME, PAYLOADS, COUNTED)                                                           \
   static void fire_##NAME##_avx512(const Rule *rule, Strip *strip, uint8_t *frame) {            \
-    const i64 sixteens = strip->count * strip->blocks;                                          \
+    const i64 blocks = strip->blocks, sixteens = strip->count * blocks;                         \
+    const i64 some = strip->bytes % LANES;                                                      \
+    i64 partial = some ? blocks - 1 : sixteens; /* the next that is not written whole */        \
     for (i64 n = 0; n < sixteens; n++) {                                                        \
       const i64 i = LANES * n;                                                                  \
       const __m512i threshold = _mm512_load_si512(strip->threshold + i);                        \
@@ -108,7 +110,12 @@ static inline void write_payloads(const Strip *strip, i64 n, __m128i payloads, u
       v = _mm512_add_epi32(v, _mm512_load_si512(strip->base + i));                              \
       _mm512_store_si512(strip->sum + i, v);                                                    \
       if (COUNTED) _mm512_store_si512(strip->acc + i, acc);                                     \
-      write_payloads(strip, n, payloads, frame);                                                \
+      if (n == partial) {                                                                       \
+        write_some(frame + strip->to[n], payloads, some);                                       \
+        partial += blocks;                                                                      \
+      } else {                                                                                  \
+        _mm_storeu_si128((__m128i *)(frame + strip->to[n]), payloads);                          \
+      }                                                                                         \
     }                                                                                           \
   }
 
