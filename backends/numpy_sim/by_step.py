@@ -71,7 +71,7 @@ class SynapseByStep:
         """Return what the compiled kernels compute, or None where floats are for it."""
         if self._native is None or kind is None:
             return None
-        method = self._native.method(np.count_nonzero(payloads) / payloads.size)
+        method = self._native.summing_method(np.count_nonzero(payloads) / payloads.size)
         layout = layout_of(self._native.source, kind, [self._native])
         sides = image(self._shape)
         if method is None or layout is None or sides is None:

@@ -92,7 +92,7 @@ EXPORT i64 snnc_scratch(const Population *population, int samples, int steps) {
   Vectors_integer_portable integers;
   Vectors_real_portable reals;
   if (!one_position(population)) {
-    const i64 whole = lay_out_real_portable(population, NULL, &scratch);
+    const i64 whole = lay_out_real_portable(population, steps, NULL, &scratch);
     const i64 rows = lay_out_rows_real_portable(population, NULL, NULL, NULL);
     return whole > rows ? whole : rows;
   }

@@ -11,13 +11,17 @@
 #include <stdint.h>
 #include <string.h>
 
+#define MAX(A, B) ((A) > (B) ? (A) : (B))
+
 typedef int64_t i64;
 
 enum {
   LANES = 16, /* currents of a position are padded to a multiple of this */
   AHEAD = 4,  /* so many events before they are needed, weights are fetched */
   STRIP = 1024, /* neurons that advance together, at most, */
-  STRIP_POSITIONS = STRIP / LANES /* and their positions */
+  STRIP_POSITIONS = STRIP / LANES, /* and their positions */
+  ROWS_TOGETHER = 16,     /* steps that a row of neurons takes at a time */
+  PLANE_NUMBERS = 1 << 16 /* currents of several steps that are summed before neurons advance */
 };
 
 typedef struct {
@@ -55,6 +59,9 @@ typedef struct {
   const int8_t *dense;   /* [out / 16][kernel_y][kernel_x][position / 4][16][4] */
   const int32_t *correction; /* [lanes]: what `zero` adds to a dense product, or NULL */
   const void *scatter;   /* [kernel_y][in][kernel_x, last first][out / groups, padded] */
+  const void *taps;      /* as `spread.py` says, in the type of currents; or NULL */
+  int32_t block;         /* channels that `spread.inc` computes at once */
+  int32_t stacked;       /* whether it stacks the rows that a window reads */
   const void *channel;   /* [kernel_y][kernel_x][out, padded]: weights of a depthwise kernel */
   int32_t even;          /* whether they are alike over the window, and a byte holds the sum of */
   int32_t least;         /* its payloads, if this is taken from each of their bytes */

@@ -66,7 +66,9 @@ class SynapseLayout(ctypes.Structure):
         ("method", c_int32),
         ("window", WindowLayout),
         *((name, c_int32) for name in ("channels", "groups", "copies")),
-        *((name, c_void_p) for name in ("dense", "correction", "scatter", "channel")),
+        *((name, c_void_p) for name in ("dense", "correction", "scatter", "taps")),
+        *((name, c_int32) for name in ("block", "stacked")),
+        ("channel", c_void_p),
         *((name, c_int32) for name in ("even", "least")),
     )
 

@@ -24,8 +24,9 @@ from .library import (
     address,
 )
 from .shared import shared_property
+from .spread import Spreading
 
-DENSE_RATE = 0.0028
+DENSE_RATE = 0.0022
 """Nanoseconds of a multiplication in a dense product, with AVX-512 VNNI."""
 EVENT_COST = 7.0
 """Nanoseconds of an event, for each row of a kernel."""
@@ -133,6 +134,13 @@ class NativeSynapse:
             return EVENTS if self._event_seconds(density) < dense else DENSE
         return EVENTS if density < 0.5 else None
 
+    def summing_method(self, density: float) -> int | None:
+        """Likewise where no neurons follow: events of images are then added row by row."""
+        dense = self._dense_seconds
+        if self.spreading is None or dense is None:
+            return self.method(density)
+        return EVENTS if self._listed_seconds(density) < dense else DENSE
+
     @cached_property
     def _dense_seconds(self) -> float | None:
         """Estimated nanoseconds of a dense product for each place of the source."""
@@ -154,6 +162,11 @@ class NativeSynapse:
             blocks = -(-self.lanes // (REAL_BLOCK if self.real else INTEGER_BLOCK))
             inputs = self._inputs
             return vector_costs.events(inputs, blocks, density, real=self.real) / inputs
+        if self.spreading is not None:
+            return self.spreading.seconds(density)
+        return self._listed_seconds(density)
+
+    def _listed_seconds(self, density: float) -> float:
         window = self.weight.shape[2:]
         near = self.weight.size < CACHE
         rate = REAL_EVENT_RATE if self.real else EVENT_RATE if near else FAR_EVENT_RATE
@@ -164,22 +177,30 @@ class NativeSynapse:
     def _windows(self) -> float:
         return float(np.prod(self.node.stride)) if isinstance(self.node, Conv) else 1.0
 
-    def describe(self, method: int, frames: Frames) -> SynapseLayout:
-        """Return what a kernel is told; it is valid as long as this and the frames are."""
-        template = self._templates.get((method, frames.layout))
+    def describe(self, method: int, frames: Frames, *, row_by_row: bool = False) -> SynapseLayout:
+        """Return what a kernel is told; it is valid as long as this and the frames are.
+
+        Args:
+            method: How to compute it.
+            frames: What it reads.
+            row_by_row: Whether currents are summed a row at a time, whatever the method.
+        """
+        template = self._templates.get((method, frames.layout, row_by_row))
         if template is None:
-            template = self._template(method, frames.layout)
-            self._templates[method, frames.layout] = template
+            template = self._template(method, frames.layout, None if row_by_row else self.spreading)
+            self._templates[method, frames.layout, row_by_row] = template
         told = SynapseLayout.from_buffer_copy(template)
         told.source = frames.told
         return told
 
     @shared_property
-    def _templates(self) -> dict[tuple[int, FrameLayout], SynapseLayout]:
+    def _templates(self) -> dict[tuple[int, FrameLayout, bool], SynapseLayout]:
         """What kernels have been told, but for what they read."""
         return {}
 
-    def _template(self, method: int, layout: FrameLayout) -> SynapseLayout:
+    def _template(
+        self, method: int, layout: FrameLayout, spread: Spreading | None
+    ) -> SynapseLayout:
         conv = self.node if isinstance(self.node, Conv) else None
         signed = layout.zero != 0
         return SynapseLayout(
@@ -196,7 +217,10 @@ class NativeSynapse:
             self.node.copies,
             address(self.dense) if method == DENSE else None,
             address(self.correction) if method != EVENTS and signed and not self.real else None,
-            address(self.scatter) if method == EVENTS else None,
+            address(self.scatter) if method == EVENTS and not spread else None,
+            address(self.taps) if method == EVENTS and spread else None,
+            spread.block if spread else 0,
+            spread.stacked if spread else 0,
             address(self.channel) if method == CHANNELWISE else None,
             method == CHANNELWISE and self.is_even(*layout.payload),
             layout.zero + min(0, layout.payload[0]),
@@ -261,6 +285,19 @@ class NativeSynapse:
         by_block = full.reshape(lanes // block, block, -1)
         return aligned(by_block.transpose(0, 2, 1))
 
+    @cached_property
+    def spreading(self) -> Spreading | None:
+        """How events are spread between images; None where they are added row by row."""
+        number = np.float64 if self.real else np.int32
+        spreading = Spreading(self.node, self.source, self.lanes, number)
+        return spreading if spreading.possible else None
+
+    @shared_property
+    def taps(self) -> Array:
+        """As ``spread.inc`` reads weights."""
+        assert self.spreading is not None
+        return self.spreading.taps
+
     @shared_property
     def channel(self) -> Array:
         """``[height][width][out]``, int8 or float64."""
@@ -303,7 +340,7 @@ class NativeSynapse:
         samples, steps = frames.data.shape[:2]
         if steps == 1:  # all samples are then read like the steps of one, and weights only once
             frames = Frames(frames.layout, frames.data.swapaxes(0, 1))
-        told = self.describe(method, frames)
+        told = self.describe(method, frames, row_by_row=True)
         height, width, lanes = base.shape
         summed = library.currents(
             PopulationLayout(
