@@ -209,3 +209,15 @@ def test_targets_lists_the_models(command: Command) -> None:
     assert found["loihi2"]["energy_per_operation"] is False
     assert found["loihi2"]["constants"] == []
     assert all(constant["source"] for model in found.values() for constant in model["constants"])
+
+
+def test_the_example_of_the_documentation(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs/cost.md"
+    if not page.exists():
+        pytest.skip("needs a checkout: docs/cost.md")
+    text = page.read_text(encoding="utf-8")
+    path = tmp_path / "my-chip.toml"
+    path.write_text(text.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    found = get_hardware(str(path))
+    assert found.constants["synapse"].status == "measured"
+    assert found.runs == ("snn",)
