@@ -10,8 +10,9 @@ from snnc.compiler.cost.counts import Layer
 from snnc.compiler.cost.inject import injected_events
 from snnc.compiler.cost.spiking import spiking_layers, states_of
 from snnc.compiler.event_counts import multiplies, reads_input
-from snnc.ir import Conv, Encoder, Graph, Integrator, Linear, MaxPool, Population, Signal
+from snnc.ir import Array, Conv, Encoder, Graph, Integrator, Linear, MaxPool, Population, Signal
 from tests.compiler.cost.brute_force import BruteForce
+from tests.exact_graphs import branches, exact_inputs, joined, pooled
 from tests.spiking_graphs import (
     SCHEDULES,
     hard_reset_graph,
@@ -28,18 +29,30 @@ SCHEDULED = [
 ]  # 20 graphs
 
 
+EXACT = [
+    (f"exact {name}", cap, True) for name in ("branches", "pooled", "joined") for cap in (1, 4)
+]
+MAKERS = {"exact branches": branches, "exact pooled": pooled, "exact joined": joined}
+
+
+def inputs_of(kind: str, graph: Graph, seed: int) -> dict[str, Array]:
+    return exact_inputs(graph, 1) if kind in MAKERS else random_inputs(graph, seed, samples=1)
+
+
 def graph_of(kind: str, seed: int, integer: bool) -> Graph:
     if kind == "rate":
         return random_graph(seed, integer=integer)
+    if kind in MAKERS:
+        return MAKERS[kind](seed)
     if kind == "hard reset":
         return hard_reset_graph(seed)
     return scheduled_graph(seed, kind, integer=integer)
 
 
-@pytest.mark.parametrize(("kind", "seed", "integer"), [*RATE, *HARD, *SCHEDULED])
+@pytest.mark.parametrize(("kind", "seed", "integer"), [*RATE, *HARD, *SCHEDULED, *EXACT])
 def test_counts_equal_brute_force(kind: str, seed: int, integer: bool) -> None:
     graph = graph_of(kind, seed, integer)
-    inputs = random_inputs(graph, seed, samples=1)
+    inputs = inputs_of(kind, graph, seed)
     activity = NumpyBackend().lower(graph, TIMESTEPS).run(inputs).activity
     injected = injected_events(graph, TIMESTEPS, inputs)
     layers = {found.node: found for found in spiking_layers(graph, TIMESTEPS, activity, injected)}
@@ -100,11 +113,11 @@ def check_pool(layer: Layer, counted: dict[str, float]) -> None:
 
 def test_the_graphs_are_fifty_and_busy() -> None:
     """Most of them multiply and accumulate, and events are lost at borders and at zeros."""
-    assert len([*RATE, *HARD, *SCHEDULED]) >= 50
+    assert len([*RATE, *HARD, *SCHEDULED, *EXACT]) >= 50
     busy = 0
-    for kind, seed, integer in [*RATE, *HARD, *SCHEDULED]:
+    for kind, seed, integer in [*RATE, *HARD, *SCHEDULED, *EXACT]:
         graph = graph_of(kind, seed, integer)
-        run = NumpyBackend().lower(graph, TIMESTEPS).run(random_inputs(graph, seed, samples=1))
+        run = NumpyBackend().lower(graph, TIMESTEPS).run(inputs_of(kind, graph, seed))
         sent = [run.activity[node.name].spikes.sum() for node in graph.populations]
         busy += bool(np.count_nonzero(sent) > 1)
     assert busy > 35
