@@ -9,7 +9,7 @@ from snnc.backends.numpy_sim import NumpyBackend
 from snnc.compiler.cost.counts import Layer
 from snnc.compiler.cost.inject import injected_events
 from snnc.compiler.cost.spiking import spiking_layers, states_of
-from snnc.compiler.event_counts import multiplies, reads_input
+from snnc.compiler.event_counts import multiplies, reads_input, sends_spikes
 from snnc.ir import Array, Conv, Encoder, Graph, Integrator, Linear, MaxPool, Population, Signal
 from tests.compiler.cost.brute_force import BruteForce
 from tests.exact_graphs import branches, exact_inputs, joined, pooled
@@ -66,7 +66,7 @@ def test_counts_equal_brute_force(kind: str, seed: int, integer: bool) -> None:
         elif isinstance(node, (Population, Integrator)):
             check_neurons(node, layers[node.name], counted)
         elif isinstance(node, MaxPool) and graph.types[node.name].signal is Signal.SPIKES:
-            check_pool(layers[node.name], counted)
+            check_pool(graph, node, layers[node.name], counted)
         elif isinstance(node, Encoder):
             counts = layers[node.name].counts
             assert counts.output_writes == counted["events"]
@@ -104,9 +104,10 @@ def check_neurons(node: Population | Integrator, layer: Layer, counted: dict[str
     assert counts.comparisons == (counted["updates"] if spiking else 0)
 
 
-def check_pool(layer: Layer, counted: dict[str, float]) -> None:
+def check_pool(graph: Graph, node: MaxPool, layer: Layer, counted: dict[str, float]) -> None:
     counts = layer.counts
-    assert counts.events == counted["events"]
+    assert counts.output_writes == counts.resets == counted["events"]
+    assert counts.events == (counted["events"] if sends_spikes(graph, node) else 0)
     assert counts.comparisons == counts.neuron_updates == counted["compared"]
     assert counts.acs == counts.events_in == counted["arrived"]
 
