@@ -220,7 +220,8 @@ def print_sources(found: Estimate, document: dict[str, Any], console: Console) -
         ],
     )
     console.lines("Loihi 2: no energy per operation is published, so none is given")
-    if found.twin_bits < 8 and any(each["name"] == "int8_mac" for each in constants):
+    narrow = found.twin_bits < 8 and document["twin"]["mac"] == "int8_mac"
+    if narrow and any(each["name"] == "int8_mac" for each in constants):
         console.lines(
             f"no energy below 8 bits is published there: the {found.twin_bits}-bit ANN is costed "
             "with 8-bit MACs"
