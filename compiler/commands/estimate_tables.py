@@ -117,13 +117,21 @@ def print_models(document: dict[str, Any], console: Console) -> None:
                 model["hardware"],
                 *(joules(model[name]) for name in ("snn", "twin", "ann_int8", "ann")),
                 times(model["snn_to_twin"]),
-                ", ".join(name for name in ("placed", "static_power") if model[name]).replace(
-                    "static_power", "with static power"
-                ),
+                _remarks(model),
             )
             for model in document["sensitivity"]["models"]
         ],
     )
+
+
+def _remarks(model: dict[str, Any]) -> str:
+    """Return what has to be said of an energy beside its value."""
+    bracket = model["bracket"]
+    remarks = ["placed"] * model["placed"] + ["with static power"] * model["static_power"]
+    if bracket:
+        ends = f"{joules(bracket['low'])} to {joules(bracket['high'])}"
+        remarks.append(f"inherited from other hardware: {ends}; see --hardware {model['hardware']}")
+    return ", ".join(remarks)
 
 
 def print_activity(document: dict[str, Any], console: Console) -> None:

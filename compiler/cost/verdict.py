@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import fsum
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,8 @@ class OnModel:
         snn_to_twin: The first over the second.
         placed: Whether messages follow a placement on that chip.
         static_power: Whether static power is part of it.
+        bracket: What stands for the first where nothing is published: ``low`` and ``high``, whose
+            basis the model has.
     """
 
     hardware: str
@@ -67,6 +69,7 @@ class OnModel:
     snn_to_twin: float | None
     placed: bool
     static_power: bool
+    bracket: Mapping[str, float] | None
 
 
 def over_models(found: Estimate) -> tuple[OnModel, ...]:
@@ -81,6 +84,7 @@ def over_models(found: Estimate) -> tuple[OnModel, ...]:
             snn_to_twin=other.ratio("twin"),
             placed=other.placement is not None,
             static_power=other.static_joules("snn") is not None,
+            bracket=other.bracket,
         )
         for other in found.over_models()
     )

@@ -101,6 +101,9 @@ def test_the_range_over_models(tmp_path: Path) -> None:
             assert model["snn"] == alone.joules("snn")
             assert model["twin"] == alone.joules("twin")
     assert models["loihi2"]["snn"] is None
+    bracket = models["loihi2"]["bracket"]
+    assert 0 < bracket["low"] < bracket["high"]
+    assert all(model["bracket"] is None for name, model in models.items() if name != "loihi2")
 
 
 def test_no_energy_but_a_bracket_for_loihi2(tmp_path: Path) -> None:
