@@ -72,7 +72,9 @@ def print_networks(found: Estimate, document: dict[str, Any], console: Console) 
                 count(sum(found.total(name, each) for each in ADDITIONS)),
                 count(sum(found.total(name, each) for each in ACCESSES)),
                 f"{costed.arithmetic.mac} {costed.arithmetic.add}",
-                joules(document[name]["energy_joules"]),
+                joules(document[name]["energy_joules"])
+                if costed.network in found.hardware.runs
+                else "does not run",
                 times(found.ratio(name)) if name != "snn" else "",
             )
             for name, costed in found.networks.items()
@@ -115,7 +117,11 @@ def print_models(document: dict[str, Any], console: Console) -> None:
         [
             (
                 model["hardware"],
-                *(joules(model[name]) for name in ("snn", "twin", "ann_int8", "ann")),
+                joules(model["snn"]),
+                *(
+                    joules(model[name]) if "ann" in model["runs"] else "does not run"
+                    for name in ("twin", "ann_int8", "ann")
+                ),
                 times(model["snn_to_twin"]),
                 _remarks(model),
             )

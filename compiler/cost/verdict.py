@@ -50,6 +50,7 @@ class OnModel:
 
     Attributes:
         hardware: Name of the model.
+        runs: Which networks it runs, of ``snn`` and ``ann``.
         snn: Of the spiking network.
         twin: Of its quantised twin.
         ann_int8: Of the ANN in 8-bit integers.
@@ -62,6 +63,7 @@ class OnModel:
     """
 
     hardware: str
+    runs: tuple[str, ...]
     snn: float | None
     twin: float | None
     ann_int8: float | None
@@ -77,6 +79,7 @@ def over_models(found: Estimate) -> tuple[OnModel, ...]:
     return tuple(
         OnModel(
             hardware=other.hardware.name,
+            runs=other.hardware.runs,
             snn=other.joules("snn"),
             twin=other.joules("twin"),
             ann_int8=other.joules("ann_int8"),
