@@ -14,7 +14,7 @@ from .console import Console
 
 if TYPE_CHECKING:
     from ...ir import Array
-    from ..energy import Estimate
+    from ..cost import Estimate
     from ..evaluate import Evaluation
     from ..network import Network
     from ..verify import Verification
@@ -117,9 +117,8 @@ def travel(
         console: Shows the progress.
     """
     from ..api import compile
-    from ..energy import estimate
+    from ..cost import DEFAULT, estimate, get_hardware
     from ..evaluate import evaluate
-    from ..hardware import get_hardware
     from ..network import load
     from ..onnx_import import load as load_model
     from ..verify import verify
@@ -132,7 +131,7 @@ def travel(
     with console.stage("evaluate") as advance:
         evaluation = evaluate(network, {name: test}, labels, progress=advance)
     with console.stage("estimate") as advance:
-        hardware, ann = get_hardware("horowitz-45nm"), load_model(out / "ann.onnx").graph
+        hardware, ann = get_hardware(DEFAULT), load_model(out / "ann.onnx").graph
         costs = estimate(network, ann, {name: test}, hardware, advance)
     with console.stage("verify") as advance:
         verification = verify(network, {name: test[:VERIFIED]}, progress=advance)
@@ -141,8 +140,9 @@ def travel(
 
 def print_journey(journey: Journey, console: Console) -> None:
     """Write the result for human eyes."""
+    from ..cost.verdict import verdict
     from .compile import describe
-    from .estimate import joules, verdict
+    from .estimate_tables import joules
     from .evaluate import share
 
     found, costs, proof = journey.evaluation, journey.estimate, journey.verification
@@ -164,12 +164,13 @@ def print_journey(journey: Journey, console: Console) -> None:
         f"{whole.unit_synops_per_sample:,.0f} unit SynOps",
         "",
         f"energy of one digit, operations counted on the simulator over {costs.samples} digits:",
-        f"  ANN, fp32       {joules(costs.joules('ann'))}",
         f"  SNN             {joules(costs.joules('snn'))}",
+        f"  ANN, FP32       {joules(costs.joules('ann'))}",
+        f"  ANN, INT8       {joules(costs.joules('ann_int8'))}",
         f"  ANN, {costs.twin_bits} bits     {joules(costs.joules('twin'))}, the quantised twin",
         f"  {verdict(costs)}",
-        f"  source: {next(iter(costs.hardware.constants.values())).source}",
         f"  {costs.hardware.basis}",
+        *(f"  source: {source}" for source in dict.fromkeys(c.source for c in costs.constants)),
         "  Loihi 2: no energy per operation is published, so none is given",
         "",
         f"equal to {others[proof.compared_with]}: {'yes' if proof.equal else 'no'} "

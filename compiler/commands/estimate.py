@@ -1,18 +1,27 @@
-"""``snnc estimate``: energy from counted operations, beside the ANN and its quantised twin."""
+"""``snnc estimate``: operations and energy, beside the ANN and its quantised twin."""
 
 from __future__ import annotations
 
+import csv
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .arguments import add_artifact, add_resources, resources
 from .console import Console
+from .estimate_tables import print_estimate
 
 if TYPE_CHECKING:
-    from ..energy import Estimate
+    from ...ir import Array
+    from ..cost import Estimate
+    from ..cost.neurobench import NeuroBench
+    from ..data import Inputs
+    from ..network import Network
 
 EXAMPLE = "snnc estimate out --data test.npz"
+
+BENCHED_SAMPLES = 8
+"""Samples of NeuroBench's metrics: they are one batch, and all their membranes are looked at."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -20,112 +29,106 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         required=True,
-        metavar="X.npz",
-        help="samples to count operations on, named after the model's inputs or x",
+        metavar="XY.npz",
+        help="samples to count operations on, named after the model's inputs or x; with labels y "
+        "it also says when answers are right",
     )
     parser.add_argument(
         "--hardware",
-        default="horowitz-45nm",
-        metavar="NAME",
-        help="whose energy per operation: horowitz-45nm or loihi2 (default: %(default)s)",
+        default="lemaire-2022",
+        metavar="NAME|FILE.toml",
+        help="the model of energy: one that `snnc targets` lists, or your own (default: "
+        "%(default)s)",
+    )
+    parser.add_argument(
+        "--access-bits",
+        type=int,
+        metavar="N",
+        help="bits of one access to memory, for models that know such a width",
+    )
+    parser.add_argument(
+        "--csv", metavar="FILE", help="also write every figure as a row of this file"
+    )
+    parser.add_argument(
+        "--neurobench",
+        action="store_true",
+        help=f"also NeuroBench's metrics, on the first {BENCHED_SAMPLES} samples as one batch",
     )
     add_resources(parser)
 
 
 def run(arguments: Namespace, console: Console) -> int:
     from ...backends.artifact import require_ann
+    from ..cost import estimate, get_hardware
     from ..data import open_samples
-    from ..energy import estimate
-    from ..hardware import get_hardware
     from ..network import load
     from ..onnx_import import load as load_model
 
-    hardware, limits = get_hardware(arguments.hardware), resources(arguments)
+    _check(arguments)
+    hardware = get_hardware(arguments.hardware, arguments.access_bits)
+    limits = resources(arguments)
     network = load(arguments.artifact)
     require_ann(network.artifact)
     ann = load_model(Path(arguments.artifact) / "ann.onnx").graph
     samples = open_samples(arguments.data, network.graph, limits)
+    labels = _labels(arguments.data, samples, network)
     with console.stage("estimate") as advance:
-        found = estimate(network, ann, samples, hardware, advance, limits)
-    print_layers(found, console)
-    print_totals(found, console)
+        found = estimate(
+            network,
+            ann,
+            samples,
+            hardware,
+            advance,
+            limits,
+            labels=labels,
+            neurobench=_benched(network, samples) if arguments.neurobench else None,
+        )
+    print_estimate(found, console)
+    if arguments.csv:
+        write_csv(found, Path(arguments.csv))
+        console.lines(f"written to {arguments.csv}")
     console.result(found.to_json())
     return 0
 
 
-def print_layers(found: Estimate, console: Console) -> None:
-    """Write what each node of the spiking network does."""
-    console.lines(f"operations of the spiking network for one sample, mean of {found.samples}", "")
-    console.table(
-        ("node", "", ">MACs", ">ACs", ">neuron updates", ">events", ">energy"),
-        [
-            (
-                node.node,
-                node.kind,
-                *map(_count, (node.macs, node.acs, node.neuron_updates, node.events)),
-                joules(node.joules(found.hardware, *found.arithmetic["snn"])),
-            )
-            for node in found.snn
-        ],
-    )
+def _check(arguments: Namespace) -> None:
+    from ...backends.artifact import is_artifact
+    from ...ir.errors import OptionError
 
-
-def print_totals(found: Estimate, console: Console) -> None:
-    """Write the ANN, the spiking network and the twin side by side, and the verdict."""
-    titles = {"ann": "ANN", "snn": "SNN", "twin": f"ANN with {found.twin_bits}-bit activations"}
-    console.lines("")
-    console.table(
-        ("", ">MACs", ">additions", ">neuron updates", "arithmetic", ">energy"),
-        [
-            (
-                title,
-                _count(found.total(name, "macs")),
-                _count(found.total(name, "acs")),
-                _count(found.total(name, "neuron_updates")) if name == "snn" else "",
-                " ".join(found.arithmetic[name]),
-                joules(found.joules(name)),
-            )
-            for name, title in titles.items()
-        ],
-    )
-    console.lines("", verdict(found), f"{found.hardware.name}: {found.hardware.basis}")
-    if found.hardware.constants:
-        console.lines("Loihi 2: no energy per operation is published, so none is given")
-    if found.twin_bits < 8 and found.hardware.constants:
-        console.lines(
-            f"no energy below 8 bits is published there: the {found.twin_bits}-bit ANN is costed "
-            "with 8-bit MACs"
+    bits = arguments.access_bits
+    if bits is not None and not 1 <= bits <= 4096:
+        raise OptionError(f"--access-bits {bits}: is not from 1 to 4096", hint="give e.g. 64")
+    if arguments.csv and is_artifact(Path(arguments.csv).parent):
+        raise OptionError(
+            f"--csv {arguments.csv}: lies inside an artifact", hint="give another file with --csv"
         )
-    used = {name for names in found.arithmetic.values() for name in names}
-    for name, constant in found.hardware.constants.items():
-        if name in used:
-            console.lines(f"  {name} {constant.value} {constant.unit}: {constant.source}")
 
 
-def verdict(found: Estimate) -> str:
-    """Return one sentence that compares the three energies."""
-    snn, ann, twin = (found.joules(name) for name in ("snn", "ann", "twin"))
-    if snn is None or not ann or not twin:
-        return "no verdict: without published energies only the counts can be compared"
-    return (
-        f"on compute alone the SNN needs {snn / ann:.2g} times the energy of the 32-bit ANN and "
-        f"{snn / twin:.2g} times that of the quantised ANN with as many activation levels"
-    )
+def _labels(data: str, samples: Inputs, network: Network) -> Array | None:
+    """Return labels, where the data have them and the network scores classes."""
+    from ...ir.errors import DataError
+    from ..data import find_labels
+    from ..evaluate import class_scores
+
+    try:
+        class_scores(network.graph)
+    except DataError:
+        return None
+    return find_labels(data, samples)
 
 
-def joules(energy: float | None) -> str:
-    """Return an energy in a readable unit.
+def _benched(network: Network, samples: Inputs) -> NeuroBench:
+    from ..cost.neurobench import neurobench
 
-    >>> joules(1.5e-7), joules(None)
-    ('150 nJ', 'not published')
-    """
-    if energy is None:
-        return "not published"
-    for unit, factor in (("mJ", 1e-3), ("uJ", 1e-6), ("nJ", 1e-9)):
-        if energy >= factor:
-            return f"{energy / factor:.3g} {unit}"
-    return f"{energy / 1e-12:.3g} pJ"
+    few = {name: rows[:BENCHED_SAMPLES] for name, rows in samples.items()}
+    return neurobench(network.graph, few, network.timesteps)
 
 
-def _count(count: float) -> str:
-    return f"{count:,.0f}" if count else ""
+def write_csv(found: Estimate, path: Path) -> None:
+    """Write every figure as a row: network, node, kind, quantity, value, unit."""
+    from ..cost.document import HEADS, rows
+
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADS)
+        writer.writerows(rows(found))

@@ -1,8 +1,9 @@
-"""``snnc targets``: what there is, and what can run here."""
+"""``snnc targets``: what there is, what can run here, and the models of energy."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
 from typing import Any
 
 from .console import Console
@@ -16,6 +17,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, console: Console) -> int:
     from ...backends.registry import known_targets
+    from ..cost.presets import all_presets
 
     found = [describe(name) for name in known_targets()]
     console.table(
@@ -32,7 +34,31 @@ def run(arguments: Namespace, console: Console) -> int:
             for entry in found
         ],
     )
-    console.result({"targets": found})
+    models: list[dict[str, Any]] = [
+        {
+            "name": model.name,
+            "title": model.title,
+            "basis": model.basis,
+            "networks": model.runs,
+            "energy_per_operation": bool(model.terms),
+            "constants": [asdict(constant) for constant in model.constants.values()],
+        }
+        for model in all_presets().values()
+    ]
+    console.lines("")
+    console.table(
+        ("--hardware", "ANN", "SNN", "model of energy"),
+        [
+            (
+                model["name"],
+                _yes("ann" in model["networks"]),
+                _yes(model["energy_per_operation"]) if model["constants"] else "a bracket",
+                model["title"],
+            )
+            for model in models
+        ],
+    )
+    console.result({"targets": found, "hardware": models})
     return 0
 
 

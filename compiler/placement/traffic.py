@@ -8,7 +8,7 @@ then along the column (XY), in both directions of a link apart.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -29,12 +29,16 @@ class Traffic:
         target: The core that receives; it can be the same.
         events: Events a step.
         axons: Neurons of the source that reach the target, through each projection.
+        projection: Number of the projection, among ``projections``.
+        projections: Their names.
     """
 
     source: Array
     target: Array
     events: Array
     axons: Array
+    projection: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    projections: tuple[str, ...] = ()
 
     def axons_out(self, cores: int) -> Array:
         """Return the output axons of each core, int64."""
@@ -55,7 +59,8 @@ def traffic(layers: Sequence[Layer], cores: Sequence[Core], events: Array) -> Tr
         events: Mean events a step of every neuron.
     """
     home = _homes(layers, cores)
-    found: list[tuple[Array, Array, Array, Array]] = []
+    names = tuple(each.name for layer in layers for each in layer.projections)
+    found: list[tuple[Array, ...]] = []
     for number, core in enumerate(cores):
         layer = layers[core.layer]
         for projection in layer.projections:
@@ -63,12 +68,14 @@ def traffic(layers: Sequence[Layer], cores: Sequence[Core], events: Array) -> Tr
             sent = np.bincount(home[senders], events[senders], minlength=len(cores))
             axons = np.bincount(home[senders], minlength=len(cores))
             (source,) = np.nonzero(axons)
-            found.append((source, np.full_like(source, number), sent[source], axons[source]))
+            through = np.full_like(source, names.index(projection.name))
+            target = np.full_like(source, number)
+            found.append((source, target, sent[source], axons[source], through))
     if not found:
         none = np.zeros(0, np.int64)
-        return Traffic(none, none, none.astype(float), none)
-    source, target, sent, axons = (np.concatenate(part) for part in zip(*found, strict=True))
-    return Traffic(source, target, sent, axons)
+        return Traffic(none, none, none.astype(float), none, none, names)
+    whole = [np.concatenate(part) for part in zip(*found, strict=True)]
+    return Traffic(whole[0], whole[1], whole[2], whole[3], whole[4], names)
 
 
 def _homes(layers: Sequence[Layer], cores: Sequence[Core]) -> Array:

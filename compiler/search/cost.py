@@ -1,4 +1,4 @@
-"""What a setting costs: the energy that ``snnc estimate`` counts, and the events behind it."""
+"""What a setting costs: the energy of its arithmetic, and the events behind it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from ...backends import Result
 from ...ir import Graph
-from ..energy import graph_operations, spiking_arithmetic
+from ..cost.presets import preset
+from ..cost.spiking import spiking_layers
+from ..cost.twin import spiking_arithmetic
 from ..event_counts import total_activity
-from ..hardware import get_hardware
 
 HARDWARE = "horowitz-45nm"
-"""Whose costs rank the settings, on every target: others have published none."""
+"""Whose costs rank the settings, on every target."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Cost:
     """Means over samples.
 
     Attributes:
-        energy_joules: Of the spiking network, for one sample, as in ``snnc estimate``.
+        energy_joules: Of the spiking network's arithmetic, for one sample, as in ``snnc estimate``.
         spikes: Events of populations and max pools.
         synops: Synaptic operations these events cause.
         unit_synops: Likewise, each event counted by its magnitude.
@@ -33,12 +34,12 @@ class Cost:
 
 def count(graph: Graph, timesteps: int, result: Result) -> Cost:
     """Return what a run of a spiking graph cost for one sample."""
-    hardware, arithmetic = get_hardware(HARDWARE), spiking_arithmetic(graph)
-    operations = graph_operations(graph, timesteps, result.activity)
-    joules = [node.joules(hardware, *arithmetic) for node in operations]
+    layers = spiking_layers(graph, timesteps, result.activity)
+    joules = preset(HARDWARE).joules(layers, spiking_arithmetic(graph), "snn")
+    assert joules is not None
     total = total_activity(graph, result.activity)
     return Cost(
-        sum(energy for energy in joules if energy is not None),
+        joules,
         *(
             float(part.sum(axis=1).mean())
             for part in (total.spikes, total.synops, total.unit_synops)

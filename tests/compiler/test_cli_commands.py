@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -102,13 +103,80 @@ def test_evaluate(command: Command, artifact: Path, data_file: Path) -> None:
 
 def test_estimate(command: Command, artifact: Path, data_file: Path) -> None:
     found = command("estimate", artifact, "--data", data_file, "--json").json
-    assert found["hardware"] == "horowitz-45nm"
-    assert all(found[name]["energy_joules"] > 0 for name in ("snn", "ann", "twin"))
+    assert found["hardware"] == "lemaire-2022"
+    networks = ("snn", "ann", "ann_int8", "twin")
+    assert all(found[name]["energy_joules"] > 0 for name in networks)
     assert found["snn"]["latency_steps"] == TIMESTEPS
-    assert all("ISSCC 2014" in constant["source"] for constant in found["constants"])
+    assert found["latency"]["correct"]["samples"] == 20  # the data have labels
+    assert found["neurobench"] is None
+    assert all(constant["source"] for constant in found["constants"])
     text = command("estimate", artifact, "--data", data_file).out
-    for part in ("compute only", "ISSCC 2014", "Loihi 2: no energy per operation is published"):
+    for part in (
+        *("Lemaire et al. 2022", "ISSCC 2014", "Loihi 2: no energy per operation is published"),
+        *("read and write states", "verdict", "SNN / twin", "spikes per synapse", "right answer"),
+        *("published", "derived", "45 nm, 0.9 V"),
+    ):
         assert part in text
+
+
+def test_estimate_writes_every_figure_as_a_row(
+    command: Command, artifact: Path, data_file: Path, tmp_path: Path
+) -> None:
+    words = ("estimate", artifact, "--data", data_file, "--csv", "out.csv", "--json")
+    found = command(*words).json
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    whole = {
+        row["network"]: float(row["value"])
+        for row in rows
+        if not row["node"] and row["quantity"] == "energy"
+    }
+    assert whole == {name: found[name]["energy_joules"] for name in whole}
+    assert len(whole) == 4
+    assert any("ISSCC 2014" in row["unit"] for row in rows)
+    refused = command("estimate", artifact, "--data", data_file, "--csv", artifact / "x.csv")
+    assert "lies inside an artifact" in refused.err
+    assert refused.status == 2
+
+
+def test_estimate_with_a_model_of_the_user(
+    command: Command, artifact: Path, data_file: Path, tmp_path: Path
+) -> None:
+    constant = """
+        [constants.event]
+        value = 2.0
+        unit = "pJ"
+        source = "measured here"
+        technology = "a board"
+        status = "measured"
+        [[terms]]
+        name = "all"
+        counts = ["macs", "acs"]
+        constant = "event"
+    """
+    head = 'name = "mine"\ntitle = "my board"\nbasis = "measured"\n'
+    (tmp_path / "mine.toml").write_text(head + constant)
+    words = ("estimate", artifact, "--data", data_file, "--hardware")
+    found = command(*words, "mine.toml", "--json").json
+    operations = found["snn"]["macs"] + found["snn"]["acs"]
+    assert found["snn"]["energy_joules"] == pytest.approx(2e-12 * operations)
+    assert "measured here" in command(*words, "mine.toml").out
+    (tmp_path / "mine.toml").write_text(head + constant.replace("measured here", ""))
+    refused = command(*words, "mine.toml")
+    assert refused.status == 2
+    assert "mine.toml: constants.event.source is missing" in refused.err
+    refused = command(*words, "lemaire-2022", "--access-bits", "0")
+    assert "--access-bits 0" in refused.err
+
+
+def test_estimate_with_the_metrics_of_neurobench(
+    command: Command, artifact: Path, data_file: Path
+) -> None:
+    words = ("estimate", artifact, "--data", data_file, "--neurobench")
+    found = command(*words, "--json").json["neurobench"]
+    assert found["samples"] == 8
+    assert 0 < found["effective_macs"] + found["effective_acs"] <= found["dense"]
+    assert "connection sparsity" in command(*words).out
 
 
 def test_estimate_invents_nothing_for_loihi2(
@@ -117,12 +185,16 @@ def test_estimate_invents_nothing_for_loihi2(
     words = ("estimate", artifact, "--data", data_file, "--hardware", "loihi2")
     found = command(*words, "--json").json
     assert found["constants"] == []
-    for name in ("snn", "ann", "twin"):
+    for name in ("snn", "ann", "ann_int8", "twin"):
         assert found[name]["energy_joules"] is None
-        assert found[name]["energy_joules_bracket"]["low"] is None
-        assert "Loihi 2" in found[name]["energy_joules_bracket"]["basis"]
+    bracket = found["snn"]["energy_joules_bracket"]
+    assert 0 < bracket["low"] < bracket["high"]
+    assert "Loihi 2" in bracket["basis"]
+    assert found["twin"]["energy_joules_bracket"]["low"] is None
     assert all(layer["energy_joules"] is None for layer in found["layers"])
-    assert "not published" in command(*words).out
+    text = command(*words).out
+    assert "not published" in text
+    assert "INHERITED FROM LOIHI 1" in text
 
 
 def test_verify(command: Command, artifact: Path, model_file: Path, data_file: Path) -> None:

@@ -10,9 +10,8 @@ import pytest
 
 import snnc
 from snnc.backends.onnx_runtime import AnnSession
+from snnc.compiler.cost import estimate, get_hardware
 from snnc.compiler.demo import bundled
-from snnc.compiler.energy import estimate
-from snnc.compiler.hardware import get_hardware
 from snnc.compiler.onnx_import import load
 from snnc.compiler.options import CAPS, Options
 from snnc.compiler.payload_caps import REFERENCE, SAMPLES, Effect, cheapest

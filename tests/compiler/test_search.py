@@ -15,9 +15,8 @@ import snnc
 from snnc.backends.numpy_sim.backend import TARGET
 from snnc.backends.onnx_runtime import AnnSession
 from snnc.compiler.commands.arguments import fraction
+from snnc.compiler.cost import estimate, get_hardware
 from snnc.compiler.demo import bundled
-from snnc.compiler.energy import estimate
-from snnc.compiler.hardware import get_hardware
 from snnc.compiler.onnx_import import load
 from snnc.compiler.options import Options
 from snnc.compiler.search import Search, Setting, candidates

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import snnc
-from snnc.compiler.energy import ann_operations, estimate
-from snnc.compiler.hardware import HARDWARE
+from snnc.compiler.cost import estimate
+from snnc.compiler.cost.counts import Counts
+from snnc.compiler.cost.dense import dense_counts
+from snnc.compiler.cost.hardware import Arithmetic
 from snnc.compiler.onnx_import import load as load_model
 from snnc.ir import (
     Add,
@@ -26,50 +27,46 @@ from snnc.ir import (
     TensorType,
 )
 from tests.command_line import write_model
+from tests.compiler.cost.models import HOROWITZ, W1, W2, X, compiled
 
-HOROWITZ = HARDWARE["horowitz-45nm"]
-W1 = np.array([[1.0, 0.0, 0.5], [0.25, -1.0, 0.0]])
-W2 = np.array([[1.0, -0.5], [0.0, 0.75]])
 NUMBERS = {"inv": 4.0, "step": 0.25, "half": 0.5, "zero": 0.0, "four": 4.0}
-X = np.array([[1.0, 0.5, 0.0], [0.25, 1.0, 1.0]], np.float32)
 
 
-def compiled(folder: Path, **options: Any) -> tuple[snnc.Network, Graph]:
-    path = write_model(
-        folder / "m.onnx",
-        "h = Gemm <transB = 1> (x, w1) r = Relu (h) y = Gemm <transB = 1> (r, w2)",
-        "(float[N,3] x) => (float[N,2] y)",
-        {"w1": W1, "w2": W2},
-    )
-    network = snnc.compile(path, calibration=X, **options)
-    return network, load_model(path).graph
+def counts_of(network: snnc.Network, ann: Graph) -> list[Counts]:
+    return [layer.counts for layer in estimate(network, ann, {"x": X}, HOROWITZ).snn]
 
 
 def test_spiking_operations_by_hand(tmp_path: Path) -> None:
     network, ann = compiled(tmp_path, code="ternary", timesteps=3)
-    found = estimate(network, ann, {"x": X}, HOROWITZ)
-    first, neurons, second, readout = found.snn
+    encoder, first, neurons, second, readout = counts_of(network, ann)
+    assert (encoder.macs, encoder.output_writes) == (3, 3 * (2 + 3) / 2)
     # Weights that are not 0, by input: 2, 1, 1. Sample 0 has inputs 0 and 1, sample 1 all.
     assert first.macs == 3 * ((2 + 1) + (2 + 1 + 1)) / 2
     assert (first.acs, first.synops) == (0, 0)
-    assert neurons.neuron_updates == 3 * 2
+    assert first.events_in == 3 * (2 + 3) / 2
+    assert first.payload_bits_in == 8 * first.events_in
+    assert neurons.neuron_updates == neurons.comparisons == 3 * 2
+    biased = 3 * 2 * bool(network.graph["r"].bias.any())  # type: ignore[attr-defined]
+    assert neurons.bias_additions == biased
     sent = network.program.run({"x": X}, record=True).spikes["r"]
-    assert neurons.events == np.count_nonzero(sent) / 2
+    assert neurons.events == neurons.resets == np.count_nonzero(sent) / 2
+    assert neurons.payload_bits == 2 * neurons.events  # -1, 0 and 1
     # Weights that are not 0, by neuron: 1, 2. A ternary event needs no multiplication.
     assert second.acs == second.synops == (np.count_nonzero(sent, axis=(0, 1)) @ (1, 2)) / 2
     assert second.macs == 0
-    assert readout.neuron_updates == 3 * 2
-    assert found.joules("snn") == pytest.approx(
-        1e-12 * (0.23 * first.macs + 0.1 * (second.acs + neurons.events + 2 * (6 + 6)))
-    )
+    assert second.weight_reads == second.state_reads == second.state_writes == second.acs
+    assert (readout.neuron_updates, readout.comparisons) == (3 * 2, 0)
+    found = estimate(network, ann, {"x": X}, HOROWITZ)
+    additions = second.acs + neurons.events + 6 + biased + readout.bias_additions
+    assert found.joules("snn") == pytest.approx(1e-12 * (0.23 * (3 + first.macs) + 0.1 * additions))
 
 
 def test_graded_events_multiply(tmp_path: Path) -> None:
-    network, ann = compiled(tmp_path, code="augmented", timesteps=3)
-    second = estimate(network, ann, {"x": X}, HOROWITZ).snn[2]
+    second = counts_of(*compiled(tmp_path, code="augmented", timesteps=3))[3]
     assert second.acs == 0
     assert second.macs == second.synops > 0
     assert second.unit_synops > second.synops
+    assert second.mac_planes == 4 * second.macs  # -4 to 4
 
 
 def test_the_ann_and_its_twin(tmp_path: Path) -> None:
@@ -102,19 +99,20 @@ def test_a_twin_of_more_than_8_bits_is_not_costed_as_one_of_8(tmp_path: Path) ->
     network, ann = compiled(tmp_path, code="rate", timesteps=256)
     found = estimate(network, ann, {"x": X}, HOROWITZ)
     assert found.twin_bits == 9
-    assert found.arithmetic["twin"] == ("int32_mac", "int32_add")
+    assert found.networks["twin"].arithmetic == Arithmetic("int32_mac", "int32_add")
 
 
 def test_real_networks_cost_floating_point(tmp_path: Path) -> None:
     network, ann = compiled(tmp_path, code="rate", weight_bits=None)
     found = estimate(network, ann, {"x": X}, HOROWITZ).to_json()
     assert {found[name]["mac"] for name in ("snn", "ann", "twin")} == {"fp32_mac"}
-    assert [constant["value"] for constant in found["constants"]] == [4.6, 0.9]
+    assert found["ann_int8"]["mac"] == "int8_mac"
+    assert {constant["value"] for constant in found["constants"]} == {4.6, 0.9, 0.23, 0.1}
 
 
 def test_latency_counts_the_depth_of_the_target(tmp_path: Path) -> None:
     network, ann = compiled(tmp_path, target="lava", timesteps=3)
-    assert estimate(network, ann, {"x": X}, HOROWITZ).latency_steps == 3 + 2
+    assert estimate(network, ann, {"x": X}, HOROWITZ).latency.latency_steps == 3 + 2
 
 
 def test_borders_are_not_multiplied() -> None:
@@ -133,15 +131,15 @@ def test_borders_are_not_multiplied() -> None:
     ]
     for node, macs, acs in nodes:
         graph = Graph([x, node], {"y": "n"})
-        found = ann_operations(graph, node)
+        found = dense_counts(graph, node, 8)
         assert found is not None
         assert (found.macs, found.acs) == (macs, acs)
     vector = Input(name="x", type=TensorType((4,)))
     linear = Linear(name="n", inputs=("x",), weight=np.ones((3, 4)), bias=np.ones(3))
-    found = ann_operations(Graph([vector, linear], {"y": "n"}), linear)
+    found = dense_counts(Graph([vector, linear], {"y": "n"}), linear, 8)
     assert found is not None
     assert (found.macs, found.acs) == (12, 3)
-    assert ann_operations(Graph([vector, linear], {"y": "n"}), vector) is None
+    assert dense_counts(Graph([vector, linear], {"y": "n"}), vector, 8) is None
 
 
 def test_max_pools_compare(artifact: Path, data_file: Path) -> None:
@@ -149,7 +147,7 @@ def test_max_pools_compare(artifact: Path, data_file: Path) -> None:
     with np.load(data_file) as file:
         x = file["x"]
     pool = next(
-        entry
+        entry.counts
         for entry in estimate(
             network, load_model(artifact / "ann.onnx").graph, {"x": x}, HOROWITZ
         ).snn
@@ -159,12 +157,3 @@ def test_max_pools_compare(artifact: Path, data_file: Path) -> None:
     # Windows do not overlap: each event is compared once.
     assert pool.neuron_updates == np.count_nonzero(result.spikes["r"]) / 20
     assert pool.events == np.count_nonzero(result.spikes["p"]) / 20
-
-
-def test_every_constant_has_a_source() -> None:
-    for hardware in HARDWARE.values():
-        assert hardware.basis
-        for name, constant in hardware.constants.items():
-            assert (constant.name, constant.unit) == (name, "pJ")
-            assert "ISSCC 2014" in constant.source
-            assert constant.status

@@ -1,0 +1,34 @@
+"""What encoders send: the events of the input, counted from the samples themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...ir import Encoder, Graph, latency
+from ...ir.reference import step
+from ..data import Inputs
+
+AT_ONCE = 256
+"""Samples that are encoded at a time."""
+
+
+def injected_events(graph: Graph, timesteps: int, samples: Inputs) -> dict[str, float]:
+    """Return for each encoder of a spiking graph the mean events of a sample.
+
+    Args:
+        graph: The graph.
+        timesteps: T.
+        samples: For each input, ``(samples, *shape)``, of a sequence
+            ``(samples, elements, *shape)``.
+    """
+    steps = timesteps + latency(graph)
+    found = {}
+    for node in graph.of_type(Encoder):
+        rows = samples[node.inputs[0]]
+        shape = graph.types[node.inputs[0]].shape
+        sent = 0
+        for begin in range(0, len(rows), AT_ONCE):
+            block = np.asarray(rows[begin : begin + AT_ONCE], np.float64).reshape(-1, *shape)
+            sent += np.count_nonzero(step(node, [block], {}, 1))
+        found[node.name] = sent * (1 if node.once else steps) / len(rows)
+    return found
