@@ -126,7 +126,7 @@ def load_labels(source: Source, samples: int, *, what: str = "data") -> Array:
     return labels.astype(np.int64)
 
 
-def find_labels(source: Source, samples: Samples, *, what: str = "data") -> Array | None:
+def find_labels(source: Source, samples: Inputs, *, what: str = "data") -> Array | None:
     """Return the labels of samples that were loaded from a source, or None where it has none.
 
     Raises:
