@@ -5,7 +5,7 @@ holds what ``Findings.to_json`` holds, and nothing else.
 """
 
 from .findings import Findings
-from .gather import gather
+from .gathering import gather
 from .page import render
 
 __all__ = ["Findings", "gather", "render"]

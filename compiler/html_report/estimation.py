@@ -10,8 +10,10 @@ from ...backends.base import Progress
 from ...ir import Array, Graph
 from ..data import Inputs
 from ..energy import estimate
-from ..hardware import get_hardware
+from ..hardware import Hardware, get_hardware
 from ..network import Network
+
+__all__ = ["HARDWARE", "estimated", "get_hardware"]
 
 HARDWARE = "horowitz-45nm"
 """Whose energy per operation, unless told otherwise: the same as for ``snnc estimate``."""
@@ -22,7 +24,7 @@ def estimated(
     ann: Graph,
     samples: Inputs,
     labels: Array | None,
-    hardware: str,
+    hardware: Hardware,
     progress: Progress,
 ) -> Mapping[str, Any]:
     """Return what ``snnc estimate --json`` prints.
@@ -32,8 +34,8 @@ def estimated(
         ann: Its source model, as it stands in the artifact.
         samples: For each input, ``(samples, *shape)``.
         labels: ``(samples,)``, or None.
-        hardware: Name of the model of energy.
+        hardware: The model of energy.
         progress: Called with samples done and in all.
     """
     require_ann(network.artifact)
-    return estimate(network, ann, samples, get_hardware(hardware), progress).to_json()
+    return estimate(network, ann, samples, hardware, progress).to_json()

@@ -17,7 +17,10 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     """
     short = {name: _without_repetition(name) for name in names}
     count = Counter(short.values())
-    return {name: form if count[form] == 1 else name for name, form in short.items()}
+    return {
+        name: form if count[form] == 1 and form not in short else name
+        for name, form in short.items()
+    }
 
 
 def _without_repetition(name: str) -> str:
@@ -26,14 +29,15 @@ def _without_repetition(name: str) -> str:
     for ending in ENDINGS:
         kept = kept.removesuffix(ending)
     parts = [part for part in kept.split("/") if part]
+    if not parts:
+        return name
     if len(parts) > 1 and parts[-1][0].isupper():  # the operator, as PyTorch's exporter names it
         parts.pop()
-    kept = "/".join(
+    return "/".join(
         part
         for part, after in zip(parts, [*parts[1:], ""], strict=True)
         if not after.startswith(f"{part}.")
     )
-    return kept or name
 
 
 def clipped(text: str, most: int) -> str:

@@ -19,7 +19,7 @@ from ..explain import explain
 from ..network import Network
 from ..placement import Fit, fit
 from ..verify import verify
-from .estimation import estimated
+from .estimation import estimated, get_hardware
 from .findings import Findings
 from .recording import Recording, record
 from .topology import Topology, topology_of
@@ -60,9 +60,9 @@ def gather(
         progress: Called with the name of a stage, what is done of it and in all.
 
     Raises:
-        OptionError: There is no such chip.
+        OptionError: There is no such chip, or no such hardware.
     """
-    place = get_chip(chip)
+    place, model = get_chip(chip), get_hardware(hardware)
     looked_at = samples if samples is not None else dict(network.golden.inputs)
     total = len(next(iter(looked_at.values())))
     topology = topology_of(network.graph)
@@ -87,7 +87,7 @@ def gather(
             )
         ),
         cost=_attempt(
-            lambda: estimated(network, ann(), looked_at, labels, hardware, watch("estimate"))
+            lambda: estimated(network, ann(), looked_at, labels, model, watch("estimate"))
         ),
         explanation=_attempt(
             lambda: explain(network, looked_at, labels, limit=EXPLAINED, progress=watch("explain"))
