@@ -24,8 +24,11 @@ from .findings import Findings
 from .recording import Recording, record
 from .topology import Topology, topology_of
 
-EXPLAINED = 128
-"""Most samples that are explained: that takes ten times as long as to run them."""
+EXPLAINED_STEPS = 1024
+"""Time steps of all samples that are explained, which takes ten times as long as to run them."""
+
+EXPLAINED = (32, 128)
+"""Least and most samples that are explained."""
 
 RECORDED = 16
 """Most samples whose payloads are kept, and on which events between cores are counted."""
@@ -90,11 +93,19 @@ def gather(
             lambda: estimated(network, ann(), looked_at, labels, model, watch("estimate"))
         ),
         explanation=_attempt(
-            lambda: explain(network, looked_at, labels, limit=EXPLAINED, progress=watch("explain"))
+            lambda: explain(
+                network, looked_at, labels, limit=_explained(network), progress=watch("explain")
+            )
         ),
         recordings=_attempt(lambda: _recordings(simulated, few, topology, watch("record"))),
         fit=_attempt(lambda: _fit(network, place, few, watch("count events"))),
     )
+
+
+def _explained(network: Network) -> int:
+    """Return how many samples are explained: fewer of a long run."""
+    least, most = EXPLAINED
+    return max(least, min(most, EXPLAINED_STEPS // network.steps))
 
 
 def _attempt(find: Callable[[], Found]) -> Found | Problem:
