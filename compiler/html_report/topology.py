@@ -24,6 +24,7 @@ from ...ir import (
     Previous,
     Product,
     Signal,
+    TrackingIF,
 )
 from .naming import short_names
 from .quantities import TIMES
@@ -42,7 +43,8 @@ class Layer:
         kind: Class of the node.
         shape: Its neurons.
         payload: Smallest and largest payload; None for a layer that sends none, or real ones.
-        threshold: Smallest and largest threshold, current units; None where there is none.
+        threshold: Smallest and largest threshold, current units; None where there is none, and of
+            tracking neurons: their threshold is a place in a fixed-point number.
         unit: Smallest and largest ANN units of one payload unit; None where there is none.
         represents: Name of the ANN's value that it stands for, or "".
         synapses: Names of the nodes between it and the layers that send to it.
@@ -132,7 +134,7 @@ def topology_of(graph: Graph) -> Topology:
                 kind=type(node).__name__,
                 shape=graph.types[node.name].shape,
                 payload=graph.types[node.name].payload,
-                threshold=_range(node.threshold) if isinstance(node, Population) else None,
+                threshold=_threshold(node),
                 unit=_unit(node),
                 represents=node.represents if isinstance(node, Population) else "",
                 synapses=tuple(dict.fromkeys(between)),
@@ -161,7 +163,7 @@ def in_words(node: Node) -> str:
         rows, columns = node.weight.shape[2:]
         depthwise = node.groups > 1 and node.weight.shape[1] == 1
         groups = f", {node.groups} groups" if node.groups > 1 and not depthwise else ""
-        stride = f", stride {node.stride[0]}" if max(node.stride) > 1 else ""
+        stride = f", stride {TIMES.join(map(str, node.stride))}" if max(node.stride) > 1 else ""
         if (rows, columns) == (1, 1) and depthwise and not stride:
             return "identity"
         return f"{'depthwise ' if depthwise else ''}conv {rows}{TIMES}{columns}{stride}{groups}"
@@ -175,6 +177,12 @@ def _origins(graph: Graph, name: str, passed: tuple[str, ...]) -> list[tuple[str
         return [(name, passed)]
     on_the_way = (name, *passed)
     return [found for source in node.inputs for found in _origins(graph, source, on_the_way)]
+
+
+def _threshold(node: Node) -> Range | None:
+    if isinstance(node, TrackingIF) or not isinstance(node, Population):
+        return None
+    return _range(node.threshold)
 
 
 def _unit(node: Node) -> Range | None:

@@ -20,7 +20,7 @@ class Line:
     Attributes:
         name: What it shows.
         xs: Places of its points.
-        ys: Values of its points; one value alone is drawn across the whole chart.
+        ys: Values of its points; one without a place is drawn across the whole chart.
         low: Lower edges of a band around it, or empty.
         high: Upper edges.
     """
@@ -59,7 +59,7 @@ def line_chart(
     least, most = min(heights), max(heights)
     room = 0.06 * (most - least) or 0.05 * abs(most) or 1.0
     up = AREA.up(least - room if bottom is None else bottom, most + room)
-    places = [place for line in lines for place in line.xs if len(line.ys) > 1]
+    places = [place for line in lines for place in line.xs]
     across, marks = _across(places, steps)
     content = [
         AREA.frame(Axis(x, across, marks, write_x), Axis(y, up, ticks(up.low, up.high, 5), write)),
@@ -111,9 +111,8 @@ def _draw(
     if line.low:
         there = [f"{px(across(x))} {px(up(v))}" for x, v in zip(line.xs, line.high, strict=True)]
         back = [f"{px(across(x))} {px(up(v))}" for x, v in zip(line.xs, line.low, strict=True)]
-        parts.append(
-            element("path", d=f"M{'L'.join(there)}L{'L'.join(reversed(back))}z", class_="band")
-        )
+        around = f"M{'L'.join(there)}L{'L'.join(reversed(back))}z"
+        parts.append(element("path", d=around, class_="band" if len(there) > 1 else "interval"))
     parts.append(element("path", d=f"M{'L'.join(points)}", class_="line", stroke_dasharray=dash))
     parts += [
         marker(index, across(x), up(y), f"{line.name}, {write_x(x)}: {write(y)}")

@@ -30,12 +30,17 @@ def chip(findings: Findings) -> Section:
             *("p", element("strong", f"{verdict} "), f"{CAVEAT[0].upper()}{CAVEAT[1:]}."),
             class_="good" if found.fits else "warning",
         ),
-        [missing("In the way", problem) for problem in found.problems],
+        _problems(found),
         definitions(_facts(found)),
         _map(found, findings.topology),
         _shares(found, findings.topology),
     ]
     return Section("chip", title, body)
+
+
+def _problems(found: Fit) -> Content:
+    rows = [(problem.message, problem.hint) for problem in found.problems]
+    return table("What is in the way", ("violation", "way round"), rows) if rows else None
 
 
 def _facts(found: Fit) -> list[tuple[str, str]]:

@@ -38,7 +38,7 @@ def _group(title: str, entries: Mapping[str, Any]) -> Content:
     """Return what is said of one thing each, such as all populations."""
     if not all(isinstance(entry, Mapping) for entry in entries.values()):
         pairs = [(name, _value(value)) for name, value in entries.items()]
-        return table(title, ("name", "value"), pairs)
+        return table(title.capitalize(), ("name", "value"), pairs)
     heads = list(dict.fromkeys(key for entry in entries.values() for key in entry))
     count, first = len(entries), next(iter(entries.values()))
     alike = [
@@ -54,7 +54,7 @@ def _group(title: str, entries: Mapping[str, Any]) -> Content:
         element("h3", title.capitalize()),
         paragraph(f"The same in all {count}:") if alike else None,
         definitions((_words(key), _value(first[key])) for key in alike) if alike else None,
-        table(caption, ("name", *map(_words, differing)), rows),
+        table(caption, ("name", *map(_words, differing)), rows) if differing else None,
     ]
 
 

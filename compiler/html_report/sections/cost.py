@@ -91,13 +91,21 @@ def _count(value: float | None) -> Html:
     return data(value, None if value is None else f"{value:,.0f}")
 
 
-def _energy_of(found: Estimated) -> Content:
+def energy_in_words(found: Estimated) -> str:
     """Return an energy, or the bracket around one that is not published."""
     energy, bracket = found.get("energy_joules"), found.get("energy_joules_bracket") or {}
     if energy is None and bracket.get("low") is not None:
-        words = f"between {joules(bracket['low'])} and {joules(bracket['high'])}"
+        return f"{joules(bracket['low'])} to {joules(bracket['high'])}"
+    return joules(energy)
+
+
+def _energy_of(found: Estimated) -> Content:
+    """Return an energy for a cell; of a bracket also what it stands on."""
+    energy, bracket = found.get("energy_joules"), found.get("energy_joules_bracket") or {}
+    words = energy_in_words(found)
+    if energy is None and bracket.get("low") is not None:
         return [words, element("br"), element("span", bracket.get("basis"), class_="quiet")]
-    return data(energy, joules(energy))
+    return data(energy, words)
 
 
 def _by_layer(found: Estimated, topology: Topology) -> Iterator[tuple[str, list[Estimated]]]:

@@ -7,16 +7,20 @@ from collections.abc import Iterator
 from ....ir.errors import Problem
 from ..findings import Findings
 from ..markup import Content, Html, element
-from ..quantities import joules, percent, short
+from ..quantities import percent, short
+from .cost import energy_in_words
+from .section import stated
 
 
 def overview(findings: Findings) -> Html:
     """Return the head of the page."""
     network, manifest = findings.network, findings.network.artifact.manifest
     code = manifest["options"].get("code", "")
-    sizes = f"T = {network.timesteps}" + (
-        f", depth latency {network.program.depth_latency}" if network.program.depth_latency else ""
-    )
+    sizes = f"T = {network.timesteps}"
+    if network.program.depth_latency:
+        sizes += f", depth latency {network.program.depth_latency}"
+    if network.elements is not None:
+        sizes += f" for each element of a sequence ({network.elements})"
     tiles = element("dl", *_tiles(findings), class_="tiles")
     return element(
         "header",
@@ -25,7 +29,7 @@ def overview(findings: Findings) -> Html:
         element("p", f"as a spiking network for {network.target}: code {code}, {sizes}"),
         tiles,
         element("p", _basis(findings), class_="quiet"),
-        [_warning(problem) for problem in findings.warnings],
+        [stated("Warning", problem, "warning") for problem in findings.warnings],
         id="top",
     )
 
@@ -48,8 +52,8 @@ def _tiles(findings: Findings) -> Iterator[Html]:
         twin = f"its {cost['twin']['activation_bits']}-bit ANN twin"
         yield _tile(
             "Energy a sample",
-            joules(cost["snn"]["energy_joules"]),
-            f"{twin}: {joules(cost['twin']['energy_joules'])}",
+            energy_in_words(cost["snn"]),
+            f"{twin}: {energy_in_words(cost['twin'])}",
         )
     if not isinstance(findings.fit, Problem):
         fit = findings.fit
@@ -77,10 +81,3 @@ def _basis(findings: Findings) -> Content:
             "snnc report OUT --data XY.npz."
         )
     return f"Measured on {count} in the simulator, which every target equals (snnc verify)."
-
-
-def _warning(problem: Problem) -> Html:
-    hint = element("span", problem.hint, class_="hint") if problem.hint else None
-    return element(
-        "p", element("strong", "Warning: "), problem.message, ". ", hint, class_="warning"
-    )

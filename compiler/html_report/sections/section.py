@@ -34,8 +34,14 @@ class Section:
 
 def missing(what: str, problem: Problem) -> Html:
     """Return a note in the place of what could not be found out."""
-    hint = element("span", problem.hint, class_="hint") if problem.hint else None
-    return element("p", element("strong", f"{what}: "), problem.message, ". ", hint, class_="note")
+    return stated(what, problem, "note")
+
+
+def stated(what: str, problem: Problem, class_: str) -> Html:
+    """Return a problem and its way out as two sentences."""
+    hint = f"{problem.hint[0].upper()}{problem.hint[1:]}." if problem.hint else ""
+    sentences = f"{problem.message}. {hint}"
+    return element("p", element("strong", f"{what}: "), sentences, class_=class_)
 
 
 def paragraph(*content: Content) -> Html:

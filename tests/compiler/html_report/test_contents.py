@@ -160,7 +160,7 @@ def test_a_bracket_stands_where_no_energy_is_published(
     bracket = {"low": 1e-6, "high": 2e-6, "basis": "borrowed constants"}
     snn = {"energy_joules": None, "energy_joules_bracket": bracket}
     section = with_cost({"snn": snn})
-    assert f"between 1 {MICRO}J and 2 {MICRO}J" in section.text
+    assert f"1 {MICRO}J to 2 {MICRO}J" in section.text
     assert "borrowed constants" in section.text
 
 
