@@ -119,7 +119,7 @@ def test_without_the_source_model(command: Command, model_file: Path, data_file:
     for part in ("accuracy", "errors", "cost"):
         assert f"left out     {part}: the artifact has no file ann.onnx" in found.out
     text = read_page(Path("out/report.html").read_text(encoding="utf-8")).text
-    assert "compile the model again without --no-ann" in text
+    assert "Compile the model again without --no-ann." in text
 
 
 def test_warnings_stand_at_the_top(command: Command, model_file: Path) -> None:
