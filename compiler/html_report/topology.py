@@ -48,7 +48,7 @@ class Layer:
         unit: Smallest and largest ANN units of one payload unit; None where there is none.
         represents: Name of the ANN's value that it stands for, or "".
         synapses: Names of the nodes between it and the layers that send to it.
-        loops_from: Name of the node whose last payloads it repeats, or "".
+        loops_from: Name of the layer whose payloads of the element before it repeats, or "".
     """
 
     number: int
@@ -138,7 +138,7 @@ def topology_of(graph: Graph) -> Topology:
                 unit=_unit(node),
                 represents=node.represents if isinstance(node, Population) else "",
                 synapses=tuple(dict.fromkeys(between)),
-                loops_from=graph.feedback.get(node.name, ""),
+                loops_from=_looped(graph, node),
             )
         )
     return Topology(tuple(layers), tuple(connections))
@@ -177,6 +177,13 @@ def _origins(graph: Graph, name: str, passed: tuple[str, ...]) -> list[tuple[str
         return [(name, passed)]
     on_the_way = (name, *passed)
     return [found for source in node.inputs for found in _origins(graph, source, on_the_way)]
+
+
+def _looped(graph: Graph, node: Node) -> str:
+    """Return the layer that a value carried to the next element comes from, or ""."""
+    if node.name not in graph.feedback:
+        return ""
+    return _origins(graph, graph.feedback[node.name], ())[0][0]
 
 
 def _threshold(node: Node) -> Range | None:

@@ -11,6 +11,8 @@ from .figure import colour, fill, legend, svg, swatch
 from .scale import Scale, px, ticks
 
 WIDTH, LABELS, RIGHT, ROW, FOOT = 420, 128, 18, 19, 38
+CHARACTER = 7
+"""Pixels of one, at most."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ def stacked_bars(
     *,
     x: str,
     write: Callable[[float], str],
+    labels: int = LABELS,
+    level: float | None = None,
 ) -> tuple[Html, Html]:
     """Return the drawing and its legend.
 
@@ -44,8 +48,10 @@ def stacked_bars(
         parts: For each part its series, in the order in which they are stacked.
         x: Title of the axis.
         write: How values are written.
+        labels: Pixels for what stands beside the bars.
+        level: A value that is marked across all bars.
     """
-    across = _across(bars)
+    across = _across(bars, labels)
     foot = ROW * len(bars) + 6
     content = [
         part
@@ -57,18 +63,20 @@ def stacked_bars(
     ]
     for row, bar in enumerate(bars):
         content += _draw(bar, parts, across, 4 + ROW * row, write)
+    if level is not None:
+        content.append(element("path", d=f"M{px(across(level))} 2V{foot}", class_="level"))
     content += [
         element("path", d=f"M{px(across(0))} 2V{foot}", class_="axis"),
-        element(*("text", x), x=(LABELS + WIDTH) / 2, y=foot + FOOT - 8, class_="middle title"),
+        element(*("text", x), x=(labels + WIDTH) / 2, y=foot + FOOT - 8, class_="middle title"),
     ]
     used = [(swatch(series), part) for part, series in parts.items()]
     return svg(WIDTH, foot + FOOT, label, *content), legend(used)
 
 
-def _across(bars: Sequence[Bar]) -> Scale:
+def _across(bars: Sequence[Bar], labels: int) -> Scale:
     most = max((sum(max(v, 0) for v in bar.parts.values()) for bar in bars), default=0)
     least = min((sum(min(v, 0) for v in bar.parts.values()) for bar in bars), default=0)
-    return Scale(least, most if most > least else least + 1, LABELS, WIDTH - RIGHT)
+    return Scale(least, most if most > least else least + 1, labels, WIDTH - RIGHT)
 
 
 def _draw(
@@ -78,8 +86,8 @@ def _draw(
     label = element(
         "text",
         element("title", bar.name),
-        clipped(bar.title, 18),
-        x=LABELS - 6,
+        clipped(bar.title, int(across.start / CHARACTER)),
+        x=across.start - 6,
         y=px(top + ROW / 2),
         dy="0.35em",
         class_="end",

@@ -39,7 +39,9 @@ def figure(
     return element("figure", heading, legend, drawing, details("Data", data), class_=class_)
 
 
-def svg(width: float, height: float, label: str, *content: Content) -> Html:
+def svg(
+    width: float, height: float, label: str, *content: Content, class_: str | None = None
+) -> Html:
     """Return a drawing that scales with the page; readers that cannot see it get its label."""
     return element(
         "svg",
@@ -49,6 +51,7 @@ def svg(width: float, height: float, label: str, *content: Content) -> Html:
         aria_label=label,
         width=f"{width:g}",
         height=f"{height:g}",
+        class_=class_,
     )
 
 

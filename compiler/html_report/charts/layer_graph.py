@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ..markup import Html, element
 from ..naming import clipped
 from ..topology import Layer, Topology
 from .figure import colour, svg
+from .lanes import lanes
 
 BOX, TALL, GAP, LANE, LEFT, TOP = 296, 40, 24, 11, 6, 6
+WIDE = 460
+"""Pixels from which the drawing scrolls rather than shrinks."""
+
+Pair = tuple[str, str]
+"""Names of the layers that an arrow leads from and to."""
+
 CORES = 10
 """Most cores that are drawn as squares; of more there is a number."""
 
@@ -33,56 +40,52 @@ def layer_graph(
         describe: What stands in the second line of a layer.
         cores: For each layer on how many cores of a chip it is.
     """
-    rows = {layer.name: index for index, layer in enumerate(topology.layers)}
-    between = _joined(topology)
-    skips = [pair for pair in between if abs(rows[pair[1]] - rows[pair[0]]) != 1]
-    loops = [(layer.loops_from, layer.name) for layer in topology.layers if layer.loops_from]
-    lanes = _lanes([(rows[a], rows[b]) for a, b in (*skips, *loops) if a in rows])
+    rows = {layer.name: row for row, layer in enumerate(topology.layers)}
+    arrows = _arrows(topology)
+    skips = {pair: words for pair, words in arrows.items() if rows[pair[1]] - rows[pair[0]] != 1}
+    lane = lanes(_spans(skips, rows))
     parts = [
         _arrow(rows[source], words)
-        for (source, target), words in between.items()
-        if rows[target] - rows[source] == 1
+        for (source, target), words in arrows.items()
+        if (source, target) not in skips
     ]
-    for (source, target), lane in zip(
-        [pair for pair in (*skips, *loops) if pair[0] in rows], lanes, strict=True
-    ):
-        words = between.get((source, target), "the last payloads, to the next element")
-        parts.append(_detour(rows[source], rows[target], lane, words))
+    parts += [
+        _detour(rows[source], rows[target], lane[_bus(source, target, rows)], words)
+        for (source, target), words in skips.items()
+    ]
     parts += [
         _box(layer, row, describe(layer), cores.get(layer.name, 0))
         for row, layer in enumerate(topology.layers)
     ]
-    width = LEFT + BOX + LANE * (max(lanes, default=-1) + 2) + 8
+    width = LEFT + BOX + LANE * (max(lane.values(), default=-1) + 2) + 8
     height = 2 * TOP + len(rows) * (TALL + GAP) - GAP
-    return svg(width, height, label, *parts)
+    return svg(width, height, label, *parts, class_="natural" if width > WIDE else None)
 
 
-def _joined(topology: Topology) -> dict[tuple[str, str], str]:
+def _arrows(topology: Topology) -> dict[Pair, str]:
     """Return what leads from layer to layer; several synapses between two are one arrow."""
-    found: dict[tuple[str, str], str] = {}
+    found: dict[Pair, str] = {}
     for connection in topology.connections:
         pair = connection.source, connection.target
         found[pair] = " + ".join(filter(None, (found.get(pair), connection.words)))
+    for layer in topology.layers:
+        if layer.loops_from:
+            found[layer.loops_from, layer.name] = "what it sent, to the next element"
     return found
 
 
-def _lanes(spans: list[tuple[int, int]]) -> list[int]:
-    """Return a lane for each span of rows, so that no two in one lane overlap."""
-    order = sorted(range(len(spans)), key=lambda index: abs(spans[index][1] - spans[index][0]))
-    taken: list[list[tuple[int, int]]] = []
-    found = [0] * len(spans)
-    for index in order:
-        low, high = sorted(spans[index])
-        free = (
-            lane
-            for lane, others in enumerate(taken)
-            if all(high <= a or b <= low for a, b in others)
-        )
-        lane = next(free, len(taken))
-        if lane == len(taken):
-            taken.append([])
-        taken[lane].append((low, high))
-        found[index] = lane
+def _bus(source: str, target: str, rows: Mapping[str, int]) -> Pair:
+    """Return what tells lanes apart: arrows from one layer downwards share theirs."""
+    return (source, target) if rows[target] <= rows[source] else (source, "")
+
+
+def _spans(skips: Iterable[Pair], rows: Mapping[str, int]) -> dict[Pair, tuple[int, int]]:
+    """Return the rows along which each lane is needed."""
+    found: dict[Pair, tuple[int, int]] = {}
+    for source, target in skips:
+        bus = _bus(source, target, rows)
+        ends = sorted((*found.get(bus, ()), rows[source], rows[target]))
+        found[bus] = ends[0], ends[-1]
     return found
 
 

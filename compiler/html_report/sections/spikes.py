@@ -16,6 +16,9 @@ from ..tables import table
 from ..topology import Layer
 from .section import Section, missing, paragraph
 
+DRAWN = 64
+"""Most layers whose spikes are drawn."""
+
 
 def spikes(findings: Findings) -> Section:
     """Return rasters and rate histograms of all layers that send events."""
@@ -28,6 +31,7 @@ def spikes(findings: Findings) -> Section:
         nothing = Problem("no layer sends events")
         return Section("spikes", title, missing("No spikes to show", nothing))
     any_of_them = found[layers[0].name]
+    drawn = layers if len(layers) <= DRAWN else _evenly(layers)
     body = [
         paragraph(
             f"Rasters show the first sample and at most {NEURONS} neurons of a layer, taken evenly "
@@ -35,11 +39,19 @@ def spikes(findings: Findings) -> Section:
             f"Each column is {_steps(any_of_them)}. Blue is positive, the darker the larger the "
             "payload; orange and narrow is negative. "
             f"All else is the mean of {any_of_them.samples} samples.",
+            f" Of the {len(layers)} layers {DRAWN} are drawn, taken evenly; the table has all."
+            if drawn is not layers
+            else None,
         ),
         _summary(layers, found),
-        element("div", *(_layer(x, found[x.name]) for x in layers), class_="layers"),
+        element("div", *(_layer(x, found[x.name]) for x in drawn), class_="layers"),
     ]
     return Section("spikes", title, body)
+
+
+def _evenly(layers: list[Layer]) -> list[Layer]:
+    """Return as many layers as are drawn, the first and the last among them."""
+    return [layers[index * (len(layers) - 1) // (DRAWN - 1)] for index in range(DRAWN)]
 
 
 def _steps(recording: Recording) -> str:

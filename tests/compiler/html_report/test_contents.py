@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import snnc
+from snnc.compiler.html_report.charts.lanes import lanes
 from snnc.compiler.html_report.naming import clipped, short_names
 from snnc.compiler.html_report.recording import COLUMNS, record_layer
 from snnc.compiler.html_report.topology import topology_of
@@ -207,12 +208,41 @@ def test_short_names_tell_layers_apart() -> None:
     assert clipped("a" * 50, 11) == "aaaaa\N{HORIZONTAL ELLIPSIS}aaaaa"
 
 
+MODELS = Path(__file__).parents[3] / "examples" / "models"
+in_a_checkout = pytest.mark.skipif(not MODELS.exists(), reason="runs in a checkout only")
+
+
+@in_a_checkout
+def test_a_recurrent_network(command: Command) -> None:
+    snnc.compile(MODELS / "qcrnn-smnist.onnx", code="exact").save("out")
+    document, root = reported(command, "out")
+    layers = {layer["name"]: layer for layer in document["topology"]["layers"]}
+    (before,) = (layer for layer in layers.values() if layer["kind"] == "Previous")
+    assert layers[before["loops_from"]]["kind"] == "TrackingIF"
+    assert "to the next element" in root.one("section", id="network").all("figure")[0].text
+    assert "for each element of a sequence (28)" in root.one("header").text
+
+
+def test_arrows_from_one_layer_share_a_lane(command: Command, tmp_path: Path) -> None:
+    nodes = """
+        a = Gemm (x, w) ra = Relu (a) b = Gemm (ra, w) rb = Relu (b)
+        c = Concat <axis = 1> (ra, rb) d = Gemm (c, v) rd = Relu (d)
+        e = Concat <axis = 1> (ra, rb, rd) y = Gemm (e, u)
+    """
+    eye = np.eye(4)
+    weights = {"w": eye, "v": np.vstack([eye] * 2), "u": np.vstack([eye] * 3)}
+    path = write_model(tmp_path / "m.onnx", nodes, "(float[N,4] x) => (float[N,4] y)", weights)
+    command(path, "-o", "out")
+    document, _ = reported(command, "out")
+    assert len(document["topology"]["connections"]) == 7
+    found = lanes({("ra", ""): (1, 4), ("rb", ""): (2, 4)})
+    assert sorted(found.values()) == [0, 1]
+
+
+@in_a_checkout
 @pytest.mark.slow
 def test_a_report_of_a_resnet_is_small(command: Command) -> None:
-    model = Path(__file__).parents[3] / "examples" / "models" / "resnet20.onnx"
-    if not model.exists():
-        pytest.skip("runs in a checkout only")
-    snnc.compile(model, correction="none").save("out")
+    snnc.compile(MODELS / "resnet20.onnx", correction="none").save("out")
     assert command("report", "out").status == 0
     assert Path("out/report.html").stat().st_size < 5e6
     root = read_page(Path("out/report.html").read_text(encoding="utf-8"))
