@@ -163,7 +163,8 @@ def in_words(node: Node) -> str:
         rows, columns = node.weight.shape[2:]
         depthwise = node.groups > 1 and node.weight.shape[1] == 1
         groups = f", {node.groups} groups" if node.groups > 1 and not depthwise else ""
-        stride = f", stride {TIMES.join(map(str, node.stride))}" if max(node.stride) > 1 else ""
+        strides = TIMES.join(map(str, dict.fromkeys(node.stride)))
+        stride = f", stride {strides}" if max(node.stride) > 1 else ""
         if (rows, columns) == (1, 1) and depthwise and not stride:
             return "identity"
         return f"{'depthwise ' if depthwise else ''}conv {rows}{TIMES}{columns}{stride}{groups}"
