@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "evaluate": "accuracy and activity over time, beside the source model",
     "estimate": "energy from counted operations, beside the ANN and its quantised twin",
     "fit": "will it fit the chip: cores, chips, memory, traffic between cores",
+    "report": "write one HTML file: accuracy, errors, spikes, cost, cores, provenance",
     "verify": "replay the golden samples and compare every output and every payload",
     "show": "print the graph of a compiled network",
     "targets": "list the targets and what can run here",

@@ -76,7 +76,7 @@ def explain(
             "add up to what it received, and its error cannot be split",
             hint="compile with --reset subtract to explain that network",
         )
-    looked_at, labels = _chosen(samples, labels, limit)
+    looked_at, labels = taken_evenly(samples, labels, limit)
     run = _Run(network, labels)
     total = len(next(iter(looked_at.values())))
     size = _block_size(network)
@@ -177,8 +177,11 @@ def source_model(network: Network) -> Graph:
         return run_passes(load(path).graph, passes)
 
 
-def _chosen(samples: Inputs, labels: Array | None, limit: int) -> tuple[Samples, Array]:
-    """Return at most ``limit`` samples, taken evenly: data are often sorted by class."""
+def taken_evenly(samples: Inputs, labels: Array | None, limit: int) -> tuple[Samples, Array]:
+    """Return at most ``limit`` samples, taken evenly: data are often sorted by class.
+
+    Without labels there are none of them.
+    """
     total = len(next(iter(samples.values())))
     places = np.unique(np.linspace(0, total - 1, min(limit, total)).round().astype(np.int64))
     chosen = {

@@ -1,0 +1,41 @@
+"""The estimate that a report shows: that of ``snnc estimate``, as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...backends.artifact import require_ann
+from ...backends.base import Progress
+from ...ir import Array, Graph
+from ..data import Inputs
+from ..energy import estimate
+from ..hardware import Hardware, get_hardware
+from ..network import Network
+
+__all__ = ["HARDWARE", "estimated", "get_hardware"]
+
+HARDWARE = "horowitz-45nm"
+"""Whose energy per operation, unless told otherwise: the same as for ``snnc estimate``."""
+
+
+def estimated(
+    network: Network,
+    ann: Graph,
+    samples: Inputs,
+    labels: Array | None,
+    hardware: Hardware,
+    progress: Progress,
+) -> Mapping[str, Any]:
+    """Return what ``snnc estimate --json`` prints.
+
+    Args:
+        network: The network.
+        ann: Its source model, as it stands in the artifact.
+        samples: For each input, ``(samples, *shape)``.
+        labels: ``(samples,)``, or None.
+        hardware: The model of energy.
+        progress: Called with samples done and in all.
+    """
+    require_ann(network.artifact)
+    return estimate(network, ann, samples, hardware, progress).to_json()

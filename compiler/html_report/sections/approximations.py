@@ -1,0 +1,36 @@
+"""What was changed on the way from the ANN, and what of that is not exact."""
+
+from __future__ import annotations
+
+from ..findings import Findings
+from ..markup import Content, element
+from .section import Section, paragraph
+
+
+def approximations(findings: Findings) -> Section:
+    """Return the report of the compiler."""
+    report = findings.network.report
+    body: list[Content] = []
+    for text, found in (
+        ("Not exact:", report.get("approximations")),
+        ("Cut off behind the last layer, left to the reader of the outputs:", report.get("cut")),
+    ):
+        if found:
+            body += [paragraph(text), element("ul", *(element("li", entry) for entry in found))]
+    if not report.get("approximations"):
+        body.append(paragraph("Nothing was approximated but what the code itself rounds."))
+    bound = report.get("settling_bound")
+    if bound:
+        body.append(
+            paragraph(f"Every sample is at rest after {bound} steps; from then on it is exact.")
+        )
+    search = report.get("search")
+    if search:
+        tried = len(search["tried"])
+        body.append(
+            paragraph(
+                f"Code, T and cap were searched for: {tried} settings were tried until one was "
+                f"sure to lose at most {100 * search['max_drop']:g} %."
+            )
+        )
+    return Section("approximations", "What was approximated", body)
