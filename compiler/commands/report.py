@@ -47,7 +47,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--hardware",
-        default="horowitz-45nm",
+        default="lemaire-2022",
         metavar="NAME",
         help="whose energy per operation, as for `snnc estimate` (default: %(default)s)",
     )

@@ -8,14 +8,13 @@ from typing import Any
 from ...backends.artifact import require_ann
 from ...backends.base import Progress
 from ...ir import Array, Graph
+from ..cost import DEFAULT, Hardware, estimate, get_hardware
 from ..data import Inputs
-from ..energy import estimate
-from ..hardware import Hardware, get_hardware
 from ..network import Network
 
 __all__ = ["HARDWARE", "estimated", "get_hardware"]
 
-HARDWARE = "horowitz-45nm"
+HARDWARE = DEFAULT
 """Whose energy per operation, unless told otherwise: the same as for ``snnc estimate``."""
 
 
@@ -38,4 +37,4 @@ def estimated(
         progress: Called with samples done and in all.
     """
     require_ann(network.artifact)
-    return estimate(network, ann, samples, hardware, progress).to_json()
+    return estimate(network, ann, samples, hardware, progress, labels=labels).to_json()

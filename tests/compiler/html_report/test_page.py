@@ -61,7 +61,7 @@ def test_every_section_is_there(root: Element) -> None:
         *("network", "accuracy", "errors", "spikes", "cost", "chip"),
         *("contract", "approximations", "provenance"),
     ]
-    for words in ("horowitz-45nm", "SHA-256 of the model", "comparison", ">=", "T = 4"):
+    for words in ("lemaire-2022", "SHA-256 of the model", "comparison", ">=", "T = 4"):
         assert words in root.text
 
 
