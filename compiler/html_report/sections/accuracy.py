@@ -67,7 +67,8 @@ def _evaluated(found: Evaluation) -> list[Html]:
         note="One operation is an event at one synapse; each point is a number of steps.",
     )
     lost = found.ann_accuracy - entries[-1].accuracy
-    words = f"{percent(abs(lost), 2)} {'less' if lost > 0 else 'more'} than" if lost else "as"
+    points = f"{100 * abs(lost):.2f} points {'less' if lost > 0 else 'more'} than"
+    words = points if lost else "as"
     text = (
         f"After T = {found.timesteps} steps {percent(entries[-1].accuracy, 2)} of "
         f"{found.samples:,} samples are right, {words} the ANN ({percent(found.ann_accuracy, 2)}). "

@@ -23,6 +23,30 @@ MEASURES = {
 }
 """Parts of an estimate that are a few numbers each."""
 
+WORDS = {
+    "s_ace": "S-ACE",
+    "ns_ace": "NS-ACE",
+    "dense_macs": "dense MACs",
+    "spike_rate": "spikes a neuron and step",
+    "timesteps": "T",
+    "latency_steps": "steps until the answer",
+    "first_answer": "first step with an answer",
+    "steps_between_samples": "steps between samples, pipelined",
+    "correct_samples": "samples with labels",
+    "correct_ever": "right at some step",
+    "correct_at_end": "right at the end",
+    "correct_first": "first right at step, mean",
+    "correct_first_median": "first right, median",
+    "correct_first_95": "first right, 95 % by step",
+    "correct_settled": "right from step on, mean",
+    "correct_settled_median": "right from step on, median",
+    "correct_settled_95": "right from step on, 95 % by step",
+    "step_seconds": "seconds a step",
+    "macs": "MACs",
+    "macs_if_cached": "MACs, a constant input multiplied once",
+}
+"""What names of the estimate are called on the page; the others as they are."""
+
 
 def cost_basis(found: Mapping[str, Any]) -> Content:
     """Return models, measures and constants."""
@@ -87,10 +111,10 @@ def _measures(found: Mapping[str, Any]) -> Iterator[Html]:
 def _pairs(held: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Content]]:
     """Yield names and values, those inside too; lists are tables of their own."""
     for name, value in held.items():
-        words = f"{before} {name.replace('_', ' ')}".strip()
+        words = f"{before} {WORDS.get(name, name.replace('_', ' '))}".strip()
         if isinstance(value, Mapping):
             yield from _pairs(value, words)
-        elif not isinstance(value, (list, tuple)):
+        elif value is not None and not isinstance(value, (list, tuple)):
             yield words, _shown(value)
 
 
