@@ -149,7 +149,8 @@ def test_models_of_energy_are_compared(with_cost: Callable[[dict[str, Any]], Ele
         {"hardware": "one", "snn": 2e-6, "twin": 1e-6, "snn_to_twin": 2.0, "placed": False},
         {"hardware": "two", "snn": None, "twin": None, "snn_to_twin": None, "placed": True},
     ]
-    section = with_cost({"sensitivity": {"models": models}, "latency": {"latency_steps": 4, "x": []}})
+    latency = {"latency_steps": 4, "x": []}
+    section = with_cost({"sensitivity": {"models": models}, "latency": latency})
     figure = section.all("figure")[2]
     assert figure.all("table")[0].values == [2e-6, 1e-6, 2.0]
     assert "steps until the answer" in section.text
