@@ -11,11 +11,14 @@ import onnx
 import pytest
 
 import snnc
-from examples.benchmarks.large_models import mixer, parameters, resnet50, vit
 from snnc.compiler.onnx_import import examine, load
 from snnc.compiler.pipeline import SIMPLIFY, run_passes
 from snnc.ir import Conv, Linear
 from snnc.ir.errors import UnsupportedOperatorError
+
+pytest.importorskip("examples.benchmarks", reason="runs in a checkout only")
+
+from examples.benchmarks.large_models import mixer, parameters, resnet50, vit  # noqa: E402
 
 
 def saved(model: onnx.ModelProto, path: Path) -> Path:
