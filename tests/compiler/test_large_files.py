@@ -18,7 +18,7 @@ from snnc.ir.errors import UnsupportedOperatorError
 
 pytest.importorskip("examples.benchmarks", reason="runs in a checkout only")
 
-from examples.benchmarks.large_models import mixer, parameters, resnet50, vit  # noqa: E402
+from examples.benchmarks.large_models import mixer, parameters, resnet50, vit
 
 
 def saved(model: onnx.ModelProto, path: Path) -> Path:
