@@ -10,7 +10,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from ..ir.errors import OptionError, suggestion
 from ..ir.reference import spiking_nodes
 from .calibration import Moments, Statistics
 from .codes import Code
-from .data import Samples, Source, load_samples, sequence_length, synthetic_samples
+from .data import Delivered, Samples, Source, load_samples, sequence_length, synthetic_samples
 from .exact import approximated, convert_exactly
 from .full_scales import FullScales
 from .layerwise import pre_activation
@@ -49,6 +49,9 @@ from .pipeline import (
 from .post_training import quantized
 from .report import Report, describe_approximations, neuron_contract
 from .thresholds import ThresholdRule
+
+if TYPE_CHECKING:
+    from .onnx_import import ImportedModel
 
 GOLDEN_SAMPLES = 4
 GOLDEN_PAYLOADS = 1 << 24
@@ -83,10 +86,11 @@ def compile(
     calibration: Source | None = None,
     max_drop: float | None = None,
     include_ann: bool = True,
+    require_full: bool = False,
     after: After | None = None,
     progress: Progress | None = None,
     **options: Any,
-) -> Network:
+) -> Network | Any:  # of any class: users of a whole network need not ask which
     """Compile a trained ONNX model to a spiking network.
 
     Args:
@@ -100,13 +104,16 @@ def compile(
             options is kept, and ``timesteps`` is then the largest T allowed.
         include_ann: Whether the artifact keeps the source model, for ``evaluate``,
             ``estimate`` and diagnosis.
+        require_full: Whether a model that does not spike as a whole is refused. Otherwise what
+            cannot spike runs on the host (``compiler.partition``), with a ``CutWarning``.
         after: Called with the name and the result of each pass; first with ``imported``.
         progress: Called as long stages go on.
         **options: Fields of ``compiler.options.Options``: ``code``, ``timesteps``,
             ``thresholds``, ``weight_bits`` (2 to 8, or ``float``) and so on.
 
     Returns:
-        The network, ready to run and to be saved.
+        The network, ready to run and to be saved: a ``Network``, or, where the model had to be
+        cut, a ``partition.PartitionedNetwork``.
 
     Raises:
         ModelError: The file cannot be used; all unsupported operators are listed.
@@ -117,17 +124,18 @@ def compile(
         AccuracyError: No setting is sure to keep to ``max_drop``.
         UnknownTargetError: No backend has that name.
     """
-    from ..backends.onnx_runtime import to_onnx
-    from .onnx_import import load
+    from .onnx_import.examine import examine_read, required_model
 
     chosen = _options(options)
     backend = get_backend(target)
-    code = chosen.code_for(backend.target)
+    chosen.code_for(backend.target)  # refuses a code that the target cannot take
     if max_drop is not None:
         from .search import Search, candidates
 
         return Search(
-            build=partial(compile, model, target=target, include_ann=include_ann),
+            build=partial(
+                compile, model, target=target, include_ann=include_ann, require_full=True
+            ),
             model=model,
             calibration=calibration,
             max_drop=max_drop,
@@ -135,14 +143,48 @@ def compile(
             settings=candidates(chosen, backend.target, options.get("timesteps")),
             progress=progress,
         ).network(after)
-    imported = load(model)
+    examination, file = examine_read(Path(model))
+    if examination.model is None and not require_full:
+        from .partition import compile_cut
+
+        return compile_cut(
+            *(Path(model), file, target, chosen, calibration),
+            include_ann=include_ann,
+            after=after,
+            progress=progress,
+        )
+    imported = required_model(model, examination)
+    return compile_imported(
+        *(imported, Path(model).name, target, chosen, calibration),
+        include_ann=include_ann,
+        after=after,
+        progress=progress,
+    )
+
+
+def compile_imported(
+    imported: ImportedModel,
+    name: str,
+    target: str,
+    chosen: Options,
+    calibration: Source | Delivered | None,
+    *,
+    include_ann: bool = True,
+    after: After | None = None,
+    progress: Progress | None = None,
+) -> Network:
+    """Compile a model that converts as a whole; ``name`` is that of its file."""
+    from ..backends.onnx_runtime import to_onnx
+
+    backend = get_backend(target)
+    code = chosen.code_for(backend.target)
     report = Report(
         cut=[f"{cut.operator} ({cut.node}) before output {cut.output!r}" for cut in imported.cut]
     )
     if after:
         after("imported", imported.graph)
     if chosen.quantize:
-        imported, note = quantized(imported, calibration, chosen.quantize)
+        imported, note = quantized(imported, _real(calibration), chosen.quantize)
         report.approximations.append(note)
         if after:
             after("quantized", imported.graph)
@@ -156,7 +198,7 @@ def compile(
         spiking = _convert(ann, samples, chosen, code, report, after, progress, backend.target)
     program = backend.lower(spiking, chosen.timesteps)
     manifest = {
-        "model": {"file": Path(model).name, "sha256": imported.sha256},
+        "model": {"file": name, "sha256": imported.sha256},
         "options": chosen.to_json()
         | {
             "code": code.name,
@@ -169,7 +211,7 @@ def compile(
         "contract": neuron_contract(spiking),
         "depth_latency": program.depth_latency,
         "report": report.to_json(),
-        "versions": _versions(backend),
+        "versions": installed_versions(backend),
     }
     artifact = Artifact(
         graph=spiking,
@@ -182,14 +224,23 @@ def compile(
     return Network(artifact, program)
 
 
+def _real(source: Source | Delivered | None) -> Source | None:
+    """Return real calibration data, or None."""
+    if isinstance(source, Delivered):
+        return None if source.origin == "synthetic" else source.samples
+    return source
+
+
 def _calibration(
     ann: Graph,
-    source: Source | None,
+    source: Source | Delivered | None,
     ranges: Any,
     options: Options,
     report: Report,
 ) -> Samples:
-    if source is None:
+    if isinstance(source, Delivered):
+        samples, report.calibration = source.samples, source.origin
+    elif source is None:
         samples = synthetic_samples(ann, ranges, options.seed)
         report.calibration = "synthetic"
     else:
@@ -360,7 +411,7 @@ def make_golden(graph: Graph, samples: Samples, timesteps: int) -> Golden:
     return golden_answers(inputs, result)
 
 
-def _versions(backend: Backend) -> dict[str, str]:
+def installed_versions(backend: Backend) -> dict[str, str]:
     def installed(package: str) -> str:
         try:
             return version(package)

@@ -36,6 +36,19 @@ SHARE = 4
 Source = str | PathLike[str] | Array | Mapping[str, Array]
 
 
+@dataclass(frozen=True)
+class Delivered:
+    """Calibration samples that were computed from what the user gave.
+
+    Attributes:
+        samples: For each input, ``(samples, *shape)``.
+        origin: What the user gave: ``file``, ``array``, or nothing: ``synthetic``.
+    """
+
+    samples: Samples
+    origin: str
+
+
 def load_samples(source: Source, graph: Graph, *, what: str = "data") -> Samples:
     """Return samples for every input of a graph.
 

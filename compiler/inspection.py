@@ -99,7 +99,7 @@ def inspect(path: Path, backend: Backend, options: Options) -> Inspection:
     approximations: list[str] = []
     unsupported = list(found.unsupported)
     if found.model is not None:
-        unsupported += _try_conversion(found.model, backend, options, approximations)
+        unsupported += try_conversion(found.model, backend, options, approximations)
     graph = found.model.graph if found.model else None
     return Inspection(
         target=target.name,
@@ -114,7 +114,7 @@ def inspect(path: Path, backend: Backend, options: Options) -> Inspection:
     )
 
 
-def _try_conversion(
+def try_conversion(
     model: ImportedModel, backend: Backend, options: Options, approximations: list[str]
 ) -> list[Unsupported]:
     """Convert and lower a model with thresholds of 1; return what stands in the way."""

@@ -18,6 +18,18 @@ from .library import load_onnxruntime
 
 _SEVERITY_FATAL = 4  # errors reach the user as exceptions, not as lines on standard error
 
+KINDS: Mapping[str, Any] = MappingProxyType(
+    {
+        "tensor(bool)": np.bool_,
+        "tensor(double)": np.float64,
+        "tensor(float)": np.float32,
+        "tensor(float16)": np.float16,
+        **{f"tensor({name})": np.dtype(name) for name in ("int8", "int16", "int32", "int64")},
+        **{f"tensor({name})": np.dtype(name) for name in ("uint8", "uint16", "uint32", "uint64")},
+    }
+)
+"""What ONNX Runtime calls the types of its inputs."""
+
 
 class AnnSession:
     """An ANN loaded into ONNX Runtime.
@@ -59,6 +71,7 @@ class AnnSession:
             {node.name: _sizes(node.shape) for node in self._session.get_inputs()}
         )
         self.outputs: tuple[str, ...] = tuple(o.name for o in self._session.get_outputs())
+        self._kinds = {n.name: KINDS.get(n.type, np.float32) for n in self._session.get_inputs()}
 
     def run(self, inputs: Mapping[str, Rows], *, batch: int = 64) -> dict[str, Array]:
         """Compute all outputs of all samples.
@@ -134,6 +147,23 @@ class AnnSession:
                     binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
                 self._session.run_with_iobinding(binding)
             yield found
+
+    def run_once(self, inputs: Mapping[str, Array]) -> dict[str, Any]:
+        """Compute all outputs of one batch as it stands, of inputs of any type and shape.
+
+        Args:
+            inputs: For each input's name its tensor, batch axis included; cast to the input's type.
+
+        Raises:
+            ExecutionError: ONNX Runtime failed.
+        """
+        feed = {
+            name: np.ascontiguousarray(inputs[name]).astype(kind, copy=False)
+            for name, kind in self._kinds.items()
+        }
+        with _failing():
+            values = self._session.run(None, feed)
+        return dict(zip(self.outputs, values, strict=True))
 
     def _feed(self, inputs: Mapping[str, Rows], part: slice) -> dict[str, Array]:
         return {name: np.ascontiguousarray(inputs[name][part], np.float32) for name in self.inputs}

@@ -13,7 +13,7 @@ from onnx import GraphProto
 
 from ...ir import Clip, Graph, Node, Staircase
 from ...ir.errors import ModelError, UnsupportedOperatorError
-from .file import read
+from .file import ModelFile, read
 from .handlers.quantized import as_integers
 from .liveness import live_part
 from .result import Cut, Examination, ImportedModel
@@ -33,7 +33,11 @@ def load(path: str | PathLike[str]) -> ImportedModel:
         ModelError: The file cannot be read, or its inputs or outputs cannot be used.
         UnsupportedOperatorError: Some nodes cannot be converted; all are listed.
     """
-    examination = examine(path)
+    return required_model(path, examine(path))
+
+
+def required_model(path: str | PathLike[str], examination: Examination) -> ImportedModel:
+    """Return the imported model; raise ``UnsupportedOperatorError`` where there is none."""
     if examination.model is not None:
         return examination.model
     problems = [entry.problem for entry in examination.unsupported]
@@ -53,8 +57,17 @@ def examine(path: str | PathLike[str]) -> Examination:
     Raises:
         ModelError: The file cannot be read, or its inputs or outputs cannot be used.
     """
-    path = Path(path)
+    return examine_read(Path(path))[0]
+
+
+def examine_read(path: Path) -> tuple[Examination, ModelFile]:
+    """Return also the model that was read; see ``examine``."""
     file = read(path)
+    return examine_file(path, file), file
+
+
+def examine_file(path: Path, file: ModelFile) -> Examination:
+    """Say which nodes of a model that was read can be converted; ``path`` is for messages."""
     live = live_part(file.proto.graph)
     scanned = scanned_tensors(live.nodes)
     signature = read_signature(path, file.proto.graph, live.tensors, scanned)

@@ -39,7 +39,7 @@ def live_part(graph: GraphProto) -> Live:
         in_tail = labels and read_inside.isdisjoint(node.output)
         nodes.append(node)
         tail.append(in_tail)
-        reads = set(_reads(node))
+        reads = set(reads_of(node))
         tensors |= reads
         if not in_tail:
             read_inside |= reads
@@ -56,11 +56,11 @@ def domain(node: NodeProto) -> str:
     return "" if node.domain == "ai.onnx" else node.domain
 
 
-def _reads(node: NodeProto) -> Iterator[str]:
+def reads_of(node: NodeProto) -> Iterator[str]:
     """Yield the tensors a node reads, also those that graphs inside it take from outside."""
     yield from (name for name in node.input if name)
     for attribute in node.attribute:
         for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
             yield from (value.name for value in graph.output)
             for inner in graph.node:
-                yield from _reads(inner)
+                yield from reads_of(inner)

@@ -45,15 +45,30 @@ class Walk:
         supported: Operator and node name of the ONNX nodes that were converted or folded.
         unsupported: The nodes that were not.
         running: The nodes whose value differs from element to element of a sequence.
+        refused: The entry of ``unsupported`` of each node that has one, by its first output.
+
+    Args:
+        file: The model.
+        live: What its outputs depend on.
+        signature: Its inputs.
+        barred: Nodes that shall not be converted, by their first output, and why.
     """
 
-    def __init__(self, file: ModelFile, live: Live, signature: Signature) -> None:
+    def __init__(
+        self,
+        file: ModelFile,
+        live: Live,
+        signature: Signature,
+        barred: Mapping[str, RefusalError] | None = None,
+    ) -> None:
         self.nodes: dict[str, Node] = {}
         self.values: dict[str, Value] = {}
         self.labels: dict[str, tuple[tuple[str, str], ...]] = {}
         self.supported: list[tuple[str, str]] = []
         self.unsupported: list[Unsupported] = []
         self.running: set[str] = set()
+        self.refused: dict[str, Unsupported] = {}
+        self._barred = barred or {}
         self._file, self._live, self._signature = file, live, signature
         self._types: dict[str, TensorType] = {}
         self._initializers = {tensor.name: tensor for tensor in file.proto.graph.initializer}
@@ -97,6 +112,9 @@ class Walk:
 
     def visit(self, proto: NodeProto, *, tail: bool) -> None:
         """Convert a node, or note why it cannot be."""
+        if (bar := self._barred.get(first_output(proto))) is not None:
+            self._refuse(proto, bar)
+            return
         inputs = {name: self.value(name) for name in proto.input}
         recurs = {"Scan", *recurrent.FUNCTIONS}
         foldable = standard(proto) and (proto.op_type in {*FOLDABLE, *recurs} or tail)
@@ -235,9 +253,9 @@ class Walk:
 
     def _refuse(self, proto: NodeProto, refusal: RefusalError) -> None:
         """Note a node that cannot be converted, and go on with what is known of its outputs."""
-        self.unsupported.append(
-            Unsupported(operator(proto), title(proto), refusal.reason, refusal.hint)
-        )
+        entry = Unsupported(operator(proto), title(proto), refusal.reason, refusal.hint)
+        self.unsupported.append(entry)
+        self.refused[first_output(proto)] = entry
         if self._inferred is None:
             self._inferred = inferred_types(self._file.proto, self._signature.batch)
         for name in proto.output:
@@ -288,4 +306,9 @@ def operator(proto: NodeProto) -> str:
 
 def title(proto: NodeProto) -> str:
     """Return a node's name, or the first tensor it computes if it has none."""
-    return proto.name or next((name for name in proto.output if name), proto.op_type)
+    return proto.name or first_output(proto)
+
+
+def first_output(proto: NodeProto) -> str:
+    """Return the first tensor a node computes, which no other node does; or its operator."""
+    return next((name for name in proto.output if name), proto.op_type)

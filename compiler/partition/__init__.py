@@ -1,0 +1,8 @@
+"""What cannot spike runs on the host: a model is cut into host and spiking regions."""
+
+from .build import CutWarning, compile_cut
+from .divide import divide
+from .network import PartitionedNetwork
+from .region import Division, Region
+
+__all__ = ["CutWarning", "Division", "PartitionedNetwork", "Region", "compile_cut", "divide"]

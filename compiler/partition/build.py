@@ -1,0 +1,168 @@
+"""From a model that does not spike as a whole to a network of which parts run on the host."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from hashlib import sha256
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from ...backends import get_backend
+from ..api import GOLDEN_SAMPLES, Progress, compile_imported, installed_versions
+from ..data import Delivered, Source, load_samples, synthetic_samples
+from ..onnx_import.examine import examine_file, required_model
+from ..onnx_import.file import ModelFile
+from ..options import Options
+from ..pipeline import After
+from .divide import Cutting, divide
+from .host import HostPart
+from .network import PartitionedNetwork, SpikingPart, arriving, as_tensors, input_graph
+from .region import Division
+
+MOST_LISTED = 8
+"""Nodes that a warning lists one by one; the manifest has all of them."""
+
+WHOLE = {TensorProto.BOOL, TensorProto.INT32, TensorProto.INT64}
+WHOLE |= {TensorProto.UINT32, TensorProto.UINT64}
+"""Types of inputs that are indices or masks: synthetic ones are 0 or 1, which is in every table."""
+
+
+class CutWarning(UserWarning):
+    """Part of a model runs on the host."""
+
+
+def compile_cut(
+    path: Path,
+    file: ModelFile,
+    target: str,
+    options: Options,
+    calibration: Source | None,
+    *,
+    include_ann: bool = True,
+    after: After | None = None,
+    progress: Progress | None = None,
+) -> PartitionedNetwork:
+    """Compile a model in parts.
+
+    The regions are compiled in their order, each like a model of its own. It is calibrated on what
+    the regions before it give in ONNX Runtime, without spikes.
+
+    Args:
+        path: The file, for messages.
+        file: The model.
+        target: Name of the target of the spiking regions.
+        options: The options of their conversion.
+        calibration: Training samples for the whole model.
+        include_ann: As for ``compile``.
+        after: Called with the name and the result of each pass; the region's name stands before.
+        progress: As for ``compile``.
+
+    Raises:
+        As ``compile``.
+    """
+    cutting = divide(path, file, get_backend(target), options)
+    division = cutting.division
+    warnings.warn(CutWarning("\n".join(cut_warning(division))), stacklevel=4)
+    given = _samples(cutting, calibration, options.seed)
+    samples, origin = given.samples, given.origin
+    values = as_tensors(samples, division.batch)
+    parts: list[HostPart | SpikingPart] = []
+    for region, model in zip(division.regions, cutting.models, strict=True):
+        content = model.SerializeToString()
+        if not region.spikes:
+            host = HostPart(region, content, division.batch)
+            values |= host.run(values)
+            parts.append(host)
+            continue
+        opened = ModelFile(model, file.opset, sha256(content).hexdigest())
+        inputs = {name: values[name][:, 0].astype(np.float32) for name in region.inputs}
+        network = compile_imported(
+            required_model(path, examine_file(path, opened)),
+            f"{path.name}, region {region.name}",
+            target,
+            options,
+            Delivered(inputs, origin),
+            after=_prefixed(after, region.name),
+            progress=progress,
+        )
+        part = SpikingPart(region, network)
+        values |= as_tensors(part.session.run(arriving(part, values)), division.batch)
+        parts.append(part)
+    compiled = PartitionedNetwork(division, tuple(parts), {}, {})
+    few = {name: x[:GOLDEN_SAMPLES] for name, x in samples.items()}
+    golden, _ = compiled.on("numpy").values(few)  # as regions have theirs from the simulator
+    manifest = {
+        "model": {"file": path.name, "sha256": file.sha256},
+        "options": options.to_json(),
+        "report": _report(division, compiled),
+        "versions": installed_versions(get_backend(target)),
+    }
+    kept = tuple(parts) if include_ann else tuple(map(_without_ann, parts))
+    return PartitionedNetwork(division, kept, golden, manifest)
+
+
+def cut_warning(division: Division) -> tuple[str, str]:
+    """Return what a user has to be told of a cut, and the way out."""
+    entries = division.host
+    listed = [f"{e.node} ({e.operator}): {e.reason}" for e in entries[:MOST_LISTED]]
+    more = len(entries) - len(listed)
+    listed += [f"and {more} more, which `snnc inspect` lists"] * (more > 0)
+    return (
+        f"{len(entries)} of the model's nodes run on the host, {division.spiking_share:.1%} of "
+        f"its multiply-accumulates spike: {'; '.join(listed)}",
+        "see `snnc inspect` for the way round each; --require-full refuses a cut",
+    )
+
+
+def _samples(cutting: Cutting, source: Source | None, seed: int) -> Delivered:
+    """Return samples of the whole model."""
+    division = cutting.division
+    graph = input_graph(division)
+    if source is not None:
+        origin = "file" if isinstance(source, (str, PathLike)) else "array"
+        return Delivered(load_samples(source, graph, what="calibration data"), origin)
+    kinds = {
+        value.name: value.type.tensor_type.elem_type
+        for model in cutting.models
+        for value in model.graph.input
+    }
+    whole = {name for name, kind in kinds.items() if kind in WHOLE}
+    samples = synthetic_samples(graph, {name: (0.0, 2.0) for name in whole}, seed)
+    floored = {name: np.floor(x) if name in whole else x for name, x in samples.items()}
+    return Delivered(floored, "synthetic")
+
+
+def _report(division: Division, network: PartitionedNetwork) -> dict[str, Any]:
+    """Return the report of all regions together; each region has its own beside."""
+    reports = {name: each.report for name, each in network.networks.items()}
+    told = dict.fromkeys(
+        tuple(entry) for report in reports.values() for entry in report["warnings"]
+    )
+    return {
+        "partition": division.to_json(),
+        "cut": [f"{c.operator} ({c.node}) before output {c.output!r}" for c in division.cut],
+        "warnings": [cut_warning(division), *told],
+        "approximations": [
+            f"{name}: {text}" for name, report in reports.items() for text in report["approximations"]
+        ],
+        "search": None,
+    }
+
+
+def _prefixed(after: After | None, region: str) -> After | None:
+    """Return a callback that puts the name of a region before that of a pass."""
+    if after is None:
+        return None
+    return lambda name, graph: after(f"{region}_{name}", graph)
+
+
+def _without_ann(part: HostPart | SpikingPart) -> HostPart | SpikingPart:
+    if isinstance(part, HostPart):
+        return part
+    artifact = replace(part.network.artifact, ann=None)
+    return replace(part, network=replace(part.network, artifact=artifact))

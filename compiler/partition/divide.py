@@ -1,0 +1,217 @@
+"""Finds the cut of a model: the rule, and what the compiler itself says of each spiking region.
+
+A region may be refused where its nodes one by one were not: the spike code or the target has its
+say too. Then the nodes at fault go to the host, with that reason, and the model is cut anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnx import ModelProto, NodeProto
+
+from ...backends import Backend
+from ...ir.errors import ModelError, Problem, SnncError, UnsupportedOperatorError
+from ..inspection import try_conversion
+from ..onnx_import import Unsupported
+from ..onnx_import.examine import examine_file
+from ..onnx_import.file import ModelFile
+from ..onnx_import.survey import Survey, survey
+from ..onnx_import.values import Constant, RefusalError
+from ..onnx_import.walk import first_output, operator, title
+from ..options import Options
+from .extract import Extractor, needed_outputs
+from .levels import Step, cut
+from .operations import WEIGHTED, Types, macs, shape_of, tensor_types, weights_of
+from .region import HOST, SPIKING, Division, Region
+
+WAY_ROUND = "make the host nodes around it convertible, and it spikes with its neighbours"
+MEND = "see the reason; another --code or --target may take it"
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """A cut model.
+
+    Attributes:
+        division: The cut.
+        models: Each region as an ONNX model of its own.
+        approximations: What would not be exact in the spiking regions, in words.
+    """
+
+    division: Division
+    models: tuple[ModelProto, ...]
+    approximations: tuple[str, ...] = ()
+
+
+def divide(path: Path, file: ModelFile, backend: Backend, options: Options) -> Cutting:
+    """Cut a model that does not convert as a whole.
+
+    Args:
+        path: The file, for messages.
+        file: The model.
+        backend: The target of the spiking regions.
+        options: The options of their conversion.
+
+    Raises:
+        ModelError: The inputs or outputs cannot be used.
+        UnsupportedOperatorError: Nothing of the model would spike.
+    """
+    barred: dict[str, RefusalError] = {}
+    while True:
+        cutting, refused = _attempt(path, file, backend, options, barred)
+        if not refused:
+            break
+        barred |= refused
+    division = cutting.division
+    if not any(region.spikes for region in division.regions):
+        raise _nothing_spikes(path, division.host)
+    return cutting
+
+
+def _attempt(
+    path: Path,
+    file: ModelFile,
+    backend: Backend,
+    options: Options,
+    barred: dict[str, RefusalError],
+) -> tuple[Cutting, dict[str, RefusalError]]:
+    """Cut a model once; return also the nodes that the compiler refused, by first output."""
+    found = survey(path, file, barred)
+    types = tensor_types(file.proto, found.batch or 1)
+    extractor = Extractor(file, found, types)
+    steps = [_step(node, found, extractor, types) for node in found.steps]
+    _check_outputs(path, found)
+    levels, joined = cut(steps)
+    by_name = {first_output(node): node for node in found.steps}
+    parts = [(place, [by_name[n] for n in names]) for place, names in enumerate(levels) if names]
+    outputs = needed_outputs([nodes for _, nodes in parts], extractor, found.outputs)
+    regions: list[Region] = []
+    models: list[ModelProto] = []
+    approximations: list[str] = []
+    refused: dict[str, RefusalError] = {}
+    counts = {step.name: step.macs for step in steps}
+    for (place, nodes), given in zip(parts, outputs, strict=True):
+        model = extractor.model(nodes, given)
+        kind = SPIKING if place % 2 else HOST
+        regions.append(
+            Region(
+                name=f"{len(regions)}-{kind}",
+                kind=kind,
+                nodes=tuple(map(title, nodes)),
+                inputs=tuple(value.name for value in model.graph.input),
+                outputs=given,
+                macs=sum(counts[first_output(node)] for node in nodes),
+            )
+        )
+        models.append(model)
+        if kind == SPIKING:
+            region_file = ModelFile(model, file.opset, "")
+            refused |= _refusals(path, region_file, nodes, backend, options, approximations)
+    division = Division(
+        regions=tuple(regions),
+        inputs=found.inputs,
+        outputs=found.outputs,
+        batch=found.batch or 1,
+        host=tuple(_host_entries(found, joined)),
+        cut=found.cut,
+        uncounted=tuple(title(n) for n in found.steps if _macs(n, types) is None),
+    )
+    return Cutting(division, tuple(models), tuple(approximations)), refused
+
+
+def _step(node: NodeProto, found: Survey, extractor: Extractor, types: Types) -> Step:
+    name = first_output(node)
+    before = dict.fromkeys(
+        first_output(found.producers[tensor])
+        for tensor in extractor.reach([node]).tensors
+        if tensor in found.producers
+    )
+    weights = found.values.get(weights_of(node)) if node.op_type in WEIGHTED else None
+    return Step(
+        name=name,
+        before=tuple(before),
+        spikes=name in found.able,
+        synapse=isinstance(weights, Constant) or node.op_type == "Scan",
+        macs=_macs(node, types) or 0,
+    )
+
+
+def _macs(node: NodeProto, types: Types) -> int | None:
+    names = (*node.input, *node.output)
+    return macs(node, {name: shape_of(types.get(name)) for name in names})
+
+
+def _check_outputs(path: Path, found: Survey) -> None:
+    for name, tensor in found.outputs.items():
+        constant = isinstance(found.values.get(tensor), Constant)
+        if constant or not any(tensor in node.output for node in found.steps):
+            what = "does not depend on an input" if constant else "is an input"
+            raise ModelError(
+                f"{path}: output {name!r} {what}", hint="remove that output from the model"
+            )
+
+
+def _refusals(
+    path: Path,
+    file: ModelFile,
+    nodes: Sequence[NodeProto],
+    backend: Backend,
+    options: Options,
+    approximations: list[str],
+) -> dict[str, RefusalError]:
+    """Return the nodes of a spiking region that the compiler refuses; all, if it does not say."""
+    try:
+        examination = examine_file(path, file)
+    except SnncError as error:
+        entries = [Unsupported("", "", p.message, p.hint) for p in error.problems]
+    else:
+        entries = list(examination.unsupported)
+        fitted_first = options.quantize or options.approximate  # needs samples
+        if examination.model is not None and not fitted_first:
+            entries = try_conversion(examination.model, backend, options, approximations)
+    refused: dict[str, RefusalError] = {}
+    for entry in entries:
+        at_fault = _named(nodes, entry.node)
+        where = "" if at_fault else f"its region cannot spike: {entry.node} "
+        refusal = RefusalError(f"{where}{entry.reason}".strip(), entry.hint or MEND)
+        for node in at_fault or nodes:
+            refused.setdefault(first_output(node), refusal)
+    return refused
+
+
+def _named(nodes: Sequence[NodeProto], name: str) -> list[NodeProto]:
+    """Return the node that a problem names: by its title, or by a tensor or a part of one."""
+    titled = [node for node in nodes if title(node) == name]
+    if titled:
+        return titled[:1]
+    parts = {
+        output: node
+        for node in nodes
+        for output in node.output
+        if output and (name == output or name.startswith(f"{output}."))
+    }
+    return [parts[max(parts, key=len)]] if parts else []
+
+
+def _host_entries(found: Survey, joined: dict[str, str]) -> Iterator[Unsupported]:
+    """Yield every host node, in order, with the reason."""
+    for node in found.steps:
+        name = first_output(node)
+        if name in found.unable:
+            yield found.unable[name]
+        elif name in joined:
+            yield Unsupported(operator(node), title(node), joined[name], WAY_ROUND)
+
+
+def _nothing_spikes(path: Path, host: Sequence[Unsupported]) -> UnsupportedOperatorError:
+    head = Problem(
+        f"{path}: nothing of the model would spike: no convolution and no matrix product with "
+        "constant weights can be converted",
+        "mend what is listed, or choose another --code or --target",
+    )
+    problems = [head, *(entry.problem for entry in host)]
+    lines = "\n".join(f"  - {problem.message}" for problem in problems[1:])
+    return UnsupportedOperatorError(f"{head.message}:\n{lines}", problems=problems)

@@ -1,0 +1,110 @@
+"""The rule by which a model is cut into regions, on nothing but the order of its nodes.
+
+1. A node that cannot spike is a host node.
+2. A node is placed as early as it can be: host nodes on even levels, spiking ones on odd levels, a
+   level behind that of a node of the other kind it reads, on the level of one of its own kind.
+   So no region needs a later one, and there are as few levels as any cut has: the longest
+   alternation between the two kinds.
+3. What is connected within a spiking level, and has no synapse with constant weights, joins the
+   host: without weights there is nothing that spikes could save.
+4. A spiking level with less than ``LEAST_SHARE`` of the model's multiplications joins the host: it
+   would add T steps to the latency and two conversions between spikes and numbers. The smallest
+   goes first, and the others are looked at again.
+
+All nodes of a level are one region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import networkx as nx
+
+LEAST_SHARE = 0.01
+"""Share of the multiplications that a spiking level has at least."""
+
+NO_SYNAPSE = "stands between host nodes, with no weights beside it"
+TOO_SMALL = "its region would have less than {share:.0%} of the model's multiplications"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A node of the model as the rule sees it.
+
+    Attributes:
+        name: The first tensor it computes.
+        before: Names of the steps it reads.
+        spikes: Whether it shall spike.
+        synapse: Whether it has constant weights.
+        macs: Its multiply-accumulates for one sample.
+    """
+
+    name: str
+    before: tuple[str, ...]
+    spikes: bool
+    synapse: bool = False
+    macs: int = 0
+
+
+def cut(steps: Sequence[Step]) -> tuple[list[list[str]], dict[str, str]]:
+    """Cut a model into regions.
+
+    Args:
+        steps: Its nodes, each behind those it reads.
+
+    Returns:
+        The names of the nodes of each region, host regions on even places, spiking ones on odd
+        ones, and why nodes that could spike went to the host. A region may be empty.
+    """
+    joined: dict[str, str] = {}
+    while True:
+        levels = _levels(steps)
+        moved = _without_synapse(steps, levels) or _smallest(steps, levels)
+        if not moved:
+            break
+        joined |= moved
+        steps = [replace(s, spikes=s.spikes and s.name not in moved) for s in steps]
+    regions: list[list[str]] = [[] for _ in range(max(levels.values(), default=-1) + 1)]
+    for step in steps:
+        regions[levels[step.name]].append(step.name)
+    return regions, joined
+
+
+def _levels(steps: Sequence[Step]) -> dict[str, int]:
+    levels: dict[str, int] = {}
+    for step in steps:
+        kind = int(step.spikes)
+        earliest = max((levels[name] for name in step.before), default=kind)
+        levels[step.name] = earliest + (earliest % 2 != kind)
+    return levels
+
+
+def _without_synapse(steps: Sequence[Step], levels: Mapping[str, int]) -> dict[str, str]:
+    spiking = {step.name: step for step in steps if step.spikes}
+    graph = nx.Graph()
+    graph.add_nodes_from(spiking)
+    for step in spiking.values():
+        same = (name for name in step.before if levels[name] == levels[step.name])
+        graph.add_edges_from((name, step.name) for name in same)
+    return {
+        name: NO_SYNAPSE
+        for part in nx.connected_components(graph)
+        if not any(spiking[name].synapse for name in part)
+        for name in part
+    }
+
+
+def _smallest(steps: Sequence[Step], levels: Mapping[str, int]) -> dict[str, str]:
+    total = sum(step.macs for step in steps)
+    macs: dict[int, int] = {}
+    for step in steps:
+        if step.spikes:
+            macs[levels[step.name]] = macs.get(levels[step.name], 0) + step.macs
+    if not macs:
+        return {}
+    level = min(macs, key=lambda level: macs[level])
+    if macs[level] >= LEAST_SHARE * total:
+        return {}
+    reason = TOO_SMALL.format(share=LEAST_SHARE)
+    return {step.name: reason for step in steps if levels[step.name] == level}

@@ -1,0 +1,270 @@
+"""A cut model as one network: spiking networks and host regions, one after the other.
+
+Each spiking region runs its T steps to the end, and its decoded outputs go on as real numbers:
+the host computes with them and sends what it found into the next region as that one's input. So
+latencies add up, and nothing spikes between two regions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...backends import Activity, Result, get_backend
+from ...backends.artifact import require_ann
+from ...backends.base import UNLIMITED, Progress
+from ...backends.onnx_runtime import AnnSession
+from ...backends.resources import Resources
+from ...ir import Array, Graph
+from ..data import Inputs, Samples, Source, open_samples
+from ..network import Network
+from .host import HostPart
+from .region import Division, Region
+
+BLOCK = 64
+"""Samples that go through all regions together."""
+
+Values = dict[str, Array]
+"""For each tensor between regions ``(samples, *tensor)``, the tensor with its own batch axis."""
+
+
+@dataclass(frozen=True)
+class SpikingPart:
+    """A spiking region and the network that computes it."""
+
+    region: Region
+    network: Network
+
+    @cached_property
+    def session(self) -> AnnSession:
+        """What the network was made from."""
+        return AnnSession(require_ann(self.network.artifact))
+
+
+@dataclass(frozen=True)
+class PartitionedNetwork:
+    """A network of which parts run on the host; the interface is that of ``Network``.
+
+    Attributes:
+        division: How the model was cut.
+        parts: Its regions, in order.
+        golden: For every tensor between regions, and every input, its values on a few samples.
+        manifest: What else the artifact says.
+    """
+
+    division: Division
+    parts: tuple[HostPart | SpikingPart, ...]
+    golden: Values
+    manifest: Mapping[str, Any]
+
+    @property
+    def networks(self) -> Mapping[str, Network]:
+        """The spiking networks, by the name of their region."""
+        return {p.region.name: p.network for p in self.parts if isinstance(p, SpikingPart)}
+
+    @property
+    def target(self) -> str:
+        """Name of the target of the spiking regions."""
+        return next(iter(self.networks.values())).target
+
+    @property
+    def timesteps(self) -> int:
+        """T: the most steps that one region takes for a sample."""
+        return max(network.timesteps for network in self.networks.values())
+
+    @property
+    def depth_latency(self) -> int:
+        """Steps until the outputs are out, beyond T: those of all regions, one after the other."""
+        steps = sum(n.program.latency_steps() for n in self.networks.values())
+        return steps - self.timesteps
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        """What the compiler did: warnings and approximations of all regions."""
+        return dict(self.manifest.get("report", {}))
+
+    def run(
+        self,
+        data: Source,
+        *,
+        record: bool = False,
+        progress: Progress | None = None,
+        memory: int | str | None = None,
+        jobs: int | None = None,
+    ) -> Result:
+        """Run samples through all regions.
+
+        Args:
+            data: An ``.npz`` file, an array or a dict of arrays; batch axis first.
+            record: Whether to keep every payload.
+            progress: Called with samples done and in all.
+            memory: As for ``Network.run``.
+            jobs: As for ``Network.run``.
+
+        Returns:
+            Outputs and activity, as of a ``Network``; a trace of the outputs has only its last
+            step, and a node has the name of its region in front: ``1-spiking/conv1``.
+
+        Raises:
+            As ``Network.run``.
+        """
+        resources = Resources.of(memory, jobs)
+        samples = open_samples(data, input_graph(self.division), resources)
+        results = list(
+            self.stream(samples, record=record, progress=progress, resources=resources)
+        )
+        return Result(
+            decoded=_joined([r.decoded for r in results]),
+            activity={
+                name: Activity(
+                    *(
+                        np.concatenate([getattr(r.activity[name], count) for r in results])
+                        for count in ("spikes", "units", "synops", "unit_synops")
+                    )
+                )
+                for name in results[0].activity
+            },
+            spikes=_joined([r.spikes for r in results]),
+        )
+
+    def stream(
+        self,
+        samples: Inputs,
+        *,
+        record: bool = False,
+        progress: Progress | None = None,
+        resources: Resources = UNLIMITED,
+        timesteps: int | None = None,
+    ) -> Iterator[Result]:
+        """Run checked samples, and hand over the result of a block of them at a time.
+
+        Args:
+            samples: For each input, ``(samples, *shape)``.
+            record: As for ``run``.
+            progress: As for ``run``.
+            resources: Memory and cores to use.
+            timesteps: The step after which each region's outputs are taken; its last by default.
+
+        Yields:
+            Results of consecutive samples.
+        """
+        total = len(next(iter(samples.values())))
+        for begin in range(0, total, BLOCK):
+            block = {name: np.asarray(x[begin : begin + BLOCK]) for name, x in samples.items()}
+            values, results = self.values(
+                block, record=record, resources=resources, timesteps=timesteps
+            )
+            if progress:
+                progress(min(begin + BLOCK, total), total)
+            yield Result(
+                decoded={k: v[:, None] for k, v in self.model_outputs(values).items()},
+                activity=_prefixed({name: r.activity for name, r in results.items()}),
+                spikes=_prefixed({name: r.spikes for name, r in results.items()}),
+            )
+
+    def values(
+        self,
+        samples: Samples,
+        *,
+        record: bool = False,
+        resources: Resources = UNLIMITED,
+        timesteps: int | None = None,
+    ) -> tuple[Values, dict[str, Result]]:
+        """Return all tensors between regions, and the result of each spiking region."""
+        values = self.enter(samples)
+        results: dict[str, Result] = {}
+        for part in self.parts:
+            if isinstance(part, HostPart):
+                values |= part.run(values)
+                continue
+            network = part.network
+            inputs = arriving(part, values)
+            result = network.program.run(inputs, record=record, resources=resources)
+            results[part.region.name] = result
+            late = network.timesteps - min(timesteps or network.timesteps, network.timesteps)
+            values |= self.leave({n: trace[:, -1 - late] for n, trace in result.decoded.items()})
+        return values, results
+
+    def ann_outputs(self, samples: Samples) -> dict[str, Array]:
+        """Return the outputs of the source model: no region spikes."""
+        values = self.enter(samples)
+        for part in self.parts:
+            if isinstance(part, HostPart):
+                values |= part.run(values)
+            else:
+                values |= self.leave(part.session.run(arriving(part, values)))
+        return self.model_outputs(values)
+
+    def enter(self, samples: Samples) -> Values:
+        """Return samples as the tensors that the model reads."""
+        return self.leave({node.name: samples[node.name] for node in self.division.inputs})
+
+    def leave(self, arrays: Mapping[str, Array]) -> Values:
+        """Return what a spiking region gave as the tensors that a host reads.
+
+        Args:
+            arrays: For each tensor ``(samples, *shape)``.
+        """
+        return as_tensors(arrays, self.division.batch)
+
+    def model_outputs(self, values: Values) -> dict[str, Array]:
+        """Return the outputs of the model, ``(samples, *shape)``."""
+        return {name: values[tensor][:, 0] for name, tensor in self.division.outputs.items()}
+
+    def on(self, target: str) -> PartitionedNetwork:
+        """Return the network with its spiking regions on another target."""
+        backend = get_backend(target)
+        parts = tuple(
+            part
+            if isinstance(part, HostPart)
+            else replace(
+                part,
+                network=replace(
+                    part.network,
+                    program=backend.lower(part.network.graph, part.network.timesteps),
+                ),
+            )
+            for part in self.parts
+        )
+        return replace(self, parts=parts)
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write the artifact folder; an artifact that is already there is replaced.
+
+        Raises:
+            ArtifactError: The folder exists and is no artifact, or cannot be written.
+        """
+        from .storage import save
+
+        return save(self, Path(folder))
+
+
+def input_graph(division: Division) -> Graph:
+    """Return the inputs of a model, as data are checked against them."""
+    return Graph(division.inputs, {node.name: node.name for node in division.inputs})
+
+
+def as_tensors(arrays: Mapping[str, Array], batch: int) -> Values:
+    """Return ``(samples, *shape)`` as ``(samples, batch, *shape)``, each sample ``batch`` times."""
+    return {name: np.repeat(x[:, None], batch, axis=1) for name, x in arrays.items()}
+
+
+def arriving(part: SpikingPart, values: Values) -> Samples:
+    """Return what a spiking region reads, ``(samples, *shape)``, float32."""
+    return {name: values[name][:, 0].astype(np.float32) for name in part.region.inputs}
+
+
+def _prefixed(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        f"{region}/{node}": each for region, nodes in found.items() for node, each in nodes.items()
+    }
+
+
+def _joined(parts: list[Mapping[str, Array]]) -> dict[str, Array]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
