@@ -18,7 +18,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -38,6 +38,9 @@ FORMAT = "snnc-artifact"
 VERSION = 1
 MANIFEST = "manifest.json"
 MAX_TIMESTEPS = 65536
+REQUIRED = ("graph.json", "weights.npz", "golden.npz")
+PARTITIONED = "partitioned"
+"""What the manifest gives as its kind where parts of the network run on the host."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,21 @@ def save(artifact: Artifact, folder: Path, extra: Callable[[Path], None]) -> Non
     Raises:
         ArtifactError: ``folder`` exists and is no artifact, or cannot be written.
     """
+
+    def write(temporary: Path) -> None:
+        _write(artifact, temporary)
+        extra(temporary)
+        _seal(artifact, temporary)
+
+    write_folder(folder, write)
+
+
+def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let a folder be written beside its place and move it there, as a whole or not at all.
+
+    Raises:
+        ArtifactError: ``folder`` exists and is no artifact, or cannot be written.
+    """
     check_destination(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -126,9 +144,7 @@ def save(artifact: Artifact, folder: Path, extra: Callable[[Path], None]) -> Non
             f"{folder} cannot be written: {error.strerror}", hint="choose another folder with -o"
         ) from error
     try:
-        _write(artifact, temporary)
-        extra(temporary)
-        _seal(artifact, temporary)
+        write(temporary)
         temporary.chmod(0o755)  # mkdtemp made it private
         _move(temporary, folder)
     except BaseException:
@@ -160,13 +176,18 @@ def _seal(artifact: Artifact, folder: Path) -> None:
             "decoded": list(golden.decoded),
             "spikes": list(golden.spikes),
         },
-        "files": {
-            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        },
     }
-    text = json.dumps(manifest, indent=1)
+    seal_folder(folder, manifest)
+
+
+def seal_folder(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write a manifest, with the hash of every other file."""
+    files = {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    text = json.dumps({**manifest, "files": files}, indent=1)
     (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
@@ -191,8 +212,15 @@ def load(folder: Path) -> Artifact:
     Raises:
         ArtifactError: No artifact, an unknown version, a wrong hash, unsafe content.
     """
-    manifest = _checked_manifest(folder)
-    _check_files(folder, manifest["files"])
+    manifest = read_manifest(folder)
+    if manifest.get("kind") == PARTITIONED:
+        raise ArtifactError(
+            f"{folder}: parts of this network run on the host, and this works on a network that "
+            "spikes as a whole",
+            hint=f"give one of its spiking regions, each of which is an artifact of its own: "
+            f"{', '.join(spiking_regions(folder, manifest)) or folder}",
+        )
+    check_files(folder, manifest["files"], REQUIRED)
     golden = read_arrays(folder / "golden.npz")
     graph = from_document(read_json(folder / "graph.json"), read_arrays(folder / "weights.npz"))
     ann = folder / "ann.onnx"
@@ -211,6 +239,17 @@ def load(folder: Path) -> Artifact:
         ) from error
 
 
+def is_partitioned(folder: Path) -> bool:
+    """Whether a folder is the artifact of a network of which parts run on the host."""
+    return is_artifact(folder) and read_json(folder / MANIFEST).get("kind") == PARTITIONED
+
+
+def spiking_regions(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Return the folders of the spiking regions of a partitioned artifact."""
+    names = sorted(name for name in manifest["files"] if name.count("/") == 2)
+    return [str(folder / name.rsplit("/", 1)[0]) for name in names if name.endswith(f"/{MANIFEST}")]
+
+
 def require_ann(artifact: Artifact) -> bytes:
     """Return the source model; raise ``ArtifactError`` where the artifact has none."""
     if artifact.ann is None:
@@ -221,7 +260,8 @@ def require_ann(artifact: Artifact) -> bytes:
     return artifact.ann
 
 
-def _checked_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return a manifest; raise ``ArtifactError`` where it is none of this version."""
     if not is_artifact(folder):
         raise ArtifactError(
             f"{folder} is not an snnc artifact",
@@ -246,7 +286,8 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def _check_files(folder: Path, files: Mapping[str, str]) -> None:
+def check_files(folder: Path, files: Mapping[str, str], required: Iterable[str]) -> None:
+    """Raise ``ArtifactError`` unless all files are there, with their hashes, inside the folder."""
     for name, expected in files.items():
         if not _stays_inside(folder, name):
             raise ArtifactError(
@@ -261,7 +302,7 @@ def _check_files(folder: Path, files: Mapping[str, str]) -> None:
                 f"{name} was changed: its hash is not the one in {MANIFEST}",
                 hint="copy the artifact again or compile anew",
             )
-    for name in ("graph.json", "weights.npz", "golden.npz"):
+    for name in required:
         if name not in files:
             raise ArtifactError(f"{MANIFEST} does not list {name}", hint="compile the model again")
 

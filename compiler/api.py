@@ -19,7 +19,14 @@ from ..backends.artifact import Artifact, Golden, golden_answers
 from ..backends.numpy_sim import NumpyBackend
 from ..backends.target import Target
 from ..ir import Array, Graph, latency
-from ..ir.errors import OptionError, suggestion
+from ..ir.errors import (
+    ConversionError,
+    DesignRuleError,
+    GraphError,
+    OptionError,
+    SnncError,
+    suggestion,
+)
 from ..ir.reference import spiking_nodes
 from .calibration import Moments, Statistics
 from .codes import Code
@@ -143,23 +150,26 @@ def compile(
             settings=candidates(chosen, backend.target, options.get("timesteps")),
             progress=progress,
         ).network(after)
-    examination, file = examine_read(Path(model))
-    if examination.model is None and not require_full:
-        from .partition import compile_cut
+    path = Path(model)
+    examination, file = examine_read(path)
+    common: dict[str, Any] = {"include_ann": include_ann, "after": after, "progress": progress}
 
-        return compile_cut(
-            *(Path(model), file, target, chosen, calibration),
-            include_ann=include_ann,
-            after=after,
-            progress=progress,
-        )
-    imported = required_model(model, examination)
-    return compile_imported(
-        *(imported, Path(model).name, target, chosen, calibration),
-        include_ann=include_ann,
-        after=after,
-        progress=progress,
-    )
+    def whole(imported: ImportedModel) -> Network:
+        return compile_imported(imported, path.name, target, chosen, calibration, **common)
+
+    if require_full:
+        return whole(required_model(path, examination))
+    refusal: SnncError | None = None
+    if examination.model is not None:
+        try:
+            return whole(examination.model)
+        except (ConversionError, DesignRuleError, GraphError) as error:
+            if chosen.exact:
+                raise  # what is not quantised can be: see --approximate
+            refusal = error
+    from .partition import compile_cut
+
+    return compile_cut(path, file, target, chosen, calibration, refusal, **common)
 
 
 def compile_imported(

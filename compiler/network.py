@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..backends import Program, Result, get_backend
-from ..backends.artifact import Artifact, Golden
+from ..backends.artifact import Artifact, Golden, is_partitioned
 from ..backends.artifact import load as load_artifact
 from ..backends.artifact import save as save_artifact
 from ..backends.base import Progress, Rows
@@ -189,8 +189,31 @@ class Network:
         return self.artifact.golden
 
 
-def load(folder: str | PathLike[str], *, on: str | None = None) -> Network:
+def load(
+    folder: str | PathLike[str], *, on: str | None = None
+) -> Network | Any:  # of any class: users of a whole network need not ask which
     """Load a compiled network.
+
+    Args:
+        folder: An artifact folder.
+        on: A target to run it on instead of its own.
+
+    Returns:
+        A ``Network``, or, where parts of it run on the host, a ``partition.PartitionedNetwork``.
+
+    Raises:
+        ArtifactError: No artifact, or one that was changed.
+        UnknownTargetError: No backend has that name.
+    """
+    if is_partitioned(Path(folder)):
+        from .partition.storage import load as load_partitioned
+
+        return load_partitioned(Path(folder), on)
+    return load_whole(folder, on=on)
+
+
+def load_whole(folder: str | PathLike[str], *, on: str | None = None) -> Network:
+    """Load a compiled network that spikes as a whole.
 
     Args:
         folder: An artifact folder.

@@ -187,9 +187,14 @@ def check_claim(network: Network) -> None:
 
 def check_model(network: Network, model: str | PathLike[str]) -> None:
     """Raise ``ArtifactError`` where the artifact was made from another model."""
+    check_hash(network.artifact.manifest, model)
+
+
+def check_hash(manifest: Mapping[str, Any], model: str | PathLike[str]) -> None:
+    """Raise ``ArtifactError`` where a manifest is that of another model."""
     from .onnx_import.file import read
 
-    actual, recorded = read(Path(model)).sha256, network.artifact.manifest["model"]["sha256"]
+    actual, recorded = read(Path(model)).sha256, manifest["model"]["sha256"]
     if actual != recorded:
         raise ArtifactError(
             f"{model}: has the hash {actual}, but the artifact was compiled from {recorded}",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from argparse import ArgumentParser, Namespace
 from itertools import count
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from . import partitioned
 from .arguments import add_conversion, conversion_options, fraction
 from .console import Console, one_line
 from .search_table import print_search
@@ -60,6 +62,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--dump-passes", metavar="DIR", help="write the graph after every pass into this folder"
     )
     parser.add_argument(
+        "--require-full",
+        action="store_true",
+        help="refuse a model that does not spike as a whole; without it what cannot spike runs on "
+        "the host, and a warning lists it",
+    )
+    parser.add_argument(
         "--no-ann",
         action="store_true",
         help="leave the source model out; evaluate and estimate then refuse the artifact",
@@ -70,19 +78,22 @@ def run(arguments: Namespace, console: Console) -> int:
     from ...backends import get_backend
     from ...backends.artifact import check_destination
     from ..api import compile
+    from ..network import Network
 
     target = arguments.target
     get_backend(target)  # an unknown target is said before any file is looked at
     out = Path(arguments.output or f"{Path(arguments.model).stem}-{target}")
     check_destination(out)
     after = dump_into(Path(arguments.dump_passes)) if arguments.dump_passes else None
-    with console.progress() as progress:
+    with warnings.catch_warnings(), console.progress() as progress:
+        warnings.simplefilter("ignore", UserWarning)  # a cut is told below, as all warnings are
         network = compile(
             arguments.model,
             target=target,
             calibration=arguments.calibration,
             max_drop=arguments.max_drop,
             include_ann=not arguments.no_ann,
+            require_full=arguments.require_full,
             after=after,
             progress=progress,
             quantize=arguments.quantize,
@@ -92,9 +103,14 @@ def run(arguments: Namespace, console: Console) -> int:
         network.save(out)
     for message, hint in network.report["warnings"]:
         console.warning(message, hint)
+    if not isinstance(network, Network):
+        document = partitioned.compiled(network, out, console)
+        console.lines(f"written      {out}", *_next_commands("", out))
+        console.result(document)
+        return 0
     console.lines(*describe(network))
     print_search(network.report.get("search"), console)
-    console.lines(f"written      {out}", *_next_commands(network, out, arguments.model))
+    console.lines(f"written      {out}", *_next_commands(_claim(network, arguments.model), out))
     console.result({"artifact": str(out), **to_json(network)})
     return 0
 
@@ -189,11 +205,15 @@ def to_json(network: Network) -> dict[str, Any]:
     }
 
 
-def _next_commands(network: Network, out: Path, model: str) -> list[str]:
+def _claim(network: Network, model: str) -> str:
+    """Return what lets ``verify`` compare a network with its model, if they shall be equal."""
     from ..oracle import claims_equality
 
+    return f" --model {quote(model)} --data test.npz" if claims_equality(network) else ""
+
+
+def _next_commands(against: str, out: Path) -> list[str]:
     folder = quote(str(out))
-    against = f" --model {quote(model)} --data test.npz" if claims_equality(network) else ""
     return [
         "",
         "next:",

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import partitioned
 from .arguments import add_artifact, add_resources, resources
 from .console import Console
 from .estimate_tables import print_estimate
@@ -61,13 +62,15 @@ def run(arguments: Namespace, console: Console) -> int:
     from ...backends.artifact import require_ann
     from ..cost import estimate, get_hardware
     from ..data import open_samples
-    from ..network import load
+    from ..network import Network, load
     from ..onnx_import import load as load_model
 
     _check(arguments)
     hardware = get_hardware(arguments.hardware, arguments.access_bits)
     limits = resources(arguments)
     network = load(arguments.artifact)
+    if not isinstance(network, Network):
+        return partitioned.estimate(network, arguments, console)
     require_ann(network.artifact)
     ann = load_model(Path(arguments.artifact) / "ann.onnx").graph
     samples = open_samples(arguments.data, network.graph, limits)

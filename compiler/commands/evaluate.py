@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import partitioned
 from .arguments import add_artifact, add_on, add_resources, offering_simulator, resources, steps
 from .console import Console
 from .input_range import warn_of_cut_off_inputs
@@ -56,7 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace, console: Console) -> int:
     from ..data import load_labels, open_samples
     from ..evaluate import evaluate
-    from ..network import load
+    from ..network import Network, load
 
     if arguments.figure:
         from ..explain.figure import check_figure
@@ -64,6 +65,8 @@ def run(arguments: Namespace, console: Console) -> int:
         check_figure(Path(arguments.figure))
     limits = resources(arguments)
     network = load(arguments.artifact, on=arguments.on)
+    if not isinstance(network, Network):
+        return partitioned.evaluate(network, arguments, console)
     samples = open_samples(arguments.data, network.graph, limits)
     labels = load_labels(arguments.data, len(next(iter(samples.values()))))
     warn_of_cut_off_inputs(network, samples, console)

@@ -46,7 +46,7 @@ def run(arguments: Namespace, console: Console) -> int:
     from ...backends.chips import get_chip
     from ...ir.errors import OptionError
     from ..data import load_samples
-    from ..network import load
+    from ..network import load_whole
     from ..placement import fit
 
     for option, least in (("chips", 1), ("neurons_per_core", 4), ("seed", 0)):
@@ -55,7 +55,7 @@ def run(arguments: Namespace, console: Console) -> int:
             name = f"--{option.replace('_', '-')}"
             raise OptionError(f"{name} {given}: less than {least}", hint=f"give at least {least}")
     chip = get_chip(arguments.chip).with_neurons(arguments.neurons_per_core)
-    network = load(arguments.artifact, on="numpy")
+    network = load_whole(arguments.artifact, on="numpy")
     samples = load_samples(arguments.data, network.graph) if arguments.data else None
     with console.stage("count events") as advance:
         found = fit(

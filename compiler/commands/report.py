@@ -64,12 +64,12 @@ def run(arguments: Namespace, console: Console) -> int:
     from ...ir import Graph
     from ...ir.errors import OptionError
     from ..html_report import gather, render
-    from ..network import load
+    from ..network import load_whole
     from ..onnx_import import load as load_model
 
     if arguments.samples < 1:
         raise OptionError(f"--samples {arguments.samples}: less than 1", hint="give at least 1")
-    network = load(arguments.artifact)
+    network = load_whole(arguments.artifact)
     out = Path(arguments.output) if arguments.output else Path(arguments.artifact) / FILE
     check_file(out)
     samples, labels = _data(arguments, network)

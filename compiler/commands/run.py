@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .arguments import add_artifact, add_on, add_resources, offering_simulator, resources
 from .console import Console
 from .input_range import warn_of_cut_off_inputs
+from . import partitioned
 from .output_file import Outputs, check_file, open_outputs
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, console: Console) -> int:
     from ..data import open_samples
-    from ..network import load
+    from ..network import Network, load
     from ..totals import Totals
 
     limits = resources(arguments)
@@ -43,6 +44,8 @@ def run(arguments: Namespace, console: Console) -> int:
     if destination:
         check_file(destination, Path(arguments.input))
     network = load(arguments.artifact, on=arguments.on)
+    if not isinstance(network, Network):
+        return partitioned.run(network, arguments, console)
     samples = open_samples(arguments.input, network.graph, limits)
     warn_of_cut_off_inputs(network, samples, console)
     totals = Totals()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
+from . import partitioned
 from .arguments import add_artifact
 from .console import Console
 
@@ -16,10 +17,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, console: Console) -> int:
     from ...ir.printer import to_text
-    from ..network import load
+    from ..network import Network, load
     from .compile import describe, to_json
 
     network = load(arguments.artifact)
+    if not isinstance(network, Network):
+        return partitioned.show(network, arguments, console)
     text = to_text(network.graph)
     console.lines(*text.split("\n"), "", *describe(network))
     console.result({"artifact": arguments.artifact, **to_json(network), "graph": text})

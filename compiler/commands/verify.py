@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
+from . import partitioned
 from .arguments import add_artifact, add_on, add_resources, offering_simulator, resources
 from .console import Console
 
@@ -38,12 +39,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, console: Console) -> int:
     from ..data import open_samples
-    from ..network import load
+    from ..network import Network, load
     from ..oracle import check_claim, check_model, claims_equality
     from ..verify import verify
 
     limits = resources(arguments)
     network = load(arguments.artifact, on=arguments.on)
+    if not isinstance(network, Network):
+        return partitioned.verify(network, arguments, console)
     if arguments.model:
         check_model(network, arguments.model)
         if arguments.data:

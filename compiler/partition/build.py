@@ -13,6 +13,7 @@ import numpy as np
 from onnx import TensorProto
 
 from ...backends import get_backend
+from ...ir.errors import SnncError, UnsupportedOperatorError
 from ..api import GOLDEN_SAMPLES, Progress, compile_imported, installed_versions
 from ..data import Delivered, Source, load_samples, synthetic_samples
 from ..onnx_import.examine import examine_file, required_model
@@ -42,6 +43,7 @@ def compile_cut(
     target: str,
     options: Options,
     calibration: Source | None,
+    refusal: SnncError | None = None,
     *,
     include_ann: bool = True,
     after: After | None = None,
@@ -58,6 +60,7 @@ def compile_cut(
         target: Name of the target of the spiking regions.
         options: The options of their conversion.
         calibration: Training samples for the whole model.
+        refusal: Why the model does not convert as a whole, where its nodes one by one do.
         include_ann: As for ``compile``.
         after: Called with the name and the result of each pass; the region's name stands before.
         progress: As for ``compile``.
@@ -65,9 +68,14 @@ def compile_cut(
     Raises:
         As ``compile``.
     """
-    cutting = divide(path, file, get_backend(target), options)
+    try:
+        cutting = divide(path, file, get_backend(target), options)
+    except UnsupportedOperatorError as nothing:
+        raise refusal or nothing from None
     division = cutting.division
-    warnings.warn(CutWarning("\n".join(cut_warning(division))), stacklevel=4)
+    if refusal is not None and not division.host:
+        raise refusal
+    warnings.warn(CutWarning("\n".join(cut_warning(division))), stacklevel=3)
     given = _samples(cutting, calibration, options.seed)
     samples, origin = given.samples, given.origin
     values = as_tensors(samples, division.batch)

@@ -13,6 +13,7 @@ from pathlib import Path
 from onnx import ModelProto, NodeProto
 
 from ...backends import Backend
+from ...ir import Clip, Staircase
 from ...ir.errors import ModelError, Problem, SnncError, UnsupportedOperatorError
 from ..inspection import try_conversion
 from ..onnx_import import Unsupported
@@ -24,7 +25,7 @@ from ..onnx_import.walk import first_output, operator, title
 from ..options import Options
 from .extract import Extractor, needed_outputs
 from .levels import Step, cut
-from .operations import WEIGHTED, Types, macs, shape_of, tensor_types, weights_of
+from .operations import RECURRENT, WEIGHTED, Types, macs, shape_of, tensor_types, weights_of
 from .region import HOST, SPIKING, Division, Region
 
 WAY_ROUND = "make the host nodes around it convertible, and it spikes with its neighbours"
@@ -130,11 +131,14 @@ def _step(node: NodeProto, found: Survey, extractor: Extractor, types: Types) ->
         if tensor in found.producers
     )
     weights = found.values.get(weights_of(node)) if node.op_type in WEIGHTED else None
+    recurs = node.op_type in ("Scan", *RECURRENT)
+    computed = getattr(found.values.get(name), "node", None)
     return Step(
         name=name,
         before=tuple(before),
         spikes=name in found.able,
         synapse=isinstance(weights, Constant) or node.op_type == "Scan",
+        neuron=isinstance(computed, (Clip, Staircase)) or recurs,
         macs=_macs(node, types) or 0,
     )
 

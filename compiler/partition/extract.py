@@ -124,7 +124,8 @@ class Extractor:
         element = inferred.elem_type if inferred and inferred.elem_type else TensorProto.FLOAT
         batch = self._found.batch or "N"
         shape = None if known is None else (batch, *known.shape)
-        return helper.make_tensor_value_info(name, element, shape)
+        info: ValueInfoProto = helper.make_tensor_value_info(name, element, shape)
+        return info
 
 
 def needed_outputs(

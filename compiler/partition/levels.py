@@ -5,8 +5,9 @@
    level behind that of a node of the other kind it reads, on the level of one of its own kind.
    So no region needs a later one, and there are as few levels as any cut has: the longest
    alternation between the two kinds.
-3. What is connected within a spiking level, and has no synapse with constant weights, joins the
-   host: without weights there is nothing that spikes could save.
+3. What is connected within a spiking level joins the host unless it has both constant weights and
+   an activation: without weights there is nothing that spikes could save, and weights alone read
+   numbers, so that they would multiply at each of the T steps and nothing would spike.
 4. A spiking level with less than ``LEAST_SHARE`` of the model's multiplications joins the host: it
    would add T steps to the latency and two conversions between spikes and numbers. The smallest
    goes first, and the others are looked at again.
@@ -24,7 +25,7 @@ import networkx as nx
 LEAST_SHARE = 0.01
 """Share of the multiplications that a spiking level has at least."""
 
-NO_SYNAPSE = "stands between host nodes, with no weights beside it"
+IDLE = "nothing would spike here: no weights and activation stand together between host nodes"
 TOO_SMALL = "its region would have less than {share:.0%} of the model's multiplications"
 
 
@@ -37,6 +38,7 @@ class Step:
         before: Names of the steps it reads.
         spikes: Whether it shall spike.
         synapse: Whether it has constant weights.
+        neuron: Whether it is an activation, which neurons compute.
         macs: Its multiply-accumulates for one sample.
     """
 
@@ -44,6 +46,7 @@ class Step:
     before: tuple[str, ...]
     spikes: bool
     synapse: bool = False
+    neuron: bool = False
     macs: int = 0
 
 
@@ -60,7 +63,7 @@ def cut(steps: Sequence[Step]) -> tuple[list[list[str]], dict[str, str]]:
     joined: dict[str, str] = {}
     while True:
         levels = _levels(steps)
-        moved = _without_synapse(steps, levels) or _smallest(steps, levels)
+        moved = _idle(steps, levels) or _smallest(steps, levels)
         if not moved:
             break
         joined |= moved
@@ -80,7 +83,7 @@ def _levels(steps: Sequence[Step]) -> dict[str, int]:
     return levels
 
 
-def _without_synapse(steps: Sequence[Step], levels: Mapping[str, int]) -> dict[str, str]:
+def _idle(steps: Sequence[Step], levels: Mapping[str, int]) -> dict[str, str]:
     spiking = {step.name: step for step in steps if step.spikes}
     graph = nx.Graph()
     graph.add_nodes_from(spiking)
@@ -88,9 +91,10 @@ def _without_synapse(steps: Sequence[Step], levels: Mapping[str, int]) -> dict[s
         same = (name for name in step.before if levels[name] == levels[step.name])
         graph.add_edges_from((name, step.name) for name in same)
     return {
-        name: NO_SYNAPSE
+        name: IDLE
         for part in nx.connected_components(graph)
         if not any(spiking[name].synapse for name in part)
+        or not any(spiking[name].neuron for name in part)
         for name in part
     }
 

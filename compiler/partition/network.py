@@ -260,6 +260,23 @@ def arriving(part: SpikingPart, values: Values) -> Samples:
     return {name: values[name][:, 0].astype(np.float32) for name in part.region.inputs}
 
 
+def inputs_of_regions(
+    network: PartitionedNetwork, samples: Inputs, resources: Resources
+) -> dict[str, dict[str, Array]]:
+    """Return for each spiking region what it reads, ``(samples, *shape)`` each."""
+    parts = [part for part in network.parts if isinstance(part, SpikingPart)]
+    found: dict[str, list[dict[str, Array]]] = {part.region.name: [] for part in parts}
+    for begin in range(0, len(next(iter(samples.values()))), BLOCK):
+        block = {name: np.asarray(x[begin : begin + BLOCK]) for name, x in samples.items()}
+        values, _ = network.values(block, resources=resources)
+        for part in parts:
+            found[part.region.name].append(arriving(part, values))
+    return {
+        region: {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+        for region, blocks in found.items()
+    }
+
+
 def _prefixed(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {
         f"{region}/{node}": each for region, nodes in found.items() for node, each in nodes.items()

@@ -1,0 +1,129 @@
+"""Accuracy of a cut model, beside its source model.
+
+An answer after t steps is what the whole gives if each spiking region is stopped after t steps:
+every region reads what the ones before it gave then. So unlike those of a network that spikes as
+a whole, answers after fewer steps take a run each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...backends.base import UNLIMITED, Progress, Result
+from ...backends.resources import Resources
+from ...ir import Array
+from ...ir.errors import DataError, OptionError
+from ..data import Inputs
+from ..evaluate import Evaluation, Prefix, check_labels
+from ..event_counts import total_activity
+from .network import BLOCK, PartitionedNetwork
+
+
+def evaluate_cut(
+    network: PartitionedNetwork,
+    samples: Inputs,
+    labels: Array,
+    timesteps: Sequence[int] = (),
+    *,
+    executed_on: str = "",
+    progress: Progress | None = None,
+    resources: Resources = UNLIMITED,
+) -> Evaluation:
+    """Measure a cut model on labelled samples.
+
+    Args:
+        network: The network, its spiking regions on the target they shall run on.
+        samples: For each input, ``(samples, *shape)``.
+        labels: ``(samples,)``, the index of the right output.
+        timesteps: The steps after which each region is stopped; by default T.
+        executed_on: Name of the target it was loaded for; its own by default.
+        progress: Called with samples done and in all, run by run.
+        resources: Memory and cores to use.
+
+    Raises:
+        OptionError: There are more steps than the compiled T, or too few for an answer.
+        DataError: The network is no classifier of these labels.
+        ArtifactError: The artifact has no source model.
+    """
+    steps = tuple(timesteps) or (network.timesteps,)
+    first = max(each.first_answer for each in network.networks.values())
+    if max(steps) > network.timesteps or min(steps) < first:
+        raise OptionError(
+            f"--timesteps {','.join(map(str, steps))}: answers are there after {first} to "
+            f"{network.timesteps} steps",
+            hint=f"give numbers from {first} to {network.timesteps}",
+        )
+    total = len(labels)
+    right = 0
+    for begin in range(0, total, BLOCK):
+        block = {name: np.asarray(x[begin : begin + BLOCK]) for name, x in samples.items()}
+        scores = _scores(network.ann_outputs(block), labels)
+        right += int(np.sum(scores.argmax(axis=1) == labels[begin : begin + BLOCK]))
+    return Evaluation(
+        target=network.target,
+        executed_on=executed_on or network.target,
+        samples=total,
+        timesteps=network.timesteps,
+        depth_latency=network.depth_latency,
+        layer_synchronous=any(each.layer_synchronous for each in network.networks.values()),
+        ann_accuracy=right / total,
+        snn=tuple(_stopped(network, samples, labels, t, progress, resources) for t in steps),
+    )
+
+
+def _stopped(
+    network: PartitionedNetwork,
+    samples: Inputs,
+    labels: Array,
+    timesteps: int,
+    progress: Progress | None,
+    resources: Resources,
+) -> Prefix:
+    """Return what the network does if each region is stopped after some steps."""
+    results = network.stream(samples, progress=progress, resources=resources, timesteps=timesteps)
+    right, done = 0, 0
+    counts = np.zeros(4)
+    for result in results:
+        scores = _scores({name: x[:, -1] for name, x in result.decoded.items()}, labels)
+        right += int(np.sum(scores.argmax(axis=1) == labels[done : done + len(scores)]))
+        done += len(scores)
+        counts += _counts(network, result, timesteps)
+    return Prefix(timesteps, right / done, *map(float, counts / done))
+
+
+def _counts(network: PartitionedNetwork, result: Result, timesteps: int) -> Array:
+    """Return spikes, units and operations of all regions up to a step, over all samples."""
+    counts = np.zeros(4)
+    for region, each in network.networks.items():
+        activity = {
+            name.removeprefix(f"{region}/"): done
+            for name, done in result.activity.items()
+            if name.startswith(f"{region}/")
+        }
+        found = total_activity(each.graph, activity)
+        last = max(0, each.timesteps - timesteps)
+        parts = (found.spikes, found.units, found.synops, found.unit_synops)
+        counts += [part[:, : part.shape[1] - last].sum() for part in parts]
+    return counts
+
+
+def _scores(outputs: dict[str, Array], labels: Array) -> Array:
+    """Return the class scores, ``(samples, classes)``."""
+    if len(outputs) > 1:
+        raise DataError(
+            f"the network has {len(outputs)} outputs ({', '.join(map(repr, outputs))}), and "
+            "accuracy is defined for one vector of class scores",
+            hint="export a model with one output, or compare the outputs of `snnc run` yourself",
+        )
+    ((output, scores),) = outputs.items()
+    classes = scores[0].size
+    if classes != max(scores.shape[1:], default=1) or classes < 2:
+        raise DataError(
+            f"output {output!r} has the shape {scores.shape[1:]}, and accuracy is defined for one "
+            "vector of class scores",
+            hint="compare the outputs of `snnc run` yourself",
+        )
+    check_labels(labels, output, classes)
+    return scores.reshape(len(scores), -1)
