@@ -23,8 +23,8 @@ from ..ir.errors import (
     ConversionError,
     DesignRuleError,
     GraphError,
+    ModelError,
     OptionError,
-    SnncError,
     suggestion,
 )
 from ..ir.reference import spiking_nodes
@@ -131,7 +131,7 @@ def compile(
         AccuracyError: No setting is sure to keep to ``max_drop``.
         UnknownTargetError: No backend has that name.
     """
-    from .onnx_import.examine import examine_read, required_model
+    from .onnx_import import load
 
     chosen = _options(options)
     backend = get_backend(target)
@@ -151,25 +151,22 @@ def compile(
             progress=progress,
         ).network(after)
     path = Path(model)
-    examination, file = examine_read(path)
     common: dict[str, Any] = {"include_ann": include_ann, "after": after, "progress": progress}
 
     def whole(imported: ImportedModel) -> Network:
         return compile_imported(imported, path.name, target, chosen, calibration, **common)
 
     if require_full:
-        return whole(required_model(path, examination))
-    refusal: SnncError | None = None
-    if examination.model is not None:
-        try:
-            return whole(examination.model)
-        except (ConversionError, DesignRuleError, GraphError) as error:
-            if chosen.exact:
-                raise  # what is not quantised can be: see --approximate
-            refusal = error
+        return whole(load(path))
+    try:
+        return whole(load(path))
+    except (ModelError, ConversionError, DesignRuleError, GraphError) as error:
+        if chosen.exact and not isinstance(error, ModelError):
+            raise  # what is not quantised can be: see --approximate
+        refusal = error
     from .partition import compile_cut
 
-    return compile_cut(path, file, target, chosen, calibration, refusal, **common)
+    return compile_cut(path, target, chosen, calibration, refusal, **common)
 
 
 def compile_imported(

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..backends import Backend
 from ..ir import Graph, Input
-from ..ir.errors import Problem, SnncError
+from ..ir.errors import ModelError, Problem, SnncError, UnsupportedOperatorError
+from .codes import Code
 from .exact import convert_exactly
-from .onnx_import import Cut, ImportedModel, Unsupported, examine
-from .onnx_import.file import read
+from .onnx_import import Cut, ImportedModel, Unsupported
+from .onnx_import.examine import examine_file
+from .onnx_import.file import ModelFile, read
 from .options import Options
 from .pipeline import (
     SIMPLIFY,
@@ -29,6 +31,10 @@ from .pipeline import (
     trained_full_scale,
 )
 from .report import Report, describe_approximations
+
+if TYPE_CHECKING:
+    from .partition import Division
+    from .partition.divide import Cutting
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,9 @@ class Inspection:
         cut: Read-out operators that are left out.
         unsupported: Everything that stands in the way, with the way round.
         approximations: What would not be exact, in words.
+        levels: A value between populations is rounded to one part in so many of its full scale;
+            None where the code rounds otherwise, or not at all.
+        division: How the model is cut, where it does not spike as a whole; else None.
     """
 
     target: str
@@ -56,11 +65,23 @@ class Inspection:
     cut: Sequence[Cut]
     unsupported: Sequence[Unsupported]
     approximations: Sequence[str]
+    levels: int | None = None
+    division: Division | None = None
 
     @property
     def convertible(self) -> bool:
         """Whether ``compile`` with the same options would succeed."""
         return not self.unsupported
+
+    @property
+    def host(self) -> Sequence[Unsupported]:
+        """The nodes that run on the host."""
+        return self.division.host if self.division else ()
+
+    @property
+    def spiking_share(self) -> float:
+        """The share of multiply-accumulates that spike, of convolutions and matrix products."""
+        return self.division.spiking_share if self.division else float(self.convertible)
 
     def to_json(self) -> dict[str, Any]:
         """Return the inspection as one JSON object."""
@@ -74,19 +95,24 @@ class Inspection:
             "operators": dict(self.operators),
             "cut": [asdict(cut) for cut in self.cut],
             "unsupported": [asdict(entry) for entry in self.unsupported],
-            "host": [],
-            "spiking_share": float(self.convertible),
+            "host": [asdict(entry) for entry in self.host],
+            "spiking_share": self.spiking_share,
+            "partition": self.division.to_json() if self.division else None,
             "approximations": list(self.approximations),
+            "levels": self.levels,
         }
 
 
-def inspect(path: Path, backend: Backend, options: Options) -> Inspection:
+def inspect(
+    path: Path, backend: Backend, options: Options, *, require_full: bool = False
+) -> Inspection:
     """Say whether and how a model converts.
 
     Args:
         path: The ONNX file.
         backend: The target.
         options: The options of the conversion.
+        require_full: Whether a model that does not spike as a whole counts as not convertible.
 
     Raises:
         ModelError: The file cannot be read.
@@ -95,23 +121,85 @@ def inspect(path: Path, backend: Backend, options: Options) -> Inspection:
     target = backend.target
     code = options.code_for(target)
     options.threshold_rule(synthetic=True)  # refuses an unknown rule
-    found = examine(path)
+    file = read(path)
+    try:
+        found = examine_file(path, file)
+    except ModelError:
+        cutting = None if require_full else _cut(path, file, backend, options)
+        if cutting is None:
+            raise
+        return _in_parts(cutting, target.name, code, file.opset, options)
     approximations: list[str] = []
     unsupported = list(found.unsupported)
     if found.model is not None:
         unsupported += try_conversion(found.model, backend, options, approximations)
-    graph = found.model.graph if found.model else None
+    if unsupported and not require_full and not (found.model and options.exact):
+        cutting = _cut(path, file, backend, options)
+        if cutting is not None:
+            return _in_parts(cutting, target.name, code, file.opset, options)
+    inputs, outputs = _shapes(found.model)
     return Inspection(
         target=target.name,
         code=code.name,
-        opset=found.model.opset if found.model else read(path).opset,
-        inputs={n.name: n.type.shape for n in graph.of_type(Input)} if graph else {},
-        outputs={key: graph.types[n].shape for key, n in graph.outputs.items()} if graph else {},
+        opset=file.opset,
+        inputs=inputs,
+        outputs=outputs,
         operators=found.operators,
         cut=found.cut,
         unsupported=unsupported,
         approximations=approximations,
+        levels=_levels(code, options),
     )
+
+
+def _in_parts(
+    cutting: Cutting, target: str, code: Code, opset: int, options: Options
+) -> Inspection:
+    """Return what can be said of a model that is cut."""
+    division = cutting.division
+    return Inspection(
+        target=target,
+        code=code.name,
+        opset=opset,
+        inputs={node.name: node.type.shape for node in division.inputs},
+        outputs=cutting.output_shapes,
+        operators=cutting.operators,
+        cut=division.cut,
+        unsupported=[],
+        approximations=cutting.approximations,
+        levels=_levels(code, options),
+        division=division,
+    )
+
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def _shapes(model: ImportedModel | None) -> tuple[Shapes, Shapes]:
+    """Return the shapes of inputs and outputs, empty where the model was not imported."""
+    if model is None:
+        return {}, {}
+    graph = model.graph
+    inputs = {node.name: node.type.shape for node in graph.of_type(Input)}
+    return inputs, {key: graph.types[n].shape for key, n in graph.outputs.items()}
+
+
+def _cut(path: Path, file: ModelFile, backend: Backend, options: Options) -> Cutting | None:
+    """Return how ``compile`` would cut a model, or None where nothing of it would spike."""
+    from .partition.divide import divide
+
+    try:
+        cutting = divide(path, file, backend, options)
+    except (ModelError, UnsupportedOperatorError):
+        return None
+    return cutting if cutting.division.host else None
+
+
+def _levels(code: Code, options: Options) -> int | None:
+    """Return in how many steps a mean over T payloads covers the full scale of a population."""
+    if options.exact or code.base or code.differential or options.timesteps is None:
+        return None
+    return code.max_positive * code.presentations(options.timesteps)
 
 
 def try_conversion(

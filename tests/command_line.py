@@ -41,13 +41,21 @@ class Outcome:
 Command = Callable[..., Outcome]
 
 
-def write_model(path: Path, nodes: str, io: str, weights: Mapping[str, Array]) -> Path:
+def write_model(
+    path: Path,
+    nodes: str,
+    io: str,
+    weights: Mapping[str, Array],
+    integers: Mapping[str, Array] | None = None,
+) -> Path:
     """Write an ONNX file given its nodes, inputs and outputs in ONNX's text form."""
     model = onnx.parser.parse_model(
         f'<ir_version: 8, opset_import: ["" : 17]> g {io} {{ {nodes} }}'
     )
     for name, value in weights.items():
         model.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
+    for name, value in (integers or {}).items():
+        model.graph.initializer.append(numpy_helper.from_array(value.astype(np.int64), name))
     onnx.save(model, path)
     return path
 

@@ -119,6 +119,12 @@ def add_conversion(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--target", default="numpy", help="where the network shall run (default: %(default)s)"
     )
+    parser.add_argument(
+        "--require-full",
+        action="store_true",
+        help="refuse a model that does not spike as a whole; without it what cannot spike runs on "
+        "the host, and a warning lists it",
+    )
     group = parser.add_argument_group("spike code")
     group.add_argument(
         "--code",

@@ -62,12 +62,6 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--dump-passes", metavar="DIR", help="write the graph after every pass into this folder"
     )
     parser.add_argument(
-        "--require-full",
-        action="store_true",
-        help="refuse a model that does not spike as a whole; without it what cannot spike runs on "
-        "the host, and a warning lists it",
-    )
-    parser.add_argument(
         "--no-ann",
         action="store_true",
         help="leave the source model out; evaluate and estimate then refuse the artifact",

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .arguments import add_conversion, conversion_options
 from .console import Console
+from .partitioned import print_cut
 
 if TYPE_CHECKING:
+    from ...ir.errors import SnncError
     from ..inspection import Inspection
 
 EXAMPLE = "snnc inspect model.onnx --target lava"
 
+ALL = "all"
+
+WAYS = (
+    "ways round, for all of these: simplify the file (onnxsim), so that shapes and constants are "
+    "folded; export it again with fixed sizes and plain operators; put Relu or Clip in the place "
+    "of other activations and fine-tune (docs/partition.md)"
+)
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_conversion(parser)
+    parser.epilog = f"{parser.epilog}\n\n--target all compares the targets in one table"
 
 
 def run(arguments: Namespace, console: Console) -> int:
@@ -24,19 +35,86 @@ def run(arguments: Namespace, console: Console) -> int:
     from ..inspection import inspect
     from ..options import Options
 
+    if arguments.target == ALL:
+        return compare_targets(arguments, console)
     backend, options = get_backend(arguments.target), Options(**conversion_options(arguments))
-    found = inspect(Path(arguments.model), backend, options)
-    print_inspection(found, console)
+    found = inspect(Path(arguments.model), backend, options, require_full=arguments.require_full)
+    print_inspection(found, options.weight_bits, console)
     console.result({"model": arguments.model, **found.to_json()})
     return 0
 
 
-def print_inspection(found: Inspection, console: Console) -> None:
-    """Write an inspection for human eyes."""
-    count = len(found.unsupported)
-    answer = "yes" if found.convertible else f"no, {count} problem{'s' if count > 1 else ''}"
+def compare_targets(arguments: Namespace, console: Console) -> int:
+    """Inspect a model for every target; one that cannot take the options says so in its row."""
+    from ...backends import get_backend
+    from ...backends.registry import known_targets
+    from ...ir.errors import ModelError, SnncError
+    from ..inspection import inspect
+    from ..options import Options
+
+    options = Options(**conversion_options(arguments))
+
+    def inspected(name: str) -> Inspection | SnncError:
+        path, full = Path(arguments.model), arguments.require_full
+        try:
+            return inspect(path, get_backend(name), options, require_full=full)
+        except ModelError:
+            raise  # the file itself: no target is any better
+        except SnncError as refusal:
+            return refusal
+
+    found = {name: inspected(name) for name in known_targets()}
+    console.table(
+        ("target", "code", "convertible", ">spiking share", ">host nodes", "in the way"),
+        [_row(name, each) for name, each in found.items()],
+    )
+    console.lines("", "`snnc inspect MODEL.onnx --target TARGET` lists all of it")
+    console.result(
+        {
+            "model": arguments.model,
+            "targets": {name: _document(each) for name, each in found.items()},
+        }
+    )
+    return 0
+
+
+def _row(name: str, found: Inspection | SnncError) -> tuple[object, ...]:
+    from ..inspection import Inspection
+
+    if not isinstance(found, Inspection):
+        return (name, "", "no", "", "", found.problems[0].message)
+    reasons = [f"{e.node} ({e.operator}): {e.reason}" for e in (*found.unsupported, *found.host)]
+    more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    whole = "yes" if not found.host else "yes, in part"
+    return (
+        name,
+        found.code,
+        whole if found.convertible else "no",
+        f"{found.spiking_share:.1%}",
+        len(found.host),
+        f"{reasons[0]}{more}" if reasons else "",
+    )
+
+
+def _document(found: Inspection | SnncError) -> dict[str, Any]:
+    from ..inspection import Inspection
+
+    if isinstance(found, Inspection):
+        return found.to_json()
+    problems = [{"reason": p.message, "hint": p.hint} for p in found.problems]
+    return {"convertible": False, "unsupported": problems, "host": [], "spiking_share": 0.0}
+
+
+def print_inspection(found: Inspection, bits: int | None, console: Console) -> None:
+    """Write an inspection for human eyes.
+
+    Args:
+        found: What was found.
+        bits: Width of the weights that was asked for, or None for real ones.
+        console: Where to.
+    """
     console.lines(
-        f"convertible  {answer}",
+        f"convertible  {_answer(found)}",
         f"for          target {found.target}, code {found.code}",
         f"opset        {found.opset}",
     )
@@ -45,11 +123,32 @@ def print_inspection(found: Inspection, console: Console) -> None:
     console.lines(
         "operators    " + ", ".join(f"{name} x {n}" for name, n in found.operators.items()),
         *(f"cut off      {c.operator} ({c.node}) before output {c.output!r}" for c in found.cut),
+        *([f"rounded      {_rounding(found, bits)}"] if found.convertible else []),
         *(f"approximate  {text}" for text in found.approximations),
     )
+    if found.division is not None:
+        print_cut(found.division, console)
     if found.unsupported:
         console.lines("")
         console.table(
             ("operator", "node", "reason", "way round"),
             [(entry.operator, entry.node, entry.reason, entry.hint) for entry in found.unsupported],
         )
+    if found.unsupported or found.host:
+        console.lines("", WAYS)
+
+
+def _answer(found: Inspection) -> str:
+    count = len(found.unsupported)
+    if not found.convertible:
+        return f"no, {count} problem{'s' if count > 1 else ''}"
+    if found.host:
+        return f"yes, in part: {found.spiking_share:.1%} of the multiply-accumulates spike"
+    return "yes"
+
+
+def _rounding(found: Inspection, bits: int | None) -> str:
+    weights = f"weights and inputs to {bits} and 8 bits" if bits else "nothing else"
+    if found.levels is None:
+        return "as the code says: see docs/methods"
+    return f"values between layers to 1/{found.levels} of their full scale, {weights}"

@@ -6,10 +6,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import partitioned
 from .arguments import add_artifact, add_on, add_resources, offering_simulator, resources
 from .console import Console
 from .input_range import warn_of_cut_off_inputs
-from . import partitioned
 from .output_file import Outputs, check_file, open_outputs
 
 if TYPE_CHECKING:

@@ -57,13 +57,8 @@ def examine(path: str | PathLike[str]) -> Examination:
     Raises:
         ModelError: The file cannot be read, or its inputs or outputs cannot be used.
     """
-    return examine_read(Path(path))[0]
-
-
-def examine_read(path: Path) -> tuple[Examination, ModelFile]:
-    """Return also the model that was read; see ``examine``."""
-    file = read(path)
-    return examine_file(path, file), file
+    path = Path(path)
+    return examine_file(path, read(path))
 
 
 def examine_file(path: Path, file: ModelFile) -> Examination:

@@ -14,7 +14,7 @@ from .liveness import live_part
 from .result import Cut, Unsupported
 from .scan import scanned_tensors
 from .signature import Signature, read_signature
-from .values import Constant, RefusalError, Unknown, Value
+from .values import Constant, RefusalError, Value
 from .walk import Walk, first_output, operator, title
 
 UNKNOWN = "reads a tensor of which too little is known"
@@ -129,7 +129,7 @@ def _refusal(walk: Walk, node: NodeProto) -> Unsupported | None:
     """Return why a node cannot spike, or None."""
     if (entry := walk.refused.get(first_output(node))) is not None:
         return entry
-    if any(isinstance(walk.values.get(n), Unknown) for n in node.output if n):
+    if first_output(node) in walk.unread:
         return Unsupported(operator(node), title(node), UNKNOWN, UNKNOWN_HINT)
     return None
 

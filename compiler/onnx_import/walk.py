@@ -46,6 +46,7 @@ class Walk:
         unsupported: The nodes that were not.
         running: The nodes whose value differs from element to element of a sequence.
         refused: The entry of ``unsupported`` of each node that has one, by its first output.
+        unread: Nodes of which nothing is said, by their first output: they read what is unknown.
 
     Args:
         file: The model.
@@ -68,6 +69,7 @@ class Walk:
         self.unsupported: list[Unsupported] = []
         self.running: set[str] = set()
         self.refused: dict[str, Unsupported] = {}
+        self.unread: set[str] = set()
         self._barred = barred or {}
         self._file, self._live, self._signature = file, live, signature
         self._types: dict[str, TensorType] = {}
@@ -120,7 +122,8 @@ class Walk:
         foldable = standard(proto) and (proto.op_type in {*FOLDABLE, *recurs} or tail)
         known = foldable or handler_of(proto) is not None
         if known and any(isinstance(value, Unknown) for value in inputs.values()):
-            self.values.update((name, Unknown()) for name in proto.output)
+            self.unread.add(first_output(proto))
+            self._go_on_behind(proto)
             return  # its source was refused: whatever is said here would be noise
         try:
             with np.errstate(all="ignore"):  # what overflows is refused when it is emitted
@@ -256,6 +259,10 @@ class Walk:
         entry = Unsupported(operator(proto), title(proto), refusal.reason, refusal.hint)
         self.unsupported.append(entry)
         self.refused[first_output(proto)] = entry
+        self._go_on_behind(proto)
+
+    def _go_on_behind(self, proto: NodeProto) -> None:
+        """Take what is known of the outputs of a node that was not converted."""
         if self._inferred is None:
             self._inferred = inferred_types(self._file.proto, self._signature.batch)
         for name in proto.output:

@@ -13,11 +13,11 @@ import numpy as np
 from onnx import TensorProto
 
 from ...backends import get_backend
-from ...ir.errors import SnncError, UnsupportedOperatorError
+from ...ir.errors import ModelError, SnncError, UnsupportedOperatorError
 from ..api import GOLDEN_SAMPLES, Progress, compile_imported, installed_versions
 from ..data import Delivered, Source, load_samples, synthetic_samples
 from ..onnx_import.examine import examine_file, required_model
-from ..onnx_import.file import ModelFile
+from ..onnx_import.file import ModelFile, read
 from ..options import Options
 from ..pipeline import After
 from .divide import Cutting, divide
@@ -39,11 +39,10 @@ class CutWarning(UserWarning):
 
 def compile_cut(
     path: Path,
-    file: ModelFile,
     target: str,
     options: Options,
     calibration: Source | None,
-    refusal: SnncError | None = None,
+    refusal: SnncError,
     *,
     include_ann: bool = True,
     after: After | None = None,
@@ -55,12 +54,11 @@ def compile_cut(
     the regions before it give in ONNX Runtime, without spikes.
 
     Args:
-        path: The file, for messages.
-        file: The model.
+        path: The file.
         target: Name of the target of the spiking regions.
         options: The options of their conversion.
         calibration: Training samples for the whole model.
-        refusal: Why the model does not convert as a whole, where its nodes one by one do.
+        refusal: Why the model does not convert as a whole; raised where a cut does not help.
         include_ann: As for ``compile``.
         after: Called with the name and the result of each pass; the region's name stands before.
         progress: As for ``compile``.
@@ -68,12 +66,15 @@ def compile_cut(
     Raises:
         As ``compile``.
     """
+    file = read(path)  # again: a model that spikes as a whole is not kept beside its graph
     try:
         cutting = divide(path, file, get_backend(target), options)
     except UnsupportedOperatorError as nothing:
-        raise refusal or nothing from None
+        raise (nothing if isinstance(refusal, UnsupportedOperatorError) else refusal) from None
+    except ModelError:
+        raise refusal from None
     division = cutting.division
-    if refusal is not None and not division.host:
+    if not division.host:
         raise refusal
     warnings.warn(CutWarning("\n".join(cut_warning(division))), stacklevel=3)
     given = _samples(cutting, calibration, options.seed)
@@ -140,7 +141,7 @@ def _samples(cutting: Cutting, source: Source | None, seed: int) -> Delivered:
         for value in model.graph.input
     }
     whole = {name for name, kind in kinds.items() if kind in WHOLE}
-    samples = synthetic_samples(graph, {name: (0.0, 2.0) for name in whole}, seed)
+    samples = synthetic_samples(graph, dict.fromkeys(whole, (0.0, 2.0)), seed)
     floored = {name: np.floor(x) if name in whole else x for name, x in samples.items()}
     return Delivered(floored, "synthetic")
 
@@ -156,7 +157,9 @@ def _report(division: Division, network: PartitionedNetwork) -> dict[str, Any]:
         "cut": [f"{c.operator} ({c.node}) before output {c.output!r}" for c in division.cut],
         "warnings": [cut_warning(division), *told],
         "approximations": [
-            f"{name}: {text}" for name, report in reports.items() for text in report["approximations"]
+            f"{name}: {text}"
+            for name, report in reports.items()
+            for text in report["approximations"]
         ],
         "search": None,
     }

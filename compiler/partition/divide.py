@@ -6,8 +6,9 @@ say too. Then the nodes at fault go to the host, with that reason, and the model
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from onnx import ModelProto, NodeProto
@@ -19,7 +20,7 @@ from ..inspection import try_conversion
 from ..onnx_import import Unsupported
 from ..onnx_import.examine import examine_file
 from ..onnx_import.file import ModelFile
-from ..onnx_import.survey import Survey, survey
+from ..onnx_import.survey import Survey, activation_type, survey
 from ..onnx_import.values import Constant, RefusalError
 from ..onnx_import.walk import first_output, operator, title
 from ..options import Options
@@ -40,11 +41,15 @@ class Cutting:
         division: The cut.
         models: Each region as an ONNX model of its own.
         approximations: What would not be exact in the spiking regions, in words.
+        output_shapes: Shapes of the model's outputs without batch axis, where they are known.
+        operators: How often each operator stands in the file, nodes no output needs left out.
     """
 
     division: Division
     models: tuple[ModelProto, ...]
     approximations: tuple[str, ...] = ()
+    output_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    operators: Mapping[str, int] = field(default_factory=dict)
 
 
 def divide(path: Path, file: ModelFile, backend: Backend, options: Options) -> Cutting:
@@ -120,7 +125,10 @@ def _attempt(
         cut=found.cut,
         uncounted=tuple(title(n) for n in found.steps if _macs(n, types) is None),
     )
-    return Cutting(division, tuple(models), tuple(approximations)), refused
+    types_of = {name: activation_type(found.values.get(t)) for name, t in found.outputs.items()}
+    shapes = {name: type.shape for name, type in types_of.items() if type is not None}
+    operators = Counter(found.operators)
+    return Cutting(division, tuple(models), tuple(approximations), shapes, operators), refused
 
 
 def _step(node: NodeProto, found: Survey, extractor: Extractor, types: Types) -> Step:
@@ -216,6 +224,6 @@ def _nothing_spikes(path: Path, host: Sequence[Unsupported]) -> UnsupportedOpera
         "constant weights can be converted",
         "mend what is listed, or choose another --code or --target",
     )
-    problems = [head, *(entry.problem for entry in host)]
+    problems = [head, *(entry.problem for entry in host if entry.hint != WAY_ROUND)]
     lines = "\n".join(f"  - {problem.message}" for problem in problems[1:])
     return UnsupportedOperatorError(f"{head.message}:\n{lines}", problems=problems)

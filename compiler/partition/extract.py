@@ -50,7 +50,7 @@ class Extractor:
         self._file, self._found, self._types = file, found, types
         graph = file.proto.graph
         self._initializers = {tensor.name: tensor for tensor in graph.initializer}
-        self._infos = {value.name: value for value in graph.input}
+        self._infos: dict[str, ValueInfoProto] = {value.name: value for value in graph.input}
         self._steps = {name for node in found.steps for name in node.output if name}
         self._order = {name: place for place, name in enumerate(found.producers)}
         self._pure: dict[str, bool] = {}
@@ -88,7 +88,7 @@ class Extractor:
             if name in self._steps:
                 self._pure[name] = False
             elif (node := self._found.producers.get(name)) is not None:
-                self._pure[name] = all([self._is_pure(source) for source in read_tensors(node)])
+                self._pure[name] = all(self._is_pure(source) for source in read_tensors(node))
             else:
                 self._pure[name] = name in self._initializers or name not in self._infos
         return self._pure[name]
@@ -105,8 +105,8 @@ class Extractor:
         model.opset_import.extend(proto.opset_import)
         graph = model.graph
         graph.name = "region"
-        constants = sorted(reach.nodes.values(), key=lambda n: self._order[first_output(n)])
-        graph.node.extend([*constants, *nodes])
+        every = [*reach.nodes.values(), *nodes]  # a constant may read the shape of an activation
+        graph.node.extend(sorted(every, key=lambda node: self._order[first_output(node)]))
         graph.input.extend(self._info(name) for name in reach.tensors)
         graph.output.extend(self._info(name) for name in outputs)
         graph.initializer.extend(self._initializers[name] for name in sorted(reach.initializers))

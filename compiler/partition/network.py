@@ -116,9 +116,7 @@ class PartitionedNetwork:
         """
         resources = Resources.of(memory, jobs)
         samples = open_samples(data, input_graph(self.division), resources)
-        results = list(
-            self.stream(samples, record=record, progress=progress, resources=resources)
-        )
+        results = list(self.stream(samples, record=record, progress=progress, resources=resources))
         return Result(
             decoded=_joined([r.decoded for r in results]),
             activity={

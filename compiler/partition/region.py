@@ -63,8 +63,9 @@ class Division:
     @property
     def spiking_share(self) -> float:
         """The share of multiply-accumulates that spike, of convolutions and matrix products."""
-        total = sum(region.macs for region in self.regions)
-        return sum(region.macs for region in self.regions if region.spikes) / total if total else 0.0
+        spiking = sum(region.macs for region in self.regions if region.spikes)
+        total = spiking + self.host_macs
+        return spiking / total if total else 0.0
 
     @property
     def host_macs(self) -> int:

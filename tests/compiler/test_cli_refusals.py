@@ -274,7 +274,8 @@ def test_every_unsupported_operator_is_named(command: Command, tmp_path: Path) -
         tmp_path / "five.onnx", nodes, "(float[N,4] x) => (float[N,4] y)", {"w": np.eye(4)}
     )
     found = command(path)
-    refusal(found, problems=5)
+    refusal(found, problems=6)
+    assert "nothing of the model would spike" in found.err
     assert all(f"operator {name}" in found.err for name in operators)
     inspected = command("inspect", path, "--json")
     assert inspected.status == 0

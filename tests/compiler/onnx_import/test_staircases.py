@@ -246,7 +246,7 @@ def test_a_rounding_without_bounds_is_refused(build: Build, save: Save, nodes: s
     nodes = nodes.replace("y = ", "z = ") + " y = Conv(z, w)"
     weights = {"w": np.ones((1, 2, 1, 1)), "odd": np.array(0.7)}
     path = save(build(nodes, **weights, **constants(LAM, LEVELS)))
-    found = inspect(path, get_backend("numpy"), Options())
+    found = inspect(path, get_backend("numpy"), Options(), require_full=True)
     (entry,) = found.unsupported
     (rounding,) = load(path).graph.of_type(Staircase)
     assert not found.convertible
