@@ -16,8 +16,7 @@ IMAGE = "(float[N,1,8,8] x)"
 def _weights(**shapes: tuple[int, ...]) -> dict[str, Array]:
     rng = np.random.default_rng(7)
     return {
-        name: rng.normal(size=shape) / np.sqrt(prod(shape[1:]))
-        for name, shape in shapes.items()
+        name: rng.normal(size=shape) / np.sqrt(prod(shape[1:])) for name, shape in shapes.items()
     }
 
 
