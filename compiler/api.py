@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import platform
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backends import Backend, get_backend
-from ..backends.artifact import Artifact, Golden, golden_answers
-from ..backends.numpy_sim import NumpyBackend
+from ..backends import get_backend
+from ..backends.artifact import Artifact
 from ..backends.target import Target
-from ..ir import Array, Graph, latency
+from ..ir import Array, Graph
 from ..ir.errors import (
     ConversionError,
     DesignRuleError,
@@ -27,12 +24,12 @@ from ..ir.errors import (
     OptionError,
     suggestion,
 )
-from ..ir.reference import spiking_nodes
 from .calibration import Moments, Statistics
 from .codes import Code
-from .data import Delivered, Samples, Source, load_samples, sequence_length, synthetic_samples
+from .data import Delivered, Samples, Source, load_samples, synthetic_samples
 from .exact import approximated, convert_exactly
 from .full_scales import FullScales
+from .golden import make_golden
 from .layerwise import pre_activation
 from .network import Network
 from .options import Options
@@ -56,16 +53,10 @@ from .pipeline import (
 from .post_training import quantized
 from .report import Report, describe_approximations, neuron_contract
 from .thresholds import ThresholdRule
+from .versions import installed_versions
 
 if TYPE_CHECKING:
     from .onnx_import import ImportedModel
-
-GOLDEN_SAMPLES = 4
-GOLDEN_PAYLOADS = 1 << 24
-"""Most payloads the golden data hold; a large network gets fewer samples, at least one."""
-
-MOST_PAYLOADS = 1 << 28
-"""Most payloads of one sample; beyond it golden data hold outputs only."""
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a stage, what is done of it and in all."""
@@ -401,30 +392,3 @@ def _scope(rule: ThresholdRule, full_scale: Mapping[str, Array]) -> str:
     if not rule.per_channel or whole == len(full_scale):
         return "population"
     return f"channel ({whole} of {len(full_scale)} populations as a whole)" if whole else "channel"
-
-
-def make_golden(graph: Graph, samples: Samples, timesteps: int) -> Golden:
-    """Return golden data from the first calibration samples, computed by the simulator.
-
-    Where not even one sample's payloads can be held, there are outputs only.
-    """
-    neurons = sum(graph.types[node.name].size for node in spiking_nodes(graph))
-    steps = timesteps + latency(graph)
-    payloads = steps * max(1, neurons) * sequence_length(graph, samples)
-    count = max(1, min(GOLDEN_SAMPLES, GOLDEN_PAYLOADS // payloads))
-    inputs = {name: x[:count] for name, x in samples.items()}
-    record = payloads <= MOST_PAYLOADS
-    result = NumpyBackend().lower(graph, timesteps).run(inputs, record=record)
-    return golden_answers(inputs, result)
-
-
-def installed_versions(backend: Backend) -> dict[str, str]:
-    def installed(package: str) -> str:
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            return "unknown"
-
-    names = ("snnc", "numpy", "onnx", "onnxruntime")
-    found = {name: installed(name) for name in names}
-    return found | {"python": platform.python_version(), "target": backend.availability()}

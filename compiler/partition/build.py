@@ -14,12 +14,14 @@ from onnx import TensorProto
 
 from ...backends import get_backend
 from ...ir.errors import ModelError, SnncError, UnsupportedOperatorError
-from ..api import GOLDEN_SAMPLES, Progress, compile_imported, installed_versions
+from ..api import Progress, compile_imported
 from ..data import Delivered, Source, load_samples, synthetic_samples
+from ..golden import GOLDEN_SAMPLES
 from ..onnx_import.examine import examine_file, required_model
 from ..onnx_import.file import ModelFile, read
 from ..options import Options
 from ..pipeline import After
+from ..versions import installed_versions
 from .divide import Cutting, divide
 from .host import HostPart
 from .network import PartitionedNetwork, SpikingPart, arriving, as_tensors, input_graph

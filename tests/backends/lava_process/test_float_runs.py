@@ -15,8 +15,8 @@ from snnc.backends.artifact import Artifact
 from snnc.backends.comparison import Answers, compare
 from snnc.backends.lava_process import LavaBackend
 from snnc.backends.numpy_sim import NumpyBackend
-from snnc.compiler.api import make_golden
 from snnc.compiler.cli import main
+from snnc.compiler.golden import make_golden
 from snnc.compiler.network import Network
 from snnc.ir import (
     IF,
