@@ -13,6 +13,7 @@ from .partitioned import print_cut
 if TYPE_CHECKING:
     from ...ir.errors import SnncError
     from ..inspection import Inspection
+    from ..options import Options
 
 EXAMPLE = "snnc inspect model.onnx --target lava"
 
@@ -39,7 +40,7 @@ def run(arguments: Namespace, console: Console) -> int:
         return compare_targets(arguments, console)
     backend, options = get_backend(arguments.target), Options(**conversion_options(arguments))
     found = inspect(Path(arguments.model), backend, options, require_full=arguments.require_full)
-    print_inspection(found, options.weight_bits, console)
+    print_inspection(found, options, console)
     console.result({"model": arguments.model, **found.to_json()})
     return 0
 
@@ -105,12 +106,12 @@ def _document(found: Inspection | SnncError) -> dict[str, Any]:
     return {"convertible": False, "unsupported": problems, "host": [], "spiking_share": 0.0}
 
 
-def print_inspection(found: Inspection, bits: int | None, console: Console) -> None:
+def print_inspection(found: Inspection, options: Options, console: Console) -> None:
     """Write an inspection for human eyes.
 
     Args:
         found: What was found.
-        bits: Width of the weights that was asked for, or None for real ones.
+        options: The options it was inspected with.
         console: Where to.
     """
     console.lines(
@@ -123,7 +124,7 @@ def print_inspection(found: Inspection, bits: int | None, console: Console) -> N
     console.lines(
         "operators    " + ", ".join(f"{name} x {n}" for name, n in found.operators.items()),
         *(f"cut off      {c.operator} ({c.node}) before output {c.output!r}" for c in found.cut),
-        *([f"rounded      {_rounding(found, bits)}"] if found.convertible else []),
+        *([f"rounded      {_rounding(found, options)}"] if found.convertible else []),
         *(f"approximate  {text}" for text in found.approximations),
     )
     if found.division is not None:
@@ -147,8 +148,12 @@ def _answer(found: Inspection) -> str:
     return "yes"
 
 
-def _rounding(found: Inspection, bits: int | None) -> str:
-    weights = f"weights and inputs to {bits} and 8 bits" if bits else "nothing else"
+def _rounding(found: Inspection, options: Options) -> str:
+    """Return in words how finely numbers are rounded; by how much that is off, data have to say."""
+    bits = options.weight_bits
+    weights = (
+        f"weights to {bits} bits, inputs to {options.used_input_bits}" if bits else "no weight"
+    )
     if found.levels is None:
         return "as the code says: see docs/methods"
     return f"values between layers to 1/{found.levels} of their full scale, {weights}"
