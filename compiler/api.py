@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
@@ -31,6 +31,7 @@ from .network import Network
 from .options import Options
 from .passes.calibrate import Calibrate
 from .passes.normalize import normalize
+from .passes.piecewise_linear import PiecewiseLinear
 from .passes.quantize import Quantize
 from .passes.reconstruct import Reconstruct, Rounded
 from .passes.schedule import DelayReadout, transient
@@ -146,9 +147,12 @@ def compile(
         report.approximations.append(note)
         if after:
             after("quantized", imported.graph)
+    if chosen.approximate:
+        smooth = PiecewiseLinear(report.approximations.append, products=not chosen.exact)
+        imported = replace(imported, graph=run_passes(imported.graph, (smooth,), after))
     ann = run_passes(imported.graph, SIMPLIFY, after)
     samples = _calibration(ann, calibration, imported.input_ranges, chosen, report)
-    if chosen.approximate:
+    if chosen.approximate and chosen.exact:
         ann = approximated(ann, samples, report)
     if chosen.exact:
         spiking, chosen = convert_exactly(ann, chosen, code, report, after)

@@ -20,6 +20,7 @@ from .exact import convert_exactly
 from .onnx_import import Cut, ImportedModel, Unsupported, examine
 from .onnx_import.file import read
 from .options import Options
+from .passes.piecewise_linear import PiecewiseLinear
 from .pipeline import (
     SIMPLIFY,
     conversion,
@@ -122,6 +123,9 @@ def _try_conversion(
     code = options.code_for(target)
     ann = reached = model.graph
     try:
+        if options.approximate:
+            smooth = PiecewiseLinear(approximations.append, products=not options.exact)
+            ann = run_passes(ann, (smooth,))
         ann = reached = run_passes(ann, SIMPLIFY)
         if options.exact:
             report = Report()
