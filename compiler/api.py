@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -35,6 +35,7 @@ from .network import Network
 from .options import Options
 from .passes.calibrate import Calibrate
 from .passes.normalize import normalize
+from .passes.piecewise_linear import PiecewiseLinear
 from .passes.quantize import Quantize
 from .passes.reconstruct import Reconstruct, Rounded
 from .passes.schedule import DelayReadout, transient
@@ -186,9 +187,12 @@ def compile_imported(
         report.approximations.append(note)
         if after:
             after("quantized", imported.graph)
+    if chosen.approximate:
+        smooth = PiecewiseLinear(report.approximations.append, products=not chosen.exact)
+        imported = replace(imported, graph=run_passes(imported.graph, (smooth,), after))
     ann = run_passes(imported.graph, SIMPLIFY, after)
     samples = _calibration(ann, calibration, imported.input_ranges, chosen, report)
-    if chosen.approximate:
+    if chosen.approximate and chosen.exact:
         ann = approximated(ann, samples, report)
     if chosen.exact:
         spiking, chosen = convert_exactly(ann, chosen, code, report, after)

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..backends import Activity
 from ..ir import (
+    VIEWS,
     Concat,
     Conv,
     Encoder,
@@ -25,8 +26,6 @@ from ..ir import (
     Node,
     Population,
     Product,
-    Rearrange,
-    Reshape,
     Signal,
 )
 
@@ -34,7 +33,7 @@ from ..ir import (
 def carries_input(graph: Graph, name: str) -> bool:
     """Whether the events on an edge are those of encoders; joined ones, if all are."""
     node = graph[name]
-    while isinstance(node, (MaxPool, Rearrange, Reshape)):
+    while isinstance(node, (MaxPool, *VIEWS)):
         node = graph[node.inputs[0]]
     if isinstance(node, Concat):
         return all(carries_input(graph, source) for source in dict.fromkeys(node.inputs))

@@ -22,6 +22,7 @@ from .onnx_import import Cut, ImportedModel, Unsupported
 from .onnx_import.examine import examine_file
 from .onnx_import.file import ModelFile, read
 from .options import Options
+from .passes.piecewise_linear import PiecewiseLinear
 from .pipeline import (
     SIMPLIFY,
     conversion,
@@ -210,6 +211,9 @@ def try_conversion(
     code = options.code_for(target)
     ann = reached = model.graph
     try:
+        if options.approximate:
+            smooth = PiecewiseLinear(approximations.append, products=not options.exact)
+            ann = run_passes(ann, (smooth,))
         ann = reached = run_passes(ann, SIMPLIFY)
         if options.exact:
             report = Report()

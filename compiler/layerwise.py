@@ -15,6 +15,8 @@ import numpy as np
 from ..backends.numpy_sim.kernels import in_step, max_pool, population, product, synapse
 from ..ir import (
     IF,
+    MOVES,
+    VIEWS,
     Array,
     Clip,
     Concat,
@@ -25,7 +27,6 @@ from ..ir import (
     Linear,
     MaxPool,
     Node,
-    Rearrange,
     Reshape,
     Staircase,
 )
@@ -85,7 +86,7 @@ class LayerwiseRun:
             if isinstance(node, Encoder):
                 x = np.asarray(self._samples[node.inputs[0]], np.float64)
                 self._trains[name] = step(node, [x], {}, 1)[None]
-            elif isinstance(node, Rearrange) and node.inputs[0] in self._trains:
+            elif isinstance(node, MOVES) and node.inputs[0] in self._trains:
                 self._trains[name] = node.moved(self._trains[node.inputs[0]], leading=2)
             elif isinstance(node, Reshape) and node.inputs[0] in self._trains:
                 sent = self._trains[node.inputs[0]]
@@ -127,7 +128,7 @@ class LayerwiseRun:
         found = {}
         for key, name in self.graph.outputs.items():
             value = self.ann.outputs[key]
-            while isinstance(node := self.graph[name], (Rearrange, Reshape)):
+            while isinstance(node := self.graph[name], VIEWS):
                 (name,), (value,) = node.inputs, self.ann[value].inputs
             found[name] = value
         return found

@@ -82,7 +82,8 @@ class Options:
         rehearsal: Steps of a rehearsal.
         quantize: Bits to which a float model is quantised first, 4 or 8 (``post_training``), or
             None.
-        approximate: Whether code ``exact`` may quantise what a model leaves unquantised.
+        approximate: Whether smooth functions may be computed from clipped pieces, and code
+            ``exact`` may quantise what a model leaves unquantised.
         seed: Of the synthetic calibration data, and of what a search draws.
     """
 
@@ -167,10 +168,6 @@ class Options:
             )
 
     def _check_steps(self) -> None:
-        if self.approximate and not self.exact:
-            raise OptionError(
-                "--approximate has no meaning without --code exact", hint="leave it out"
-            )
         if self.timesteps is not None:
             _in_range("--timesteps", self.timesteps, 1, MOST_TIMESTEPS)
         if self.exact:

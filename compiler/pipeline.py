@@ -10,12 +10,15 @@ from ..backends.target import Target
 from ..ir import IF, Array, Clip, Graph, Staircase
 from .codes import Code
 from .options import Options
+from .passes.as_images import as_images
 from .passes.balance_thresholds import BalanceThresholds
 from .passes.cancel_straight_through import cancel_straight_through
 from .passes.cap_payloads import CapPayloads
+from .passes.compose_gather import compose_gather
 from .passes.compose_linear import compose_linear
 from .passes.compose_pool import compose_pool
 from .passes.fold_affine import channelwise, fold_affine
+from .passes.hoist_affine import hoist_affine
 from .passes.hoist_clip import hoist_clip
 from .passes.hoist_scale import hoist_scale
 from .passes.join_moves import join_moves
@@ -40,8 +43,17 @@ After = Callable[[str, Graph], None]
 """Called with each pass's name and result: printing and dumping use it."""
 
 SIMPLIFY: tuple[Pass, ...] = (
+    *(as_images, join_moves, hoist_affine),
     *(cancel_straight_through, hoist_scale, recognise_staircase),
-    *(fold_affine, hoist_clip, join_moves, join_staircases, compose_linear, compose_pool),
+    *(
+        fold_affine,
+        compose_gather,
+        hoist_clip,
+        join_moves,
+        join_staircases,
+        compose_linear,
+        compose_pool,
+    ),
 )
 """Exact passes on the ANN; they run before calibration."""
 

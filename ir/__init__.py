@@ -20,10 +20,12 @@ from .ops import (
 from .quantized import Dequantize, Previous, Quantize, Requantize, TrackingIF
 from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF, latency
 from .types import Array, Signal, TensorType
-from .views import Concat, Rearrange, Reshape
+from .views import MOVES, VIEWS, Concat, Gather, Rearrange, Reshape
 
 __all__ = [
     "IF",
+    "MOVES",
+    "VIEWS",
     "Add",
     "Affine",
     "Array",
@@ -35,6 +37,7 @@ __all__ = [
     "Dequantize",
     "DifferentialIF",
     "Encoder",
+    "Gather",
     "Graph",
     "Input",
     "Integrator",

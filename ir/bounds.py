@@ -14,7 +14,7 @@ from .node import Node
 from .ops import Conv, Linear, MaxPool, Product
 from .quantized import Previous, TrackingIF
 from .types import Array, is_integer
-from .views import Concat, Rearrange, Reshape
+from .views import VIEWS, Concat, Gather
 
 
 def payload_bounds(graph: Graph, name: str) -> tuple[int, int]:
@@ -51,8 +51,10 @@ def value_bounds(graph: Graph, name: str) -> tuple[int, int]:
     node = graph[name]
     if isinstance(node, TrackingIF):
         return node.low, node.high
-    if isinstance(node, (MaxPool, Rearrange, Reshape, Concat)):
+    if isinstance(node, (MaxPool, *VIEWS, Concat)):
         bounds = [value_bounds(graph, source) for source in node.inputs]
+        if isinstance(node, Gather) and node.blanks:
+            bounds.append((0, 0))
         return min(low for low, _ in bounds), max(high for _, high in bounds)
     if isinstance(node, Previous) or (isinstance(node, Encoder) and node.once):
         low, high = payload_bounds(graph, name)

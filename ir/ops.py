@@ -29,6 +29,10 @@ Function = Literal["identity", "tanh", "sigmoid", "leaky_relu"]
 FUNCTIONS: tuple[Function, ...] = get_args(Function)
 """Increasing functions that a staircase may round: every level is then one interval."""
 
+Smooth = Literal["identity", "tanh", "sigmoid", "elu", "erf", "softplus", "softsign"]
+SMOOTH: tuple[Smooth, ...] = get_args(Smooth)
+"""Functions that a curve may be."""
+
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -282,18 +286,20 @@ class Clip(Node):
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Curve(Node):
-    """A tanh or a sigmoid that nothing rounds: no spiking neuron computes it.
+    """A smooth function that nothing rounds: no spiking neuron computes it.
 
     Attributes:
-        function: One of ``FUNCTIONS``.
+        function: One of ``SMOOTH``.
+        alpha: That of an Elu: minus the value it tends to.
     """
 
-    function: Literal["identity", "tanh", "sigmoid"]
+    function: Smooth
+    alpha: float = 1.0
 
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 1)
         expect_signal(self.name, inputs[0], Signal.REAL)
-        if self.function not in FUNCTIONS:
+        if self.function not in SMOOTH:
             raise ShapeError(f"{self.name}: no function {self.function!r}")
         return inputs[0]
 

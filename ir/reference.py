@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import singledispatch
 from itertools import product
+from math import erf
 
 import numpy as np
 
@@ -36,13 +37,17 @@ from .quantized import Previous
 from .scheduled import latency
 from .shapes import Padding, Pair
 from .types import Array, Signal, is_integer
-from .views import Concat, Rearrange, Reshape
+from .views import Concat, Gather, Rearrange, Reshape
 
 BEFORE_ROUNDING: Mapping[str, Callable[[Array, float], Array]] = {
     "identity": lambda x, slope: np.asarray(x),
     "tanh": lambda x, slope: np.tanh(x),
     "sigmoid": lambda x, slope: np.asarray(0.5 + 0.5 * np.tanh(0.5 * x)),
     "leaky_relu": lambda x, slope: np.where(x < 0, slope * x, x),
+    "elu": lambda x, alpha: np.where(x < 0, alpha * np.expm1(np.minimum(x, 0)), x),
+    "erf": lambda x, slope: np.vectorize(erf, otypes=[np.float64])(x),
+    "softplus": lambda x, slope: np.logaddexp(0, x),
+    "softsign": lambda x, slope: np.asarray(x / (1 + np.abs(x))),
 }
 """What a ``Curve`` computes and a ``Staircase`` rounds, from its input and its slope."""
 
@@ -257,6 +262,11 @@ def _(node: Rearrange, inputs: list[Array], state: State, t: int) -> Array:
 
 
 @step.register
+def _(node: Gather, inputs: list[Array], state: State, t: int) -> Array:
+    return node.moved(inputs[0])
+
+
+@step.register
 def _(node: Concat, inputs: list[Array], state: State, t: int) -> Array:
     return np.concatenate(inputs, axis=1)
 
@@ -286,7 +296,7 @@ def _(node: Clip, inputs: list[Array], state: State, t: int) -> Array:
 
 @step.register
 def _(node: Curve, inputs: list[Array], state: State, t: int) -> Array:
-    return BEFORE_ROUNDING[node.function](inputs[0], 0.0)
+    return BEFORE_ROUNDING[node.function](inputs[0], node.alpha)
 
 
 @step.register

@@ -31,10 +31,10 @@ from .node import Node
 from .ops import Conv, Input, Linear, MaxPool, Product
 from .quantized import Previous, TrackingIF, quantized
 from .types import Array
-from .views import Concat, Rearrange, Reshape
+from .views import VIEWS, Concat
 
 SETTLES = (
-    *(Input, Encoder, Previous, Conv, Linear, MaxPool, Product, Rearrange, Reshape, Concat),
+    *(Input, Encoder, Previous, Conv, Linear, MaxPool, Product, *VIEWS, Concat),
     *(TrackingIF, Integrator),
 )
 """Nodes of a network that comes to rest."""

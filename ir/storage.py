@@ -37,12 +37,12 @@ from .ops import (
 from .quantized import Dequantize, Previous, Quantize, Requantize, TrackingIF
 from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF
 from .types import Array, Signal, TensorType
-from .views import Concat, Rearrange, Reshape
+from .views import Concat, Gather, Rearrange, Reshape
 
 NODES: Mapping[str, type[Node]] = {
     kind.__name__: kind
     for kind in (
-        *(Add, Affine, AveragePool, Clip, Concat, Conv, Curve, Encoder, IF),
+        *(Add, Affine, AveragePool, Clip, Concat, Conv, Curve, Encoder, Gather, IF),
         *(Input, Integrator, Linear, MaxPool, Product, Rearrange, Reshape, Staircase),
         *(DifferentialIF, RadixIF, TwoPhaseIF),
         *(Dequantize, Previous, Quantize, Requantize, TrackingIF),

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from ...ir import (
     IF,
+    MOVES,
     Concat,
     Conv,
     Encoder,
@@ -16,7 +17,6 @@ from ...ir import (
     Linear,
     MaxPool,
     Previous,
-    Rearrange,
     Reshape,
     TrackingIF,
 )
@@ -37,7 +37,7 @@ TARGET = Target(
     supports=frozenset(
         [
             *(Input, Encoder, Previous, Conv, Linear, MaxPool, Reshape),
-            *(Rearrange, Concat, IF, TrackingIF, Integrator),
+            *(*MOVES, Concat, IF, TrackingIF, Integrator),
         ]
     ),
     rate_coded_only=True,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...ir import Array, Encoder, Graph, Integrator, Rearrange, Reshape
+from ...ir import (
+    MOVES,
+    Array,
+    Encoder,
+    Graph,
+    Integrator,
+    Reshape,
+)
 from ...ir.reference import step
 from .layout import to_lava
 
@@ -47,7 +54,7 @@ def viewed(graph: Graph, name: str, decoded: Array, leading: int) -> Array:
         leading: Number of axes before those of the shape.
     """
     node, grid = graph[name], decoded.shape[:leading]
-    if isinstance(node, Rearrange):
+    if isinstance(node, MOVES):
         return node.moved(viewed(graph, node.inputs[0], decoded, leading), leading=leading)
     if isinstance(node, Reshape):
         return viewed(graph, node.inputs[0], decoded, leading).reshape(*grid, *node.shape)

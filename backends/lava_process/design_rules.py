@@ -11,6 +11,7 @@ import networkx
 import numpy as np
 
 from ...ir import (
+    VIEWS,
     Array,
     Conv,
     Encoder,
@@ -20,8 +21,6 @@ from ...ir import (
     Linear,
     Population,
     Previous,
-    Rearrange,
-    Reshape,
     Signal,
     TrackingIF,
 )
@@ -42,7 +41,7 @@ models that simulate a neuron have 64 bits; what is refused here is what a chip 
 
 def readout(graph: Graph, name: str) -> str:
     """Return the node whose values an output shows, behind any change of shape and order."""
-    while isinstance(node := graph[name], (Rearrange, Reshape)):
+    while isinstance(node := graph[name], VIEWS):
         (name,) = node.inputs
     return name
 

@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from ...ir import Array, Rearrange
+from ...ir import Array, Gather, Rearrange
 
 
 def lava_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -45,16 +45,19 @@ def lava_order(shape: tuple[int, ...]) -> Array:
     return order
 
 
-def lava_rearrangement(node: Rearrange, shape: tuple[int, ...]) -> Array:
-    """Return, for each place behind a rearrangement, its place before, both flat in Lava's order.
+def lava_rearrangement(node: Gather | Rearrange, shape: tuple[int, ...]) -> Array:
+    """Return, for each place behind a move, its place before, both flat in Lava's order.
+
+    Where nothing is read stands -1.
 
     Args:
-        node: The rearrangement.
+        node: The move.
         shape: Shape of what it reads, channels first.
     """
     before = np.empty(prod(shape), np.int64)
     before[lava_order(shape)] = np.arange(prod(shape))
-    order: Array = node.moved(before, leading=0).ravel()[lava_order(node.shape)]
+    moved = node.moved(before.reshape(shape), leading=0, blank=-1)
+    order: Array = moved.ravel()[lava_order(moved.shape)]
     return order
 
 

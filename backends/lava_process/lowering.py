@@ -14,9 +14,11 @@ from itertools import cycle
 
 from ...ir import (
     IF,
+    MOVES,
     Concat,
     Conv,
     Encoder,
+    Gather,
     Graph,
     Integrator,
     Linear,
@@ -89,7 +91,7 @@ class _Lowering:
                 self._neurons(node)
             elif isinstance(node, (Encoder, MaxPool)):
                 self._sender(node)
-            elif isinstance(node, (Concat, Rearrange)) and self._sends(node):
+            elif isinstance(node, (Concat, *MOVES)) and self._sends(node):
                 self._join(node)
             elif isinstance(node, Previous):
                 self._carried(node)
@@ -127,7 +129,7 @@ class _Lowering:
         )
         self.processes.append(previous)
 
-    def _join(self, node: Concat | Rearrange) -> None:
+    def _join(self, node: Concat | Gather | Rearrange) -> None:
         depth = self.depth[node.name]
         wires = []
         for port, name in enumerate(node.inputs):
@@ -137,7 +139,7 @@ class _Lowering:
             wires.append(replace(wire, port=port))
         shape = self.graph.types[node.name].shape
         order = None
-        if isinstance(node, Rearrange):
+        if isinstance(node, MOVES):
             order = lava_rearrangement(node, self.graph.types[node.inputs[0]].shape)
         join = ConcatPlan(name=node.name, wires=tuple(wires), shape=shape, depth=depth, order=order)
         self.processes.append(join)
@@ -160,7 +162,7 @@ class _Lowering:
             name += "'"
         return name
 
-    def _sends(self, node: Concat | Rearrange) -> bool:
+    def _sends(self, node: Concat | Gather | Rearrange) -> bool:
         """Whether a view is one of events, and not of an output."""
         return self.graph.types[node.name].signal is Signal.SPIKES
 
@@ -272,7 +274,7 @@ class _Lowering:
     def _listeners(self) -> dict[str, tuple[Listener, ...]]:
         found: dict[str, tuple[Listener, ...]] = {}
         for node in self.graph:
-            if isinstance(node, (Encoder, Population, MaxPool, Concat, Rearrange, Previous)):
+            if isinstance(node, (Encoder, Population, MaxPool, Concat, *MOVES, Previous)):
                 found[node.name] = ()
             if isinstance(node, (Conv, Linear, MaxPool)):
                 source = self._root(node.inputs[0])

@@ -17,6 +17,7 @@ import numpy as np
 
 from ...ir import (
     IF,
+    VIEWS,
     Array,
     Concat,
     Conv,
@@ -30,8 +31,6 @@ from ...ir import (
     Previous,
     Product,
     RadixIF,
-    Rearrange,
-    Reshape,
     Signal,
     TrackingIF,
     TwoPhaseIF,
@@ -68,7 +67,7 @@ TARGET = Target(
     summary="event simulator in NumPy; runs everywhere, equal to the reference spike for spike",
     supports=frozenset(
         [
-            *(Input, Encoder, Concat, Conv, Linear, MaxPool, Rearrange, Reshape),
+            *(Input, Encoder, Concat, Conv, Linear, MaxPool, *VIEWS),
             *(IF, Integrator),
             *(DifferentialIF, Previous, Product, RadixIF, TrackingIF, TwoPhaseIF),
         ]

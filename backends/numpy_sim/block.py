@@ -15,6 +15,7 @@ import numpy as np
 
 from ...ir import (
     IF,
+    MOVES,
     Array,
     Concat,
     Conv,
@@ -26,7 +27,6 @@ from ...ir import (
     MaxPool,
     Node,
     Population,
-    Rearrange,
     Reshape,
     Signal,
 )
@@ -243,7 +243,7 @@ class BlockRun:
                 return payload
             silence = np.zeros_like(np.broadcast_to(payload, (steps - 1, *payload.shape[1:])))
             return np.concatenate([payload, silence])
-        if isinstance(node, Rearrange):
+        if isinstance(node, MOVES):
             return node.moved(arguments[0], leading=2)
         if isinstance(node, Concat):
             return np.concatenate(in_step(arguments), axis=2)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...ir import (
+    VIEWS,
     Array,
     Concat,
     Conv,
@@ -31,8 +32,6 @@ from ...ir import (
     Population,
     Previous,
     Product,
-    Rearrange,
-    Reshape,
     TrackingIF,
 )
 from ...ir.reference import carried, elements, step
@@ -243,7 +242,7 @@ class ExactRun:
                 value = state.advance(arguments)
             elif isinstance(node, Concat):
                 value = self.concatenated(node, edges)
-            elif isinstance(node, (Rearrange, Reshape)) and arguments[0] is not None:
+            elif isinstance(node, VIEWS) and arguments[0] is not None:
                 value = step(node, [arguments[0]], {}, 1)
             elif isinstance(state, Pool) and arguments[0] is not None:
                 value = state.advance(arguments[0])

@@ -21,6 +21,7 @@ from ...ir import (
     Concat,
     Conv,
     Curve,
+    Gather,
     Graph,
     Input,
     Linear,
@@ -214,6 +215,18 @@ def _rearrange(to: _Writer, node: Rearrange) -> None:
     to.add("Reshape", [moved, shape], node.name)
 
 
+def _gather(to: _Writer, node: Gather) -> None:
+    source, size = node.inputs[0], to.graph.types[node.inputs[0]].shape[node.axis]
+    if node.blanks:  # they read a zero put behind the last place
+        ends = np.zeros((2, 1 + len(to.graph.types[source].shape)), np.int64)
+        ends[1, 1 + node.axis] = 1
+        padded = to.fresh(f"{node.name}.padded")
+        to.add("Pad", [source, to.constant(node, "pads", ends.ravel())], padded)
+        source = padded
+    places = to.constant(node, "places", np.where(node.places < 0, size, node.places))
+    to.add("Gather", [source, places], node.name, axis=1 + node.axis)
+
+
 def _affine(to: _Writer, node: Affine) -> None:
     scaled, shifted = np.any(node.scale != 1), np.any(node.shift != 0)
     source = node.inputs[0]
@@ -249,11 +262,19 @@ def _clip(to: _Writer, node: Clip) -> None:
 
 
 def _curve(to: _Writer, node: Curve) -> None:
-    to.add(OPERATORS.get(node.function, "Identity"), [node.inputs[0]], node.name)
+    attributes = {"alpha": node.alpha} if node.function == "elu" else {}
+    to.add(OPERATORS.get(node.function, "Identity"), [node.inputs[0]], node.name, **attributes)
 
 
-OPERATORS = {"tanh": "Tanh", "sigmoid": "Sigmoid"}
-"""The operators of ``ir.ops.FUNCTIONS``."""
+OPERATORS = {
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "elu": "Elu",
+    "erf": "Erf",
+    "softplus": "Softplus",
+    "softsign": "Softsign",
+}
+"""The operators of ``ir.ops.SMOOTH``."""
 
 
 def _staircase(to: _Writer, node: Staircase) -> None:
@@ -288,6 +309,7 @@ _RULES: dict[type[Node], Callable[[_Writer, Any], None]] = {
     Concat: _concat,
     Conv: _conv,
     Curve: _curve,
+    Gather: _gather,
     Linear: _linear,
     MaxPool: _max_pool,
     Product: _product,

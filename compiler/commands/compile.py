@@ -40,8 +40,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--approximate",
         action="store_true",
-        help="with --code exact: round what the model leaves unquantised to 8 bits, on the "
-        "--calibration samples, and list every place; without it such a model is refused",
+        help="compute smooth activations (Sigmoid, Gelu, x * Sigmoid(x) ...) from clipped pieces, "
+        "and with --code exact round what the model leaves unquantised to 8 bits, on the "
+        "--calibration samples; every place is listed; without it such a model is refused",
     )
     parser.add_argument(
         "--max-drop",

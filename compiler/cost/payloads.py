@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...ir import (
     IF,
+    VIEWS,
     Concat,
     DifferentialIF,
     Encoder,
@@ -12,8 +13,6 @@ from ...ir import (
     Node,
     Population,
     RadixIF,
-    Rearrange,
-    Reshape,
     TrackingIF,
 )
 
@@ -28,7 +27,7 @@ def payload_bits(graph: Graph, name: str) -> int:
     digit: what the digit is worth is known from the step.
     """
     node = graph[name]
-    if isinstance(node, (Rearrange, Reshape)):
+    if isinstance(node, VIEWS):
         return payload_bits(graph, node.inputs[0])
     if isinstance(node, Concat):
         return max(payload_bits(graph, source) for source in node.inputs)

@@ -16,6 +16,7 @@ from ...backends.numpy_sim.convolution import Precision
 from ...backends.numpy_sim.kernels import synapse
 from ...ir import (
     IF,
+    MOVES,
     Array,
     Concat,
     Conv,
@@ -24,7 +25,6 @@ from ...ir import (
     Integrator,
     Linear,
     MaxPool,
-    Rearrange,
     Reshape,
 )
 from ..codes import Code
@@ -108,8 +108,8 @@ def payload_units(graph: Graph) -> dict[str, Array]:
             units[node.name] = np.concatenate([units[source] for source in node.inputs])
         elif isinstance(node, Reshape) and node.inputs[0] in units:
             units[node.name] = units[node.inputs[0]].reshape(shape)
-        elif isinstance(node, Rearrange) and node.inputs[0] in units:
-            units[node.name] = node.moved(units[node.inputs[0]], leading=0)
+        elif isinstance(node, MOVES) and node.inputs[0] in units:
+            units[node.name] = node.spread(units[node.inputs[0]])
     return units
 
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from ...backends.base import Result
 from ...ir import (
+    MOVES,
     Array,
     Concat,
     Encoder,
     Graph,
     Integrator,
     MaxPool,
-    Rearrange,
     Reshape,
 )
 from ...ir.reference import step
@@ -86,7 +86,7 @@ def observe(
         elif isinstance(node, Reshape) and node.inputs[0] in sums:
             viewed = sums[node.inputs[0]]
             sums[node.name] = viewed.reshape(len(viewed), *node.shape)
-        elif isinstance(node, Rearrange) and node.inputs[0] in sums:
+        elif isinstance(node, MOVES) and node.inputs[0] in sums:
             sums[node.name] = node.moved(sums[node.inputs[0]])
     return Observed(timesteps, samples, values, result, sums, start)
 

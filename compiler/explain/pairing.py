@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...ir import IF, Encoder, Graph, Integrator, MaxPool, Node, Rearrange, Reshape
+from ...ir import (
+    IF,
+    MOVES,
+    VIEWS,
+    Encoder,
+    Graph,
+    Integrator,
+    MaxPool,
+    Node,
+)
 from ...ir.errors import ArtifactError, ConversionError
 from ..passes.to_spiking import is_linear
 from .afferents import afferents, exact_network, nearest, payload_units, rounded
@@ -109,8 +118,8 @@ def _output_of(graph: Graph, node: Integrator) -> str:
     for output, name in graph.outputs.items():
         source = name
         moved = False
-        while isinstance(view := graph[source], (Rearrange, Reshape)):
-            moved |= isinstance(view, Rearrange)
+        while isinstance(view := graph[source], VIEWS):
+            moved |= isinstance(view, MOVES)
             (source,) = view.inputs
         if source == node.name and moved:
             raise ConversionError(

@@ -42,6 +42,7 @@ class Operation:
         batch: int,
     ) -> None:
         self.type: str = proto.op_type
+        self.outputs: tuple[str, ...] = tuple(name for name in proto.output if name)
         self.output: str = next(name for name in proto.output if name)
         self.opset = opset
         self.inputs = tuple(inputs)
@@ -91,6 +92,11 @@ class Operation:
         """Return a float attribute."""
         attribute = self._attribute(name, AttributeProto.FLOAT)
         return default if attribute is None else float(attribute.f)
+
+    def numbers(self, name: str) -> tuple[float, ...] | None:
+        """Return an attribute of several floats, or None."""
+        attribute = self._attribute(name, AttributeProto.FLOATS)
+        return None if attribute is None else tuple(float(f) for f in attribute.floats)
 
     def text(self, name: str, default: str) -> str:
         """Return a string attribute."""

@@ -14,6 +14,7 @@ from . import recurrent
 from .constants import FOLDABLE, Folder
 from .file import ModelFile
 from .handlers import CONSTANT_HANDLERS, HINT, HINTS, KEEP_INTEGERS, handler_of
+from .handlers.gathering import part_of, split
 from .inference import inferred_types
 from .liveness import READOUT, Live, domain, live_part, standard
 from .operation import Operation
@@ -118,7 +119,7 @@ class Walk:
             self._refuse(proto, bar)
             return
         inputs = {name: self.value(name) for name in proto.input}
-        recurs = {"Scan", *recurrent.FUNCTIONS}
+        recurs = {"If", "Scan", *recurrent.FUNCTIONS}
         foldable = standard(proto) and (proto.op_type in {*FOLDABLE, *recurs} or tail)
         known = foldable or handler_of(proto) is not None
         if known and any(isinstance(value, Unknown) for value in inputs.values()):
@@ -141,6 +142,9 @@ class Walk:
         if proto.op_type == "Scan" and standard(proto):
             convert(self, proto, [inputs[name] for name in proto.input], self._file.opset)
             return
+        if proto.op_type == "If" and standard(proto):
+            self._choose(proto, inputs[proto.input[0]])
+            return
         if proto.op_type in recurrent.FUNCTIONS and standard(proto):
             op = self._operation(proto, [inputs.get(name) for name in proto.input], several=True)
             recurrent.convert(self, proto, op)
@@ -155,22 +159,49 @@ class Walk:
             op = self._operation(proto, [inputs[name] for name in proto.input])
             self.values[op.output] = VIEWS[proto.op_type](op, source)
             return
-        handler = handler_of(proto)
-        if handler is None and not tail:
+        if handler_of(proto) is None and not tail and not _splits(proto):
             raise RefusalError("is not supported", HINTS.get(proto.op_type, HINT))
         inputs, grid = without_grid(proto, inputs)
-        op = self._operation(proto, [inputs[name] for name in proto.input])
-        if tail and self._label(proto, op):
-            pass
-        elif handler is not None:
-            made = handler(op)
-            if not isinstance(made, Made):
-                made = Made(made, grid)
-            value = self.emit(made.nodes) if made.nodes else op.tensor()
-            self.values[op.output] = replace(
-                value, grid=made.grid, function=made.function, slope=made.slope
-            )
+        splits = _splits(proto)
+        op = self._operation(proto, [inputs[name] for name in proto.input], several=splits)
+        if splits:
+            self._split(op, grid)
+        else:
+            self._apply(proto, op, grid, tail=tail)
         self._expect_all_read(op)
+
+    def _apply(self, proto: NodeProto, op: Operation, grid: Grid | None, *, tail: bool) -> None:
+        """Let the operator's handler convert a node of one output."""
+        handler = handler_of(proto)
+        if (tail and self._label(proto, op)) or handler is None:
+            return
+        made = handler(op)
+        if not isinstance(made, Made):
+            made = Made(made, grid)
+        value = self.emit(made.nodes) if made.nodes else op.tensor()
+        self.values[op.output] = replace(
+            value, grid=made.grid, function=made.function, slope=made.slope
+        )
+
+    def _choose(self, proto: NodeProto, condition: Value) -> None:
+        """Take the branch of an ``If`` whose condition is constant."""
+        if not isinstance(condition, Constant) or not condition.fixed or condition.value.size != 1:
+            raise RefusalError("depends on data", HINTS["If"])
+        wanted = "then_branch" if condition.value.any() else "else_branch"
+        graphs = [attribute.g for attribute in proto.attribute if attribute.name == wanted]
+        if len(graphs) != 1 or len(graphs[0].output) != len(proto.output):
+            raise RefusalError(f"has no {wanted} with its outputs", "export the model again")
+        body, inner = self.enter(graphs[0])
+        for node in inner.nodes:
+            self.visit(node, tail=False)
+        for name, value in zip(proto.output, body.output, strict=True):
+            self.values[name] = self.value(value.name)
+
+    def _split(self, op: Operation, grid: Grid | None) -> None:
+        """Convert ``Split``, the only operator with several outputs."""
+        for name, (begin, end) in zip(op.outputs, split(op, len(op.outputs)), strict=True):
+            value = self.emit((part_of(op, name, begin, end),))
+            self.values[name] = replace(value, grid=grid)
 
     def _expect_all_read(self, op: Operation) -> None:
         if op.unread:
@@ -269,6 +300,11 @@ class Walk:
             type = self._inferred.get(name)
             node = Input(name=name, type=type) if type else None
             self.values[name] = self.emit((node,)) if node else Unknown()
+
+
+def _splits(proto: NodeProto) -> bool:
+    """Whether a node is a ``Split``, whose outputs are several activations."""
+    return proto.op_type == "Split" and standard(proto)
 
 
 def without_grid(

@@ -12,7 +12,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...ir import Clip, Concat, Graph, MaxPool, Rearrange, Reshape, Staircase
+from ...ir import (
+    VIEWS,
+    Clip,
+    Concat,
+    Gather,
+    Graph,
+    MaxPool,
+    Staircase,
+)
+from ...ir.reference import step
 from .fold_affine import channelwise, per_channel
 
 
@@ -41,9 +50,11 @@ def _hoist_one(graph: Graph) -> Graph | None:
                 return graph.replace(clip.name, joined).without_dead_nodes()
         if isinstance(before, Concat) and _has_channels(graph, clip):
             return _into_branches(graph, before, clip)
-        if not isinstance(before, (MaxPool, Rearrange, Reshape)):
+        if not isinstance(before, (MaxPool, *VIEWS)):
             continue
-        moves = isinstance(before, (Rearrange, Reshape))
+        if isinstance(before, Gather) and before.blanks and not _keeps_zero(clip):
+            continue
+        moves = isinstance(before, VIEWS)
         if moves and isinstance(clip, Staircase) and clip.step.size > 1:
             continue
         if len(graph.types[before.inputs[0]].shape) in (1, 3):
@@ -51,6 +62,10 @@ def _hoist_one(graph: Graph) -> Graph | None:
             late = replace(before, name=clip.name, inputs=(early.name,))
             return graph.replace(clip.name, early, late).without_dead_nodes()
     return None
+
+
+def _keeps_zero(node: Clip | Staircase) -> bool:
+    return not np.any(step(node, [np.zeros((1, *(1,) * np.ndim(getattr(node, "step", 0))))], {}, 1))
 
 
 def _has_channels(graph: Graph, clip: Clip | Staircase) -> bool:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...ir import (
+    VIEWS,
     Add,
     Affine,
     Array,
@@ -34,8 +35,6 @@ from ...ir import (
     Previous,
     Product,
     Quantize,
-    Rearrange,
-    Reshape,
     Staircase,
     TensorType,
 )
@@ -335,7 +334,7 @@ class IntegerSums(ABC):
 
     def refuse_source(self, node: Node) -> None:
         """Note which values are not quantised; what only moves values is not at fault."""
-        if not isinstance(node, (MaxPool, Rearrange, Reshape, Concat)):
+        if not isinstance(node, (MaxPool, *VIEWS, Concat)):
             self.refuse(node, *_why_not(node))
             return
         for name in node.inputs:
@@ -357,7 +356,7 @@ class IntegerSums(ABC):
 def is_quantised(graph: Graph, name: str) -> bool:
     """Whether a value of an ANN is quantised, seen from its operators."""
     node = graph[name]
-    if isinstance(node, (MaxPool, Rearrange, Reshape, Concat)):
+    if isinstance(node, (MaxPool, *VIEWS, Concat)):
         return all(is_quantised(graph, source) for source in node.inputs)
     if isinstance(node, Previous):
         return isinstance(graph[node.source], Staircase)

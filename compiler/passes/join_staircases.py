@@ -14,7 +14,13 @@ from math import inf
 
 import numpy as np
 
-from ...ir import Concat, Graph, MaxPool, Rearrange, Reshape, Staircase
+from ...ir import (
+    VIEWS,
+    Concat,
+    Graph,
+    MaxPool,
+    Staircase,
+)
 from ...ir.graph import renamed
 
 
@@ -60,7 +66,7 @@ def _sources(graph: Graph, name: str) -> Iterator[Staircase | None]:
     node = graph[name]
     if isinstance(node, Staircase):
         yield node
-    elif isinstance(node, (Concat, MaxPool, Rearrange, Reshape)):
+    elif isinstance(node, (Concat, MaxPool, *VIEWS)):
         for source in dict.fromkeys(node.inputs):
             for found in _sources(graph, source):
                 same_step = isinstance(node, MaxPool) or found is None or found.step.size == 1

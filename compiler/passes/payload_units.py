@@ -10,7 +10,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...ir import IF, Array, Concat, Conv, Graph, Linear, MaxPool, Node, Rearrange, Reshape
+from ...ir import (
+    IF,
+    MOVES,
+    Array,
+    Concat,
+    Conv,
+    Graph,
+    Linear,
+    MaxPool,
+    Node,
+    Reshape,
+)
 from ...ir.errors import GraphError
 
 
@@ -58,8 +69,8 @@ def _carried(
             before = on_edge[node.inputs[0]]
             if isinstance(node, Reshape):
                 on_edge[node.name] = before.reshape(node.shape)
-            elif isinstance(node, Rearrange):
-                on_edge[node.name] = node.moved(before, leading=0)
+            elif isinstance(node, MOVES):
+                on_edge[node.name] = node.spread(before)
             elif isinstance(node, MaxPool):
                 channels = by_channel(node, before).reshape(-1, 1, 1)
                 on_edge[node.name] = np.broadcast_to(channels, graph.types[node.name].shape)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...ir import (
+    VIEWS,
     Affine,
     AveragePool,
     Clip,
@@ -28,10 +29,9 @@ from ...ir import (
     Node,
     Previous,
     Product,
-    Rearrange,
-    Reshape,
     Staircase,
 )
+from ...ir.ops import Function
 from .integer_products import factor
 from .integer_sums import is_quantised
 from .integer_weights import integer_weights
@@ -77,7 +77,7 @@ class QuantizeRest:
             low=lowest,
             high=lowest + STEPS,
             rounding="half_even",
-            function=node.function if isinstance(node, Curve) else "identity",
+            function=_rounded(node),
         )
         self.note(f"{node.name}: was rounded to 8 bits, from {low:.4g} to {high:.4g}")
         return graph.replace(node.name, *(() if clips else (node,)), stairs)
@@ -91,11 +91,18 @@ class QuantizeRest:
         return replace(node, weight=np.rint(node.weight / across) * across, weight_scale=scale)
 
 
+def _rounded(node: Node) -> Function:
+    """Return what a staircase computes in the place of a node before it rounds."""
+    if isinstance(node, Curve) and node.function in ("tanh", "sigmoid"):
+        return node.function
+    return "identity"
+
+
 def unquantised(graph: Graph) -> list[str]:
     """Return the values that an integer network needs as levels and that have none."""
     found: dict[str, None] = {}
     for node in graph:
-        if isinstance(node, (Clip, Curve)):
+        if isinstance(node, Clip) or _rounded(node) != "identity":
             found[node.name] = None
         elif isinstance(node, Previous):
             found.update(dict.fromkeys(_origins(graph, node.source)))
@@ -117,7 +124,7 @@ def _origins(graph: Graph, name: str) -> Iterator[str]:
     node = graph[name]
     if is_quantised(graph, name):
         return
-    if isinstance(node, (MaxPool, Rearrange, Reshape, Concat)):
+    if isinstance(node, (MaxPool, *VIEWS, Concat)):
         for source in node.inputs:
             yield from _origins(graph, source)
     elif not isinstance(node, Previous):  # its source is looked at for itself

@@ -35,6 +35,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...ir import (
+    MOVES,
+    VIEWS,
     Affine,
     Array,
     AveragePool,
@@ -42,6 +44,7 @@ from ...ir import (
     Concat,
     Conv,
     Dequantize,
+    Gather,
     Graph,
     Input,
     Linear,
@@ -121,7 +124,7 @@ class _Conversion(IntegerProducts):
         parts = self.levels(node.inputs[0])
         if isinstance(node, MaxPool):
             return self.each(node, parts)
-        if isinstance(node, Rearrange):
+        if isinstance(node, MOVES):
             return (self.rearranged(node, self.joined(parts, node.inputs[0])),)
         assert isinstance(node, Reshape)
         if len(node.shape) > 1 and len(parts) > 1:
@@ -149,14 +152,18 @@ class _Conversion(IntegerProducts):
             made.append(replace(part, edge=own.name, step=step))
         return tuple(made)
 
-    def rearranged(self, node: Rearrange, part: Levels) -> Levels:
+    def rearranged(self, node: Gather | Rearrange, part: Levels) -> Levels:
         """Put a change of order behind a value."""
         own = replace(node, name=self.free(node.name), inputs=(part.edge,))
         if part.step.size == 1:
-            step = part.step.reshape((1,) * len(node.shape))
+            step = part.step.reshape((1,) * len(self.ann.types[node.name].shape))
         else:
-            step = node.moved(np.broadcast_to(part.step, self.types[part.edge].shape), leading=0)
+            step = node.spread(np.broadcast_to(part.step, self.types[part.edge].shape))
         self.add(own)
+        low, high = part.low, part.high
+        if isinstance(node, Gather) and node.blanks:
+            low, high = min(low, 0), max(high, 0)
+        part = replace(part, low=low, high=high)
         return replace(part, edge=own.name, step=step)
 
     def carried(self, node: Previous) -> Levels:
@@ -275,7 +282,7 @@ class _Conversion(IntegerProducts):
         if name in self.outputs:
             return self.outputs[name]
         node = self.ann[name]
-        if isinstance(node, (Rearrange, Reshape)) and not is_quantised(self.ann, name):
+        if isinstance(node, VIEWS) and not is_quantised(self.ann, name):
             view = replace(node, name=self.free(name), inputs=(self.output(node.inputs[0]),))
             self.add(view)
             self.outputs[name] = view.name

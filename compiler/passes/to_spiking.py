@@ -22,6 +22,7 @@ import numpy as np
 
 from ...ir import (
     IF,
+    VIEWS,
     Add,
     Affine,
     Array,
@@ -39,8 +40,6 @@ from ...ir import (
     Node,
     Previous,
     Product,
-    Rearrange,
-    Reshape,
     Staircase,
 )
 from ...ir.errors import ConversionError, Problem
@@ -56,7 +55,7 @@ class Term:
     """One source of a value: events on an edge, with the factor they count with."""
 
     edge: str
-    sign: int = 1
+    sign: float = 1
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,7 @@ class _Conversion:
         self.used: set[str] = set()
         self.taken: set[str] = set(ann.nodes)
         self.events: dict[str, tuple[Term, ...]] = {}
+        self.whole: dict[str, tuple[Term, ...]] = {}
         self.readouts: dict[str, str] = {}
         self.problems: dict[tuple[str, str], Problem] = {}
 
@@ -103,7 +103,7 @@ class _Conversion:
         if beyond := [
             Problem(
                 f"{node.name}: {what}, which code {self.code.name!r} cannot",
-                "compile with --code exact",
+                _way_round(node),
             )
             for node in self.ann
             if (what := _beyond_rates(node))
@@ -134,7 +134,7 @@ class _Conversion:
         if name in self.readouts:
             return self.readouts[name]
         node = self.ann[name]
-        if isinstance(node, (Rearrange, Reshape)):
+        if isinstance(node, VIEWS):
             view = replace(
                 node, name=self.free(f"{name}.view"), inputs=(self.readout(node.inputs[0]),)
             )
@@ -163,7 +163,7 @@ class _Conversion:
             encoder = Encoder(name=self.free(f"{node.name}.encoder"), inputs=(node.name,))
             self.emit(node, encoder)
             return (Term(encoder.name),)
-        if isinstance(node, (Rearrange, Reshape)):
+        if isinstance(node, VIEWS):
             return self.map_events(node, self.spikes(node.inputs[0]))
         if isinstance(node, MaxPool):
             return self.map_events(node, self.positive(node, node.inputs[0]))
@@ -175,11 +175,42 @@ class _Conversion:
             return self.make_bounded(node, node.low, node.high, self.code.v_init)
         if isinstance(node, Staircase):
             return self.make_staircase(node)
-        return self.make_signed(node)
+        terms = self.one_function(node.name)
+        return self.make_signed(node) if terms is None else terms
+
+    def one_function(self, name: str) -> tuple[Term, ...] | None:
+        """Return the events of a sum of populations that read one value, or None.
+
+        A leaky ReLU is such a sum, ``max(x, 0) - a max(-x, 0)``: it needs no population of its
+        own where a linear map reads it.
+        """
+        node = self.ann[name]
+        if not isinstance(node, Add):
+            return None
+        factors: list[tuple[str, float]] = []
+        for source in node.inputs:
+            part, factor = self.ann[source], 1.0
+            if isinstance(part, Affine) and part.scale.size == 1 and not part.shift.any():
+                factor, part = float(part.scale.reshape(())), self.ann[part.inputs[0]]
+            if not isinstance(part, Clip):
+                return None
+            factors.append((part.name, factor))
+        if len({_argument(self.ann, clip) for clip, _ in factors}) > 1:
+            return None
+        return tuple(
+            replace(term, sign=term.sign * factor)
+            for clip, factor in factors
+            for term in self.spikes(clip)
+        )
 
     def positive(self, node: Node, source: str) -> tuple[Term, ...]:
         """Return the events that carry a value for a node that reads no pairs of them."""
-        terms = self.spikes(source)
+        if self.one_function(source) is not None:  # these read one population
+            if source not in self.whole:
+                self.whole[source] = self.make_signed(self.ann[source])
+            terms = self.whole[source]
+        else:
+            terms = self.spikes(source)
         if len(terms) > 1:
             what = "takes the maximum of" if isinstance(node, MaxPool) else "concatenates"
             self.problem(node, f"{what} signed values", "--code ternary")
@@ -365,6 +396,12 @@ class _Conversion:
         self.problems[node.name, reason] = Problem(f"{node.name}: {reason}", f"use {way_out}")
 
 
+def _way_round(node: Node) -> str:
+    if isinstance(node, Previous):
+        return "compile with --code exact"
+    return "compile with --approximate where it is a function of one value, or with --code exact"
+
+
 def _beyond_rates(node: Node) -> str:
     """Return what a node does that no code but the exact one can, or ""."""
     if isinstance(node, Previous):
@@ -372,6 +409,14 @@ def _beyond_rates(node: Node) -> str:
     if isinstance(node, Curve):
         return f"computes {node.function}"
     return "multiplies two activations" if isinstance(node, Product) else ""
+
+
+def _argument(graph: Graph, clip: str) -> str:
+    """Return the value that a clip computes a function of."""
+    node = graph[graph[clip].inputs[0]]
+    while isinstance(node, Affine) and node.scale.size == 1:
+        node = graph[node.inputs[0]]
+    return node.name
 
 
 def scaled_rows(weight: Array, scale: Array) -> Array:
@@ -391,6 +436,6 @@ def nonnegative(graph: Graph, name: str) -> bool:
     node = graph[name]
     if isinstance(node, (Clip, Staircase)):
         return node.low is not None and node.low >= 0
-    if isinstance(node, (AveragePool, Concat, MaxPool, Rearrange, Reshape, Add)):
+    if isinstance(node, (Add, AveragePool, Concat, MaxPool, *VIEWS)):
         return all(nonnegative(graph, source) for source in node.inputs)
     return False

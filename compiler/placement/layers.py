@@ -14,6 +14,7 @@ import numpy as np
 from ...backends.chips import Chip
 from ...ir import (
     IF,
+    MOVES,
     Array,
     Concat,
     Conv,
@@ -26,7 +27,6 @@ from ...ir import (
     Population,
     Previous,
     RadixIF,
-    Rearrange,
     Reshape,
     Signal,
 )
@@ -160,8 +160,8 @@ def layers(graph: Graph, chip: Chip) -> tuple[Layer, ...]:
         type = graph.types[node.name]
         if isinstance(node, Reshape) and node.inputs[0] in source:
             source[node.name] = source[node.inputs[0]].reshape(node.shape)
-        elif isinstance(node, Rearrange) and node.inputs[0] in source:
-            source[node.name] = node.moved(source[node.inputs[0]], leading=0)
+        elif isinstance(node, MOVES) and node.inputs[0] in source:
+            source[node.name] = node.spread(source[node.inputs[0]])
         elif isinstance(node, Concat) and type.signal is Signal.SPIKES:
             source[node.name] = np.concatenate([source[name] for name in node.inputs])
         elif _has_neurons(graph, node):

@@ -200,8 +200,6 @@ def test_options_that_contradict_it(options: dict[str, Any]) -> None:
 
 def test_options_that_do_not(model: Path) -> None:
     Options(code="exact", correction="none").make_code(signed=True, graded=True)
-    with pytest.raises(OptionError, match="without --code exact"):
-        Options(approximate=True)
     with pytest.raises(OptionError, match="--max-drop has no settings for code 'exact'"):
         snnc.compile(model, code="exact", max_drop=0.01)
 

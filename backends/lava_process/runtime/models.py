@@ -291,7 +291,8 @@ class ConcatModel(ManyPortsModel):
         events = np.concatenate(self.receive(), axis=-1)
         order = self.proc_params["order"]
         if order is not None:
-            events = events.ravel()[order].reshape(self.s_out.shape)
+            # A place that reads nothing is -1: the 0 at the end.
+            events = np.append(events, events.dtype.type(0))[order].reshape(self.s_out.shape)
         self.s_out.send(events)
         if (now := self.now()) is not None:
             tally: Tally = self.proc_params["tally"]

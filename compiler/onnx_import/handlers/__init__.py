@@ -19,64 +19,99 @@ from . import (
     activation,
     arithmetic,
     channels_last,
+    fused,
+    gathering,
     linear,
     pooling,
     qlinear,
     qonnx,
     quantized,
+    reductions,
     resize,
     shape,
+    smooth,
+    transposed,
 )
+from .planes import on_lines
 
 Handler = Callable[[Operation], tuple[Node, ...] | Made]
 
 HANDLERS: dict[str, Handler] = {
     "Add": arithmetic.add,
-    "AveragePool": pooling.average_pool,
+    "AveragePool": on_lines(pooling.average_pool),
     "BatchNormalization": arithmetic.batch_normalization,
     "Cast": shape.cast,
+    "Celu": smooth.celu,
     "Clip": activation.clip,
     "Concat": channels_last.concat,
-    "Conv": linear.conv,
+    "Conv": on_lines(linear.conv),
+    "ConvTranspose": on_lines(transposed.conv_transpose),
     "ConvInteger": qlinear.conv_integer,
     "DequantizeLinear": quantized.dequantize_linear,
     "DepthToSpace": shape.depth_to_space,
     "Div": arithmetic.divide,
     "Dropout": shape.dropout,
     "Flatten": shape.flatten,
+    "Elu": smooth.elu,
+    "Erf": smooth.erf,
+    "Expand": gathering.expand,
     "Floor": activation.floor,
+    "Gather": gathering.gather,
+    "Gelu": smooth.gelu,
     "Gemm": linear.gemm,
     "GlobalAveragePool": pooling.global_average_pool,
     "GlobalMaxPool": pooling.global_max_pool,
+    "HardSigmoid": smooth.hard_sigmoid,
+    "HardSwish": smooth.hard_swish,
     "Identity": shape.identity,
-    "LeakyRelu": activation.leaky_relu,
+    "LeakyRelu": smooth.leaky_relu,
     "MatMul": linear.matmul,
     "MatMulInteger": qlinear.matmul_integer,
     "Max": activation.maximum,
-    "MaxPool": pooling.max_pool,
+    "MaxPool": on_lines(pooling.max_pool),
     "Min": activation.minimum,
+    "Mish": smooth.mish,
     "Mul": arithmetic.multiply,
     "Neg": arithmetic.negate,
+    "PRelu": smooth.prelu,
     "Pad": linear.pad,
     "QLinearConv": qlinear.conv,
     "QLinearMatMul": qlinear.matmul,
     "QuantizeLinear": quantized.quantize_linear,
-    "ReduceMean": pooling.reduce_mean,
+    "Pow": arithmetic.power,
+    "ReduceMax": reductions.reduce_max,
+    "ReduceMean": reductions.reduce_mean,
+    "ReduceMin": reductions.reduce_min,
+    "ReduceSum": reductions.reduce_sum,
     "Relu": activation.relu,
     "Reshape": shape.reshape,
     "Resize": resize.resize,
     "Round": activation.nearest,
-    "Sigmoid": activation.sigmoid,
+    "Selu": smooth.selu,
+    "Sigmoid": smooth.sigmoid,
+    "Slice": gathering.slice_,
+    "Softplus": smooth.softplus,
+    "Softsign": smooth.softsign,
+    "SpaceToDepth": gathering.space_to_depth,
     "Squeeze": shape.squeeze,
     "Sub": arithmetic.subtract,
     "Sum": arithmetic.total,
-    "Tanh": activation.tanh,
+    "Swish": smooth.swish,
+    "Tanh": smooth.tanh,
+    "Tile": gathering.tile,
     "Transpose": shape.transpose,
     "Unsqueeze": shape.unsqueeze,
+    "Upsample": resize.resize,
+    "Where": arithmetic.where,
 }
 """What converts each standard operator."""
 
 _MICROSOFT: dict[str, Handler] = {
+    "FusedConv": fused.conv,
+    "FusedGemm": fused.gemm,
+    "FusedMatMul": fused.matmul,
+    "Gelu": smooth.gelu,
+    "QuickGelu": smooth.swish,
     "DequantizeLinear": quantized.dequantize_linear,
     "QGemm": qlinear.gemm,
     "QLinearAdd": qlinear.add,
@@ -120,8 +155,8 @@ CONSTANT_HANDLERS: dict[tuple[str, str], Callable[[Operation], Constant]] = {
 """What computes quantisers of constants, which the standard's own evaluation would round."""
 
 _KEEP = """
-    Concat DepthToSpace Dropout Flatten GlobalMaxPool Identity MaxPool Reshape Squeeze Transpose
-    Unsqueeze
+    Concat DepthToSpace Dropout Expand Flatten Gather GlobalMaxPool Identity MaxPool Reshape Slice
+    SpaceToDepth Split Squeeze Tile Transpose Unsqueeze
 """
 KEEP_INTEGERS = frozenset(_KEEP.split())
 """Operators that move integers or take the largest: those stand for what they stood for."""
@@ -133,10 +168,7 @@ def handler_of(node: NodeProto) -> Handler | None:
     return CUSTOM_HANDLERS.get((home, node.op_type)) if home else HANDLERS.get(node.op_type)
 
 
-_FUNCTIONS = """
-    Celu Elu Erf Gelu HardSigmoid HardSwish Mish PRelu Selu Softplus Softsign Swish
-    ThresholdedRelu
-"""
+_FUNCTIONS = "ThresholdedRelu Exp Log Sqrt Sin Cos Abs Sign"
 _RELU = "train the network with Relu, or with Clip for a bounded activation"
 _READOUT = "softmax and argmax are left out at the end of a network only; remove it here"
 _CELL = (
@@ -157,7 +189,6 @@ HINTS: dict[str, str] = {
     "statically, with calibration data (onnxruntime.quantization.quantize_static)",
     "QLinearLeakyRelu": _RELU,
     "Trunc": "round with Quant instead",
-    "ConvTranspose": "use a convolution; upsampling is not supported",
     "Loop": f"{_CELL}, if it goes through a sequence",
     "If": "export the model without control flow that depends on its data",
 }

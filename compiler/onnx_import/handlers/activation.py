@@ -8,10 +8,9 @@ from math import inf, isnan
 import numpy as np
 
 from ....ir import Clip, Node, Staircase
-from ....ir.ops import Function
 from ..operation import Operation
 from ..values import Made, RefusalError
-from .quantized import QUANTIZERS, integers, quantizer
+from .quantized import integers, quantizer
 
 
 def relu(op: Operation) -> tuple[Node, ...]:
@@ -29,36 +28,6 @@ def clip(op: Operation) -> tuple[Node, ...] | Made:
     if op.given(2):
         high = _scalar(op, 2)
     return limited(op, low, high)
-
-
-def tanh(op: Operation) -> Made:
-    """Convert ``Tanh`` that is quantised."""
-    return _rounded_later(op, "tanh")
-
-
-def sigmoid(op: Operation) -> Made:
-    """Convert ``Sigmoid`` that is quantised."""
-    return _rounded_later(op, "sigmoid")
-
-
-def leaky_relu(op: Operation) -> Made:
-    """Convert ``LeakyRelu`` that is quantised."""
-    slope = op.number("alpha", 0.01)
-    if not slope > 0:
-        raise RefusalError(f"alpha={slope:g} does not increase", "train the network with Relu")
-    return _rounded_later(op, "leaky_relu", slope)
-
-
-def _rounded_later(op: Operation, function: Function, slope: float = 1.0) -> Made:
-    """Leave a function to the quantisers that read it: they have few levels."""
-    op.activation()
-    if not op.readers or not op.readers <= QUANTIZERS:
-        raise RefusalError(
-            "is not supported without a quantiser behind it",
-            "train the network with Relu, or with Clip for a bounded activation, or quantise "
-            "its output (QuantizeLinear, Quant); a Sigmoid at the very end can be left out",
-        )
-    return Made(function=function, slope=slope)
 
 
 def minimum(op: Operation) -> tuple[Node, ...]:

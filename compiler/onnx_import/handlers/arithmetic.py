@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ....ir import Add, Affine, Array, Node, Product
 from ....ir.ops import broadcasts_to
 from ..operation import Operation
 from ..values import Activation, RefusalError
+from .gathering import broadcast
 
 ONE = np.ones(())
 ZERO = np.zeros(())
@@ -26,7 +29,7 @@ def total(op: Operation) -> tuple[Node, ...]:
     sources = [op.activation(i) for i in range(len(op.inputs))]
     if len(sources) == 1:
         return ()
-    same_shape(sources)
+    sources = broadcast(op, sources)
     return (Add(name=op.output, inputs=tuple(source.name for source in sources)),)
 
 
@@ -38,8 +41,7 @@ def subtract(op: Operation) -> tuple[Node, ...]:
     if op.is_constant(0):
         source, value = operands(op)
         return (affine(op, source, -ONE, value),)
-    left, right = op.activation(0), op.activation(1)
-    same_shape([left, right])
+    left, right = broadcast(op, [op.activation(0), op.activation(1)])
     negated = Affine(name=op.part("negated"), inputs=(right.name,), scale=-ONE, shift=ZERO)
     return negated, Add(name=op.output, inputs=(left.name, negated.name))
 
@@ -47,8 +49,7 @@ def subtract(op: Operation) -> tuple[Node, ...]:
 def multiply(op: Operation) -> tuple[Node, ...]:
     """Convert ``Mul`` with a constant, or of two activations, which only code ``exact`` can."""
     if not (op.is_constant(0) or op.is_constant(1)):
-        factors = [op.activation(0), op.activation(1)]
-        same_shape(factors)
+        factors = broadcast(op, [op.activation(0), op.activation(1)])
         return (Product(name=op.output, inputs=tuple(factor.name for factor in factors)),)
     source, value = operands(op)
     return (affine(op, source, value, ZERO),)
@@ -117,12 +118,51 @@ def affine(op: Operation, source: Activation, scale: Array, shift: Array) -> Aff
     return Affine(name=op.output, inputs=(source.name,), scale=scale, shift=shift)
 
 
-def same_shape(sources: list[Activation]) -> None:
-    """Raise ``RefusalError`` unless all activations have one shape."""
-    shapes = [source.type.shape for source in sources]
-    if any(shape != shapes[0] for shape in shapes):
-        found = " and ".join(str(shape) for shape in shapes)
-        raise RefusalError(
-            f"combines activations of shapes {found}",
-            "bring both activations to one shape; broadcasting is for constants only",
-        )
+def where(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Where`` with a constant condition: a mask for either side."""
+    if not op.is_constant(0):
+        raise RefusalError("chooses by what depends on data", "choose by a constant condition")
+    chosen = op.constant(0)
+    sides: list[Activation | Array] = []
+    for index, mask in ((1, chosen), (2, ~chosen.astype(bool))):
+        if op.is_constant(index):
+            value = np.where(mask, op.parameter(index), 0.0)
+            sides.append(value)
+            continue
+        source = op.activation(index)
+        shape = source.type.shape
+        if mask.ndim == 1 + len(shape) and mask.shape[0] == 1:
+            mask = mask[0]
+        if not broadcasts_to(mask.shape, shape):
+            raise RefusalError(
+                f"its condition {mask.shape} makes {shape} larger", "use one of their shape"
+            )
+        node = affine(op, source, mask.astype(np.float64), ZERO)
+        sides.append(op.emit((replace(node, name=op.part(f"side{index}")),)))
+    activations = [side for side in sides if isinstance(side, Activation)]
+    if len(activations) == 2:
+        activations = broadcast(op, activations)
+        return (Add(name=op.output, inputs=tuple(side.name for side in activations)),)
+    (source,), (value,) = activations, [s for s in sides if not isinstance(s, Activation)]
+    shape = source.type.shape
+    value = value[0] if value.ndim == 1 + len(shape) and len(value) == 1 else value
+    if not broadcasts_to(value.shape, shape):
+        raise RefusalError(f"its constant {value.shape} makes {shape} larger", "use their shape")
+    return (affine(op, source, ONE, value),)
+
+
+def power(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Pow`` with the exponent 1, 2 or 3, by products."""
+    exponent = op.constant(1)
+    if exponent.size != 1 or float(exponent.reshape(-1)[0]) not in (1.0, 2.0, 3.0):
+        raise RefusalError("has an exponent other than 1, 2 and 3", "multiply instead")
+    source = op.activation()
+    times = int(exponent.reshape(-1)[0])
+    here = source
+    for index in range(1, times):
+        name = op.output if index == times - 1 else op.part("square")
+        node = Product(name=name, inputs=(here.name, source.name))
+        if index == times - 1:
+            return (node,)
+        here = op.emit((node,))
+    return ()

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ....ir import Array, Conv, Linear, Node
 from ..operation import Operation
 from ..values import Activation, Made, RefusalError
+from . import volumes
+from .along import along
+from .gathering import surrounded
 from .window import absorb_padding, read_window, total_padding
 
 
 def conv(op: Operation) -> tuple[Node, ...]:
     """Convert ``Conv``; zeros added by a Pad before it become part of its padding."""
+    if volumes.is_volume(op):
+        return volumes.conv(op)
     source = op.image()
     weight = op.parameter(1)
+    if weight.ndim == 3:  # of a line, which is an image of height 1
+        weight = weight[:, :, None]
     if weight.ndim != 4 or 0 in weight.shape:
         raise RefusalError(
             f"weight {weight.shape} is not out x in x height x width", "use a 2-D convolution"
         )
     kernel = (weight.shape[2], weight.shape[3])
-    if op.integers("kernel_shape") not in (None, kernel):
+    if op.integers("kernel_shape") not in (None, kernel, kernel[-weight_rank(op) :]):
         raise RefusalError(f"kernel_shape is not that of the weight, {kernel}", "export it again")
     groups = op.integer("group", 1)
     if groups < 1:
@@ -66,26 +71,34 @@ def gemm(op: Operation) -> tuple[Node, ...]:
 
 
 def matmul(op: Operation) -> tuple[Node, ...]:
-    """Convert ``MatMul`` of a flat activation with a constant matrix."""
+    """Convert ``MatMul`` with a constant matrix, on whatever stands along the last axis."""
     if not op.is_constant(0) and not op.is_constant(1):
         raise RefusalError(
             "multiplies two activations", "attention is not supported; use layers with weights"
         )
-    source = flat(op)
-    node = Linear(
-        name=op.output,
-        inputs=(source.name,),
-        weight=matrix(op).T,
-        weight_scale=op.unit(1, axis=1),
-    )
-    return (node,)
+    if op.is_constant(0):
+        source = op.activation(1)
+        if len(source.type.shape) < 2:
+            raise RefusalError("multiplies a matrix by a batch", "swap its inputs")
+        left = op.parameter(0)
+        if left.ndim != 2 or left.shape[1] != source.type.shape[-2]:
+            raise RefusalError(f"its weight has shape {left.shape}", "use a matrix as the weight")
+        return along(op, source, len(source.type.shape) - 2, left)
+    source = op.activation()
+    weight = matrix(op)
+    if not source.type.shape or source.type.shape[-1] != len(weight):
+        raise RefusalError(
+            f"multiplies batch and {source.type.shape} by {weight.shape}", "mend the shapes"
+        )
+    axis = len(source.type.shape) - 1
+    return along(op, source, axis, weight.T, weight_scale=op.unit(1, axis=1))
 
 
 def pad(op: Operation) -> Made:
-    """Convert ``Pad`` with zeros around an image to a depthwise 1x1 ``Conv`` with that padding.
+    """Convert ``Pad`` with zeros, or with values of the activation.
 
-    A Conv or AveragePool after it takes the padding over, and this node is dropped. Integers
-    are padded with what stands for 0.
+    A Conv or AveragePool after it takes zeros around an image over, and this node is dropped.
+    Integers are padded with what stands for 0.
     """
     source = op.tensor()
     mode = op.text("mode", "constant")
@@ -97,21 +110,19 @@ def pad(op: Operation) -> Made:
     pads = _pads(op, 1 + len(source.type.shape))
     if not any(pads):
         return Made(grid=source.grid)
-    if mode != "constant" or value:
-        raise RefusalError(f"pads with {mode} {value:g}", "pad with zeros (padding_mode='zeros')")
-    channels = op.reading(replace(source, grid=None)).image().type.shape[0]
-    if pads[0] or pads[1] or pads[4] or pads[5] or min(pads) < 0:
-        raise RefusalError(
-            f"pads={list(pads)} is not zeros around an image", "pad height and width only"
-        )
-    node = Conv(
-        name=op.output,
-        inputs=(source.name,),
-        weight=np.ones((channels, 1, 1, 1)),
-        padding=(pads[2], pads[3], pads[6], pads[7]),
-        groups=channels,
-    )
-    return Made((node,), source.grid)
+    if mode == "constant" and value:
+        raise RefusalError(f"pads with {value:g}", "pad with zeros (padding_mode='zeros')")
+    rank = len(source.type.shape)
+    if pads[0] or pads[1 + rank]:
+        raise RefusalError("pads the batch", "pad the other axes only")
+    begins, ends = list(pads[1 : 1 + rank]), list(pads[2 + rank :])
+    nodes = surrounded(op, source, begins, ends, mode)
+    return Made(nodes, source.grid)
+
+
+def weight_rank(op: Operation) -> int:
+    """Return how many axes the window of a weight has in the file."""
+    return op.constant(1).ndim - 2
 
 
 def _pads(op: Operation, rank: int) -> tuple[int, ...]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
+
 from ....ir import AveragePool, MaxPool, Node, Reshape
 from ..operation import Operation
 from ..values import Activation, RefusalError
+from . import volumes
 from .window import absorb_padding, read_pool_window, total_padding
 
 
 def average_pool(op: Operation) -> tuple[Node, ...]:
     """Convert ``AveragePool``; zeros added by a Pad before it count in its divisor."""
+    if volumes.is_volume(op):
+        return volumes.pool(op)
     source = op.image()
     window = read_pool_window(op, source)
     if window.dilation != (1, 1):
@@ -34,6 +40,8 @@ def average_pool(op: Operation) -> tuple[Node, ...]:
 
 def max_pool(op: Operation) -> tuple[Node, ...]:
     """Convert ``MaxPool`` without indices."""
+    if volumes.is_volume(op):
+        return volumes.pool(op)
     op.ignore("storage_order")  # orders the indices only
     source = op.image()
     window = read_pool_window(op, source)
@@ -49,36 +57,35 @@ def max_pool(op: Operation) -> tuple[Node, ...]:
 
 
 def global_average_pool(op: Operation) -> tuple[Node, ...]:
-    """Convert ``GlobalAveragePool``."""
-    return (_mean(op.image(), op.output),)
+    """Convert ``GlobalAveragePool``; a line or a volume is viewed as an image."""
+    source, shape = _plane(op)
+    _, height, width = source.type.shape
+    pool = AveragePool(name="", inputs=(source.name,), kernel=(height, width))
+    return _as_before(op, pool, shape)
 
 
 def global_max_pool(op: Operation) -> tuple[Node, ...]:
-    """Convert ``GlobalMaxPool``."""
-    source = op.image()
+    """Convert ``GlobalMaxPool``; a line or a volume is viewed as an image."""
+    source, shape = _plane(op)
     _, height, width = source.type.shape
-    return (MaxPool(name=op.output, inputs=(source.name,), kernel=(height, width)),)
+    pool = MaxPool(name="", inputs=(source.name,), kernel=(height, width))
+    return _as_before(op, pool, shape)
 
 
-def reduce_mean(op: Operation) -> tuple[Node, ...]:
-    """Convert ``ReduceMean`` over height and width."""
+def _plane(op: Operation) -> tuple[Activation, tuple[int, ...]]:
     source = op.activation()
-    axes = op.axes(1, "axes")
-    keep = op.integer("keepdims", 1)
-    if op.integer("noop_with_empty_axes", 0) and not axes:
-        return ()
-    rank = 1 + len(source.type.shape)
-    over = sorted(axis + rank if axis < 0 else axis for axis in axes or range(rank))
-    if rank != 4 or over != [2, 3]:
-        raise RefusalError(
-            f"takes the mean over axes {over} of {rank}", "take the mean over height and width"
-        )
-    if keep:
-        return (_mean(source, op.output),)
-    mean = _mean(source, op.part("mean"))
-    return mean, Reshape(name=op.output, inputs=(mean.name,), shape=source.type.shape[:1])
+    shape = source.type.shape
+    if len(shape) < 2:
+        raise RefusalError("reads a vector", "leave it out")
+    if len(shape) == 3:
+        return source, shape
+    image = (shape[0], shape[1] if len(shape) > 2 else 1, prod(shape[2 if len(shape) > 2 else 1 :]))
+    return op.emit((Reshape(name=op.part("image"), inputs=(source.name,), shape=image),)), shape
 
 
-def _mean(source: Activation, name: str) -> AveragePool:
-    _, height, width = source.type.shape
-    return AveragePool(name=name, inputs=(source.name,), kernel=(height, width))
+def _as_before(op: Operation, node: Node, shape: tuple[int, ...]) -> tuple[Node, ...]:
+    if len(shape) == 3:
+        return (replace(node, name=op.output),)
+    made = replace(node, name=op.part("plane"))
+    one = (shape[0], *(1,) * (len(shape) - 1))
+    return made, Reshape(name=op.output, inputs=(made.name,), shape=one)

@@ -15,7 +15,7 @@ from ..grids import activation_grid, integer_range, scale_of, zeros_of
 from ..operation import Operation
 from ..quantized_constants import bias, dequantized, whole
 from ..values import Activation, Grid, Made, RefusalError, Value
-from . import arithmetic, join, linear, pooling
+from . import arithmetic, join, linear, pooling, reductions
 from .quantized import integers, on_grid, quantizer, real
 
 
@@ -84,7 +84,7 @@ def global_average_pool(op: Operation) -> Made:
 
 def reduce_mean(op: Operation) -> Made:
     """Convert ``QLinearReduceMean``."""
-    return _rounded(op, pooling.reduce_mean(op.reading(_real(op, 0))), scale=3, zero=4)
+    return _rounded(op, reductions.reduce_mean(op.reading(_real(op, 0))), scale=3, zero=4)
 
 
 def concat(op: Operation) -> Made:

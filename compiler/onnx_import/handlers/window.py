@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....ir import Conv
+from ....ir import Gather
 from ....ir.shapes import Padding, Pair
 from ..operation import Operation
 from ..values import Activation, RefusalError
@@ -40,6 +40,8 @@ class Window:
 def pair(op: Operation, name: str) -> Pair:
     """Return an attribute of two positive integers, 1 each by default."""
     values = op.integers(name) or (1, 1)
+    if len(values) == 1:  # of a line, which is an image of height 1
+        values = (1, *values)
     if len(values) != 2 or min(values) < 1:
         raise RefusalError(f"{name}={list(values)} is not two positive integers", _TWO_AXES)
     return values[0], values[1]
@@ -57,6 +59,8 @@ def read_window(op: Operation, source: Activation, kernel: Pair) -> Window:
         kernel: Height and width of its window.
     """
     pads = op.integers("pads") or (0, 0, 0, 0)
+    if len(pads) == 2:
+        pads = (0, pads[0], 0, pads[1])
     if len(pads) != 4 or min(pads) < 0:
         raise RefusalError(
             f"pads={list(pads)} is not four numbers >= 0", "crop or pad the image in a layer before"
@@ -83,11 +87,19 @@ def read_pool_window(op: Operation, source: Activation) -> Window:
         raise RefusalError("its padding is as large as its window", "reduce the padding")
     for axis in (0, 1):
         steps = size[axis] + window.padding[axis] + window.padding[axis + 2] - window.span(axis)
-        if op.integer("ceil_mode", 0) and steps % window.stride[axis]:
-            raise RefusalError(
-                "ceil_mode=1 adds windows that reach over the border",
-                "export the layer with ceil_mode=0, or choose a size its stride divides",
-            )
+        rest = steps % window.stride[axis]
+        last = (steps // window.stride[axis] + 1) * window.stride[axis]
+        inside = last < size[axis] + window.padding[axis]  # else the last window sees nothing
+        if op.integer("ceil_mode", 0) and rest and inside:
+            if op.type == "AveragePool" and op.integer("count_include_pad", 0):
+                raise RefusalError(
+                    "ceil_mode=1 adds windows that reach over the border",
+                    "export the layer with ceil_mode=0, or choose a size its stride divides",
+                )
+            padding = list(window.padding)
+            padding[axis + 2] += window.stride[axis] - rest
+            more = (padding[0], padding[1], padding[2], padding[3])
+            window = Window(window.kernel, window.stride, more, window.dilation)
     return window
 
 
@@ -98,19 +110,21 @@ def absorb_padding(op: Operation, source: Activation) -> tuple[Activation, Paddi
         The image without the zeros, and how many there are.
     """
     padding: Padding = (0, 0, 0, 0)
-    while isinstance(source.node, Conv) and _only_pads(source.node):
-        padding = total_padding(padding, source.node.padding)
+    while isinstance(source.node, Gather) and (zeros := _zeros(op, source.node)):
+        padding = total_padding(padding, zeros)
         source = op.lookup(source.node.inputs[0])
     return source, padding
 
 
-def _only_pads(node: Conv) -> bool:
-    return (
-        node.weight.shape == (node.groups, 1, 1, 1)
-        and node.bias is None
-        and node.stride == (1, 1)
-        and bool(np.all(node.weight == 1))
-    )
+def _zeros(op: Operation, node: Gather) -> Padding | None:
+    """Return the zeros a node adds around an image, or None where it does something else."""
+    size = op.lookup(node.inputs[0]).type.shape[node.axis]
+    begin = int(np.argmax(node.places >= 0))
+    end = len(node.places) - begin - size
+    inside = np.pad(np.arange(size), (begin, max(end, 0)), constant_values=-1)
+    if node.axis not in (1, 2) or not np.array_equal(inside, node.places):
+        return None
+    return (begin, 0, end, 0) if node.axis == 1 else (0, begin, 0, end)
 
 
 def total_padding(a: Padding, b: Padding) -> Padding:

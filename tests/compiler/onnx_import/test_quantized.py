@@ -350,7 +350,6 @@ REFUSED = {
         "y = DequantizeLinear(c, s, z)",
         "QuantizeLinear", "scales",
     ),
-    "a lone sigmoid": ("t = Sigmoid(x) y = Add(t, s)", "Sigmoid", "without a quantiser"),
 }  # fmt: skip
 
 
