@@ -10,7 +10,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,6 +50,9 @@ from .post_training import quantized
 from .report import Report, describe_approximations, neuron_contract
 from .thresholds import ThresholdRule
 
+if TYPE_CHECKING:
+    from torch.nn import Module
+
 GOLDEN_SAMPLES = 4
 GOLDEN_PAYLOADS = 1 << 24
 """Most payloads the golden data hold; a large network gets fewer samples, at least one."""
@@ -77,7 +80,8 @@ NO_INPUT_RANGE = (
 
 
 def compile(
-    model: str | PathLike[str],
+    model: str | PathLike[str] | Module,
+    example_input: Any = None,
     *,
     target: str = "numpy",
     calibration: Source | None = None,
@@ -87,10 +91,12 @@ def compile(
     progress: Progress | None = None,
     **options: Any,
 ) -> Network:
-    """Compile a trained ONNX model to a spiking network.
+    """Compile a trained ONNX model, or a torch module, to a spiking network.
 
     Args:
-        model: The ONNX file.
+        model: The ONNX file, or a ``torch.nn.Module`` in evaluation mode: a copy of it is
+            exported, and the file compared with it (``compiler.torch_export``).
+        example_input: Of a module, a tensor or an array, batch axis first, or a tuple of them.
         target: Name of a target; ``snnc targets`` lists them.
         calibration: Training samples, an ``.npz`` file, an array or a dict; some hundreds are
             enough. Without them synthetic inputs are used and the report says so.
@@ -120,6 +126,14 @@ def compile(
     from ..backends.onnx_runtime import to_onnx
     from .onnx_import import load
 
+    if example_input is not None or not isinstance(model, (str, PathLike)):
+        from .torch_export import as_file
+
+        settings = {"target": target, "calibration": calibration, "max_drop": max_drop, **options}
+        with as_file(model, example_input) as path:
+            return compile(
+                path, include_ann=include_ann, after=after, progress=progress, **settings
+            )
     chosen = _options(options)
     backend = get_backend(target)
     code = chosen.code_for(backend.target)

@@ -6,6 +6,7 @@ keep the size of what they are applied to, so that activations neither vanish no
 
 from __future__ import annotations
 
+import sys
 from math import prod
 from pathlib import Path
 
@@ -54,3 +55,7 @@ def _weights(shape: tuple[int, ...], variance: bool, rng: np.random.Generator) -
     values = rng.standard_normal(shape, np.float32)
     values *= np.float32((2 / prod(shape[1:])) ** 0.5)
     return values
+
+
+if __name__ == "__main__":
+    with_weights(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -31,6 +31,7 @@ class Model:
         sizes: For each input, its shape with a batch of 1, where the file's own is not taken.
         low: Of the uniform random samples it is fed.
         high: Likewise.
+        code: The spike code: ``exact`` for a network that was trained with quantisers.
     """
 
     package: str
@@ -39,6 +40,7 @@ class Model:
     sizes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     low: float = 0.0
     high: float = 1.0
+    code: str = "auto"
 
     @property
     def name(self) -> str:
@@ -48,32 +50,48 @@ class Model:
 
 HLS4ML, QONNX = "hls4ml==1.3.0", "qonnx==1.0.0"
 RAPIDOCR, SILERO = "rapidocr==3.10.0", "silero-vad==6.2.3"
-_SMALL = {"global_in": (1, 16, 16, 3)}
+_PATCH = {"global_in": (1, 16, 16, 3)}
 _SPEECH = {"input": (1, 576), "state": (2, 1, 128)}
+_SAMPLED = {**_SPEECH, "sr": ()}
 
 MODELS = (
-    Model(HLS4ML, "bnn_model_fc_1layer.onnx", "one-bit MLP", low=-1),
-    Model(HLS4ML, "branched_model_ch_last.onnx", "branched CNN, quantised", _SMALL, -0.5, 0.5),
+    Model(HLS4ML, "bnn_model_fc_1layer.onnx", "one-bit MLP", low=-1, code="exact"),
+    Model(
+        *(HLS4ML, "branched_model_ch_last.onnx", "branched CNN, quantised", _PATCH),
+        low=-0.5,
+        high=0.5,
+        code="exact",
+    ),
     Model(HLS4ML, "conv1d_small_keras.onnx", "1-D CNN, Keras"),
     Model(HLS4ML, "conv2d_small_keras.onnx", "CNN, Keras"),
     Model(HLS4ML, "conv2d_small_mp_keras.onnx", "CNN with SELU, Keras"),
     Model(HLS4ML, "dense_big_keras.onnx", "MLP, Keras", low=-1),
     Model(
-        HLS4ML, "separable_conv_model_ch_last.onnx", "separable CNN, quantised", _SMALL, -0.5, 0.5
+        *(HLS4ML, "separable_conv_model_ch_last.onnx", "separable CNN, quantised", _PATCH),
+        low=-0.5,
+        high=0.5,
+        code="exact",
     ),
     Model(HLS4ML, "three_layer_bn_keras.onnx", "jet tagger, Keras", low=-1),
     Model(HLS4ML, "three_layer_bn_pytorch.onnx", "jet tagger, torch", {"0": (1, 16)}, -1),
     Model(HLS4ML, "three_layer_keras.onnx", "jet tagger, Keras", low=-1),
     Model(HLS4ML, "three_layer_pytorch.onnx", "jet tagger, torch", {"0": (1, 16)}, -1),
-    Model(HLS4ML, "tiny_unet_ch_last.onnx", "U-Net, quantised", _SMALL, -0.5, 0.5),
+    Model(
+        *(HLS4ML, "tiny_unet_ch_last.onnx", "U-Net, quantised", _PATCH),
+        low=-0.5,
+        high=0.5,
+        code="exact",
+    ),
     Model(HLS4ML, "two_layer_keras.onnx", "MLP, Keras", low=-1),
     Model(HLS4ML, "two_layer_pytorch.onnx", "MLP, torch", {"0": (1, 10)}, -1),
     Model(
-        QONNX, "nn_resize/float_model.onnx", "super resolution", {"onnx::Relu_0": (1, 3, 16, 16)}
+        *(QONNX, "nn_resize/float_model.onnx", "super resolution"),
+        {"onnx::Relu_0": (1, 3, 16, 16)},
     ),
     Model(
         *(QONNX, "nn_resize/quant_model.onnx", "super resolution, quantised"),
         {"onnx::Relu_0": (1, 3, 16, 16)},
+        code="exact",
     ),
     Model(QONNX, "subpixel/float_model.onnx", "super resolution"),
     Model(
@@ -84,19 +102,15 @@ MODELS = (
     Model(QONNX, "qonnx_act_weight_fp8.onnx", "MLP in 8-bit floats", low=-1),
     Model(QONNX, "sdp.onnx", "attention", low=-1),
     Model(QONNX, "mnist-conv/model.onnx", "CNN, CNTK"),
-    Model(QONNX, "residual_block_clean.onnx", "residual block", {"global_in": (1, 1, 200, 200)}),
+    Model(QONNX, "residual_block_clean.onnx", "residual block"),
     Model(RAPIDOCR, "PP-OCRv6_det_small.onnx", "text detection", {"x": (1, 3, 64, 64)}, -1),
     Model(RAPIDOCR, "PP-OCRv6_rec_small.onnx", "text recognition", {"x": (1, 3, 48, 64)}, -1),
-    Model(
-        *(RAPIDOCR, "cls_mobile.onnx", "MobileNetV3"),
-        {"x": (1, 3, 48, 64)},
-        -1,
-    ),
-    Model(SILERO, "silero_vad.onnx", "speech detection", {**_SPEECH, "sr": ()}, -1),
-    Model(SILERO, "silero_vad_16k_op15.onnx", "speech detection", {**_SPEECH, "sr": ()}, -1),
+    Model(RAPIDOCR, "cls_mobile.onnx", "MobileNetV3", {"x": (1, 3, 48, 64)}, -1),
+    Model(SILERO, "silero_vad.onnx", "speech detection", _SAMPLED, -1),
+    Model(SILERO, "silero_vad_16k_op15.onnx", "speech detection", _SAMPLED, -1),
     Model(SILERO, "silero_vad_16k_sequence.onnx", "speech detection", {"input": (1, 576)}, -1),
     Model(SILERO, "silero_vad_half.onnx", "speech detection", _SPEECH, -1),
-    Model(SILERO, "silero_vad_op18_ifless.onnx", "speech detection", {**_SPEECH, "sr": ()}, -1),
+    Model(SILERO, "silero_vad_op18_ifless.onnx", "speech detection", _SAMPLED, -1),
     Model(SILERO, "silero_vad_openvino_16k.onnx", "speech detection", low=-1),
 )
 

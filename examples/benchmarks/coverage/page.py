@@ -11,6 +11,7 @@ from examples.benchmarks.throughput.report import table
 Records = Sequence[Mapping[str, Any]]
 
 STATUSES = ("match", "refused", "mismatch", "crash", "hang")
+_CODES = {"auto": "default", "exact": "`exact`"}
 MOST = 15
 """Reasons that are listed, the most frequent first."""
 
@@ -119,8 +120,8 @@ def _packages(records: Records) -> list[str]:
     exact = [record for record in compiled if record["equals_reference"]]
     rows = [_package(record) for record in records]
     columns = [
-        *("model", "family", "as it is", "sizes", "answer", "s", "peak, MB", "spikes"),
-        *("= reference", "error T = 8", "error T = 32"),
+        *("model", "family", "as it is", "sizes", "answer", "s", "peak, MB", "spikes", "code"),
+        *("= reference", "error"),
     ]
     return [
         "## Other people's models",
@@ -129,10 +130,11 @@ def _packages(records: Records) -> list[str]:
         f"(`packages.py`). {len(compiled)} compile and run; of {len(exact)} every payload and "
         "output equals the reference (a dash: not asked, too large for it). *As it is* is what "
         "the importer says to the file itself; where sizes are given, these were put in, and "
-        "everything else is of that. *Spikes* is the share of operations that does. Errors are "
-        "the Euclidean distance to ONNX Runtime on the file, before a Softmax at the end, over "
-        "the norm of what it gives, on 4 uniform random samples, thresholds from 32 others, 8-bit "
-        "weights, default code. Random samples are not what these networks were trained on: the "
+        "everything else is of that. *Spikes* is the share of operations that does. *Code* is "
+        "the default, but `exact`, with T as it needs, for what was trained with quantisers. "
+        "Errors are the Euclidean distance to ONNX Runtime on the file, before a Softmax at the "
+        "end, over the norm of what it gives, on 4 uniform random samples, thresholds from 32 "
+        "others, 8-bit weights. Random samples are not what these networks were trained on: the "
         "errors say how a conversion behaves, not what accuracy it keeps. With an asterisk the "
         "imported graph stands for ONNX Runtime, which does not know the file's operators.",
         "",
@@ -146,6 +148,7 @@ def _packages(records: Records) -> list[str]:
 
 def _package(record: Mapping[str, Any]) -> list[str]:
     other = record.get("compared_with", "ONNX Runtime") != "ONNX Runtime"
+    errors = record.get("errors", {})
     same = {True: "yes", False: "NO", None: "-"}[record.get("equals_reference")]
     sizes = ", ".join("x".join(map(str, s)) or "scalar" for s in record.get("sizes", {}).values())
     return [
@@ -157,8 +160,9 @@ def _package(record: Mapping[str, Any]) -> list[str]:
         _seconds(record.get("seconds")),
         _megabytes(record.get("peak_bytes")),
         _number(record.get("spiking_share"), ".0%"),
+        _CODES.get(record.get("code", ""), ""),
         same,
-        *(_number(record.get(f"error_{t}"), ".3f") + "*" * other for t in (8, 32)),
+        ", ".join(f"{error:.3f} (T = {t})" for t, error in errors.items()) + "*" * other,
     ]
 
 
