@@ -53,8 +53,11 @@ def light(name: str, folder: Path) -> dict[str, Any]:
     path = folder / "model.onnx"
     command = [sys.executable, "-m", "examples.benchmarks.coverage.light", str(source), str(path)]
     subprocess.run(command, check=True)  # making weights takes memory too
-    image = onnx.load(source).graph.input[0].type.tensor_type.shape.dim[1:]
-    x = np.random.default_rng(0).uniform(size=(1, *(size.dim_value for size in image)))
+    graph = onnx.load(source).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    (image,) = (value for value in graph.input if value.name not in weights)
+    sizes = (size.dim_value for size in image.type.tensor_type.shape.dim[1:])
+    x = np.random.default_rng(0).uniform(size=(1, *sizes))
     begin = perf_counter()
     network = snnc.compile(path, calibration=x.astype(np.float32))
     seconds = perf_counter() - begin
