@@ -17,9 +17,6 @@ from onnx.backend.test import loader
 
 from snnc.ir import Array
 
-SMALL = ("light_squeezenet", "light_shufflenet", "light_resnet50")
-"""Those that CI imports."""
-
 
 def graphs() -> list[Path]:
     """Return the files, sorted by name."""
