@@ -68,7 +68,7 @@ class Report:
 
 def describe_approximations(ann: Graph, spiking: Graph) -> list[str]:
     """Return one sentence for each population that stands for a value without activation."""
-    from .passes.to_spiking import is_linear
+    from .passes.kinds import is_linear
 
     between = [
         f"{node.name}: a population was put between two linear maps; it rounds the "

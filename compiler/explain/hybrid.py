@@ -17,7 +17,7 @@ from ...backends.onnx_runtime import AnnSession
 from ...ir import Add, Affine, Array, Clip, Graph, Input, Node, Staircase
 from ...ir.graph import renamed
 from ..data import Samples
-from ..passes.to_spiking import is_linear
+from ..passes.kinds import is_linear
 
 
 class Hybrid:

@@ -17,7 +17,7 @@ from ...ir import (
     Node,
 )
 from ...ir.errors import ArtifactError, ConversionError
-from ..passes.to_spiking import is_linear
+from ..passes.kinds import is_linear
 from .afferents import afferents, exact_network, nearest, payload_units, rounded
 from .layers import InputLayer, Layer, OutputLayer, PoolLayer, PopulationLayer
 from .settings import Settings

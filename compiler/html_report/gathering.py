@@ -12,7 +12,7 @@ from ...backends.numpy_sim import NumpyBackend
 from ...ir import Array, Graph
 from ...ir.errors import Problem, SnncError
 from ...ir.reference import spiking_nodes
-from ..api import Progress
+from ..convert import Progress
 from ..data import Inputs, Samples, sequence_length
 from ..evaluate import evaluate
 from ..explain import explain

@@ -19,8 +19,9 @@ from .liveness import live_part
 from .result import Cut, Examination, ImportedModel
 from .scan import scanned_tensors
 from .signature import Signature, read_signature
+from .spiking_neurons import explained, spiking_neurons
 from .values import Activation, Directed, Elements, Grid
-from .walk import Walk, operator
+from .walk import Walk, operator, title
 
 
 def load(path: str | PathLike[str]) -> ImportedModel:
@@ -68,15 +69,18 @@ def examine_file(path: Path, file: ModelFile) -> Examination:
     signature = read_signature(path, file.proto.graph, live.tensors, scanned)
     walk = Walk(file, live, signature)
     walk.run()
+    neurons = spiking_neurons(file.proto.graph, live.nodes)
+    titles = {id(node): (operator(node), title(node)) for node in live.nodes}
+    unsupported = explained(walk.unsupported, neurons, titles)
     outputs = [value.name for value in file.proto.graph.output]
     cut = tuple(Cut(name, *label) for name in outputs for label in walk.labels.get(name, ()))
     operators = Counter(operator(node) for node in live.nodes)
     model = None
-    if not walk.unsupported:
+    if not unsupported:
         graph = _graph(path, file.proto.graph, walk)
         ranges = _ranges(graph, signature)
         model = ImportedModel(graph, cut, operators, file.opset, ranges, file.sha256)
-    return Examination(tuple(walk.supported), tuple(walk.unsupported), cut, operators, model)
+    return Examination(tuple(walk.supported), tuple(unsupported), cut, operators, model)
 
 
 def _graph(path: Path, proto: GraphProto, walk: Walk) -> Graph:

@@ -14,7 +14,8 @@ from onnx import TensorProto
 
 from ...backends import get_backend
 from ...ir.errors import ModelError, SnncError, UnsupportedOperatorError
-from ..api import Progress, compile_imported
+from ..api import compile_imported
+from ..convert import Progress
 from ..data import Delivered, Source, load_samples, synthetic_samples
 from ..golden import GOLDEN_SAMPLES
 from ..onnx_import.examine import examine_file, required_model

@@ -40,6 +40,9 @@ ROWS = 32768
 ROWS_PER_INPUT = 4
 """Rows that each weight of a neuron needs; with fewer only the bias is fitted."""
 
+DECIDING = 8
+"""Outputs whose weights mostly tell inputs apart; comparing all takes copies of the weights."""
+
 SCALES = np.arange(0.6, 1.31, 0.05)
 """Candidates for the threshold, relative to the threshold rule's."""
 
@@ -314,7 +317,12 @@ def tied_inputs(node: Conv | Linear) -> Array:
     weight = node.weight.reshape(len(node.weight), -1)
     if isinstance(node, Conv):
         return np.arange(weight.shape[1])
-    return np.asarray(np.unique(weight, axis=1, return_inverse=True)[1]).reshape(-1)
+    # Columns are numbered in lexicographic order: a few rows decide it where no two begin alike.
+    for rows in (weight[:DECIDING], weight):
+        different, group = np.unique(rows, axis=1, return_inverse=True)
+        if different.shape[1] == weight.shape[1]:
+            break
+    return np.asarray(group).reshape(-1)
 
 
 def _summed(features: Array, group: Array) -> Array:

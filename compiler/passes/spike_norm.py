@@ -18,8 +18,8 @@ import numpy as np
 
 from ...ir import IF, Array, Clip, Graph, Staircase
 from ..layerwise import LayerwiseRun
+from .kinds import is_linear
 from .payload_units import keeps_channels_apart, rescale_population
-from .to_spiking import is_linear
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,6 @@ from ...ir import (
     Clip,
     Concat,
     Conv,
-    Curve,
     Encoder,
     Graph,
     Input,
@@ -38,13 +37,12 @@ from ...ir import (
     Linear,
     MaxPool,
     Node,
-    Previous,
-    Product,
     Staircase,
 )
 from ...ir.errors import ConversionError, Problem
 from ..codes import Code
 from .fold_affine import channelwise, per_channel
+from .kinds import argument, beyond_rates, is_linear, nonnegative, scaled_rows, way_round
 
 ZERO = np.zeros(1)
 ONE = np.ones(1)
@@ -103,10 +101,10 @@ class _Conversion:
         if beyond := [
             Problem(
                 f"{node.name}: {what}, which code {self.code.name!r} cannot",
-                _way_round(node),
+                way_round(node),
             )
             for node in self.ann
-            if (what := _beyond_rates(node))
+            if (what := beyond_rates(node))
         ]:
             message = "\n".join(problem.message for problem in beyond)
             raise ConversionError(message, problems=beyond)
@@ -195,7 +193,7 @@ class _Conversion:
             if not isinstance(part, Clip):
                 return None
             factors.append((part.name, factor))
-        if len({_argument(self.ann, clip) for clip, _ in factors}) > 1:
+        if len({argument(self.ann, clip) for clip, _ in factors}) > 1:
             return None
         return tuple(
             replace(term, sign=term.sign * factor)
@@ -394,48 +392,3 @@ class _Conversion:
 
     def problem(self, node: Node, reason: str, way_out: str) -> None:
         self.problems[node.name, reason] = Problem(f"{node.name}: {reason}", f"use {way_out}")
-
-
-def _way_round(node: Node) -> str:
-    if isinstance(node, Previous):
-        return "compile with --code exact"
-    return "compile with --approximate where it is a function of one value, or with --code exact"
-
-
-def _beyond_rates(node: Node) -> str:
-    """Return what a node does that no code but the exact one can, or ""."""
-    if isinstance(node, Previous):
-        return f"carries {node.source!r} to the next element of a sequence"
-    if isinstance(node, Curve):
-        return f"computes {node.function}"
-    return "multiplies two activations" if isinstance(node, Product) else ""
-
-
-def _argument(graph: Graph, clip: str) -> str:
-    """Return the value that a clip computes a function of."""
-    node = graph[graph[clip].inputs[0]]
-    while isinstance(node, Affine) and node.scale.size == 1:
-        node = graph[node.inputs[0]]
-    return node.name
-
-
-def scaled_rows(weight: Array, scale: Array) -> Array:
-    """Return weights times one factor, or one for each row; float64, the same array times 1."""
-    if np.all(scale == 1):
-        return np.asarray(weight, np.float64)
-    return np.asarray(weight * scale.reshape(-1, *(1,) * (weight.ndim - 1)))
-
-
-def is_linear(node: Node) -> bool:
-    """Whether an ANN node is a linear map: what flows into a neuron without a population."""
-    return isinstance(node, (Add, Affine, AveragePool, Conv, Linear))
-
-
-def nonnegative(graph: Graph, name: str) -> bool:
-    """Whether a value of an ANN can never be below 0, seen from its operators."""
-    node = graph[name]
-    if isinstance(node, (Clip, Staircase)):
-        return node.low is not None and node.low >= 0
-    if isinstance(node, (Add, AveragePool, Concat, MaxPool, *VIEWS)):
-        return all(nonnegative(graph, source) for source in node.inputs)
-    return False

@@ -1,0 +1,70 @@
+"""What kinds of ANN nodes there are to a conversion: linear maps, functions, values above 0."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...ir import (
+    VIEWS,
+    Add,
+    Affine,
+    Array,
+    AveragePool,
+    Clip,
+    Concat,
+    Conv,
+    Curve,
+    Graph,
+    Linear,
+    MaxPool,
+    Node,
+    Previous,
+    Product,
+    Staircase,
+)
+
+
+def way_round(node: Node) -> str:
+    """Return what to do about a node that only the exact code can express."""
+    if isinstance(node, Previous):
+        return "compile with --code exact"
+    return "compile with --approximate where it is a function of one value, or with --code exact"
+
+
+def beyond_rates(node: Node) -> str:
+    """Return what a node does that no code but the exact one can, or ""."""
+    if isinstance(node, Previous):
+        return f"carries {node.source!r} to the next element of a sequence"
+    if isinstance(node, Curve):
+        return f"computes {node.function}"
+    return "multiplies two activations" if isinstance(node, Product) else ""
+
+
+def argument(graph: Graph, clip: str) -> str:
+    """Return the value that a clip computes a function of."""
+    node = graph[graph[clip].inputs[0]]
+    while isinstance(node, Affine) and node.scale.size == 1:
+        node = graph[node.inputs[0]]
+    return node.name
+
+
+def scaled_rows(weight: Array, scale: Array) -> Array:
+    """Return weights times one factor, or one for each row; float64, the same array times 1."""
+    if np.all(scale == 1):
+        return np.asarray(weight, np.float64)
+    return np.asarray(weight * scale.reshape(-1, *(1,) * (weight.ndim - 1)))
+
+
+def is_linear(node: Node) -> bool:
+    """Whether an ANN node is a linear map: what flows into a neuron without a population."""
+    return isinstance(node, (Add, Affine, AveragePool, Conv, Linear))
+
+
+def nonnegative(graph: Graph, name: str) -> bool:
+    """Whether a value of an ANN can never be below 0, seen from its operators."""
+    node = graph[name]
+    if isinstance(node, (Clip, Staircase)):
+        return node.low is not None and node.low >= 0
+    if isinstance(node, (Add, AveragePool, Concat, MaxPool, *VIEWS)):
+        return all(nonnegative(graph, source) for source in node.inputs)
+    return False
