@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 
@@ -78,17 +78,22 @@ class Constant:
             raise ConstantError("value", f"is {self.value!r} and no finite number")
         if self.value < 0:
             raise ConstantError("value", f"is {self.value} and below 0")
-        if self.unit not in UNITS:
-            raise ConstantError("unit", f"is {self.unit!r} and none of: {', '.join(UNITS)}")
+        if self.unit not in tuple(UNITS):  # it may be a list, which no dictionary takes
+            raise ConstantError("unit", _none_of(self.unit, UNITS))
         for field in ("name", "source", "technology"):
             text = getattr(self, field)
             if not isinstance(text, str) or not any(letter.isalpha() for letter in text):
                 raise ConstantError(field, "is missing")
-        if self.status not in STATUSES:
-            known = ", ".join(STATUSES)
-            raise ConstantError("status", f"is {self.status!r} and none of: {known}")
+        if self.status not in tuple(STATUSES):
+            raise ConstantError("status", _none_of(self.status, STATUSES))
 
     @property
     def si(self) -> float:
         """The value in joules, joules a bit, watts, seconds, or as a number."""
         return self.value * UNITS[self.unit]
+
+
+def _none_of(given: object, known: Iterable[str]) -> str:
+    """Return what is wrong with a word that is not among the known ones."""
+    found = "is missing, give" if given is None else f"is {given!r} and none of:"
+    return f"{found} {', '.join(known)}"

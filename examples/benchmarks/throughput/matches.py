@@ -29,6 +29,8 @@ CODES = ("rate", "ternary", "augmented")
 """Codes with a T to choose."""
 
 ACTIVITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+BATCHES = 5
+"""Of such a run: one batch takes less time than fetching the weights into the cache."""
 
 TORCH_PEERS = (
     "SpikingJelly, single-step",
@@ -137,6 +139,7 @@ class Plan:
         elif kind == "activity" and network.name == "mlp":
             for activity in ACTIVITIES:
                 job = self.job(network, min(self.timesteps, key=lambda t: abs(t - 8)))
+                job = replace(job, samples=BATCHES * self.batch)
                 yield Match(kind, job, by_kernel(activity, self.width), f"{activity:.0%}")
         elif kind == "walls" and network.name == "vgg":
             yield Match(kind, self.job(network, max(self.timesteps)), walls())

@@ -51,6 +51,16 @@ def as_it_comes(synapse: NativeSynapse, density: float) -> int | None:
 ORIGINAL: Callable[[NativeSynapse, float], int | None] = NativeSynapse.method
 
 
+@pytest.fixture(params=[everything_by_events, everything_dense, as_it_comes])
+def method(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[NativeSynapse, float], int | None]:
+    """Each way to choose the kernels of synapses."""
+    chosen: Callable[[NativeSynapse, float], int | None] = request.param
+    monkeypatch.setattr(NativeSynapse, "method", chosen)
+    return chosen
+
+
 @pytest.fixture
 def used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The populations that ran on compiled kernels."""
@@ -77,21 +87,9 @@ def assert_equal_to_the_reference(graph: Graph, seed: int) -> None:
         np.testing.assert_array_equal(got.decoded[key], decoded.swapaxes(0, 1).astype(np.float32))
 
 
-@needs_kernels
-@pytest.mark.parametrize("level", range(3))
-@pytest.mark.parametrize("method", [everything_by_events, everything_dense, as_it_comes])
+@pytest.mark.usefixtures("level", "method")
 @pytest.mark.parametrize("integer", [True, False])
-def test_every_kernel_equals_the_reference(
-    integer: bool,
-    method: Callable[[NativeSynapse, float], int | None],
-    level: int,
-    monkeypatch: pytest.MonkeyPatch,
-    used: list[str],
-) -> None:
-    if level > library.level():
-        pytest.skip("this processor has no such instructions")
-    monkeypatch.setattr(library, "level", lambda: level)
-    monkeypatch.setattr(NativeSynapse, "method", method)
+def test_every_kernel_equals_the_reference(integer: bool, used: list[str]) -> None:
     for seed in range(12):
         assert_equal_to_the_reference(random_graph(seed, integer=integer), seed)
     assert len(used) > 12
@@ -101,36 +99,21 @@ def test_every_kernel_equals_the_reference(
     assert len(used) > 3
 
 
-@needs_kernels
-@pytest.mark.parametrize("level", range(3))
-@pytest.mark.parametrize("method", [everything_by_events, everything_dense, as_it_comes])
+@pytest.mark.usefixtures("level", "method")
 @pytest.mark.parametrize("integer", [True, False])
-def test_populations_of_one_position_equal_the_reference(
-    integer: bool,
-    method: Callable[[NativeSynapse, float], int | None],
-    level: int,
-    monkeypatch: pytest.MonkeyPatch,
-    used: list[str],
-) -> None:
-    if level > library.level():
-        pytest.skip("this processor has no such instructions")
-    monkeypatch.setattr(library, "level", lambda: level)
-    monkeypatch.setattr(NativeSynapse, "method", method)
+def test_populations_of_one_position_equal_the_reference(integer: bool, used: list[str]) -> None:
     for seed in range(8):
         assert_equal_to_the_reference(vector_graph(seed, integer=integer), seed)
     assert len(used) > 24
 
 
-@needs_kernels
-@pytest.mark.parametrize("level", range(3))
-@pytest.mark.parametrize("method", [EVENTS, DENSE])
+@pytest.mark.parametrize("kernel", [EVENTS, DENSE])
 @pytest.mark.parametrize("payload", [(0, 1), (-1, 1), (0, 255), (-128, 127)])
 def test_currents_of_one_position_never_overflow(
-    payload: tuple[int, int], method: int, level: int, monkeypatch: pytest.MonkeyPatch
+    payload: tuple[int, int], kernel: int, level: int
 ) -> None:
-    if level > library.level() or (method == DENSE and level < 2):
-        pytest.skip("this processor has no such instructions")
-    monkeypatch.setattr(library, "level", lambda: level)
+    if kernel == DENSE and level < 2:
+        pytest.skip("dense products need the instructions of level 2")
     rng = np.random.default_rng(0)
     inputs, outputs, steps, samples = 601, 70, 3, 2
     weight = rng.choice([-128, 127], (outputs, inputs))
@@ -141,7 +124,7 @@ def test_currents_of_one_position_never_overflow(
     values = rng.choice([*payload, 0, min(1, payload[1])], (steps, samples, inputs))
     values[0], values[1, 0] = payload[1], payload[0]
     frames = filled(FramePool().take(layout, samples, steps), values)
-    current = synapse.currents(method, frames, (outputs, 1, 1))
+    current = synapse.currents(kernel, frames, (outputs, 1, 1))
     expected = 3 * values.astype(np.int64) @ weight.T
     np.testing.assert_array_equal(current.reshape(expected.shape), expected)
 

@@ -24,15 +24,6 @@ LAYOUTS = {
 }
 
 
-@pytest.fixture(params=range(3))
-def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Each level of instructions that this processor has."""
-    if request.param > library.level():
-        pytest.skip("this processor has no such instructions")
-    monkeypatch.setattr(library, "level", lambda: request.param)
-    return int(request.param)
-
-
 def drawn(layout: FrameLayout, rng: np.random.Generator) -> Array:
     """Payloads ``(steps, samples, *shape)``; some frames are silent, some full and extreme."""
     least, most = layout.payload

@@ -11,7 +11,7 @@ import pytest
 from snnc.compiler.cost import DEFAULT, PRESETS, get_hardware
 from snnc.compiler.cost.constants import STATUSES, UNITS, Constant, ConstantError
 from snnc.compiler.cost.counts import COUNTS, Buffer
-from snnc.compiler.cost.hardware_file import MOST_BYTES
+from snnc.compiler.cost.hardware_file import MOST_BYTES, parse_hardware
 from snnc.compiler.cost.presets import all_presets, borrowed, preset
 from snnc.ir.errors import OptionError
 from tests.command_line import Command
@@ -68,9 +68,10 @@ def test_the_ends_of_the_bracket_are_published_for_loihi_1() -> None:
 @pytest.mark.parametrize("field", ["unit", "source", "technology", "status"])
 def test_no_constant_without_unit_and_source(field: str) -> None:
     Constant(name="good", **GOOD)  # type: ignore[arg-type]
-    for nothing in ("", "  ", None, 5, "?"):
+    nothings: tuple[Any, ...] = ("", "  ", None, 5, "?", ["pJ"], {})
+    for nothing in nothings:
         with pytest.raises(ConstantError, match=field):
-            Constant(name="bad", **{**GOOD, field: nothing})  # type: ignore[arg-type]
+            Constant(name="bad", **{**GOOD, field: nothing})
     with pytest.raises(TypeError, match=field):
         Constant(name="bad", **{k: v for k, v in GOOD.items() if k != field})  # type: ignore[arg-type]
 
@@ -87,6 +88,15 @@ def test_no_constant_can_be_changed_into_one_without_source() -> None:
         replace(constant, source="")
 
 
+@pytest.mark.parametrize("line", [line for line in MODEL.splitlines() if " = " in line])
+def test_a_value_of_another_type_is_refused(line: str) -> None:
+    key = line.partition(" ")[0]
+    for value in ("[]", "{}", "[[1]]", "[{}]", "true", "nan", '["pJ"]', "2026-01-01"):
+        changed = MODEL.replace(line, f"{key} = {value}").encode()
+        with pytest.raises(OptionError, match=key):
+            parse_hardware(changed, "mine.toml")
+
+
 def test_a_model_of_the_user(tmp_path: Path) -> None:
     path = tmp_path / "my.toml"
     path.write_text(MODEL)
@@ -99,7 +109,7 @@ def test_a_model_of_the_user(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ('unit = "pJ"', 'unit = "kWh"', "constants.synapse.unit is 'kWh'"),
-        ('unit = "pJ"', "", "constants.synapse.unit is None"),
+        ('unit = "pJ"', "", "constants.synapse.unit is missing"),
         ('source = "my own measurement, 2026"', "", "constants.synapse.source is missing"),
         ('source = "my own measurement, 2026"', 'source = " "', "constants.synapse.source"),
         ('technology = "28 nm"', "", "constants.synapse.technology is missing"),
