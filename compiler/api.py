@@ -135,7 +135,7 @@ def compile(
             settings=candidates(chosen, backend.target, options.get("timesteps")),
             progress=progress,
         ).network(after)
-    imported = load(model)
+    imported = load(model, chosen.max_elements)
     report = Report(
         cut=[f"{cut.operator} ({cut.node}) before output {cut.output!r}" for cut in imported.cut]
     )

@@ -95,7 +95,7 @@ def inspect(path: Path, backend: Backend, options: Options) -> Inspection:
     target = backend.target
     code = options.code_for(target)
     options.threshold_rule(synthetic=True)  # refuses an unknown rule
-    found = examine(path)
+    found = examine(path, options.max_elements)
     approximations: list[str] = []
     unsupported = list(found.unsupported)
     if found.model is not None:

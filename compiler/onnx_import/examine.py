@@ -13,6 +13,7 @@ from onnx import GraphProto
 
 from ...ir import Clip, Graph, Node, Staircase
 from ...ir.errors import ModelError, UnsupportedOperatorError
+from ...ir.extent import MOST_ELEMENTS
 from .file import read
 from .handlers.quantized import as_integers
 from .liveness import live_part
@@ -23,17 +24,18 @@ from .values import Activation, Directed, Elements, Grid
 from .walk import Walk, operator
 
 
-def load(path: str | PathLike[str]) -> ImportedModel:
+def load(path: str | PathLike[str], max_elements: int = MOST_ELEMENTS) -> ImportedModel:
     """Import an ONNX file.
 
     Args:
         path: The file; external data are read from its folder only.
+        max_elements: Numbers that one value of one sample may have.
 
     Raises:
         ModelError: The file cannot be read, or its inputs or outputs cannot be used.
         UnsupportedOperatorError: Some nodes cannot be converted; all are listed.
     """
-    examination = examine(path)
+    examination = examine(path, max_elements)
     if examination.model is not None:
         return examination.model
     problems = [entry.problem for entry in examination.unsupported]
@@ -44,11 +46,12 @@ def load(path: str | PathLike[str]) -> ImportedModel:
     )
 
 
-def examine(path: str | PathLike[str]) -> Examination:
+def examine(path: str | PathLike[str], max_elements: int = MOST_ELEMENTS) -> Examination:
     """Say which nodes of an ONNX file can be converted.
 
     Args:
         path: The file; external data are read from its folder only.
+        max_elements: As for ``load``.
 
     Raises:
         ModelError: The file cannot be read, or its inputs or outputs cannot be used.
@@ -57,8 +60,8 @@ def examine(path: str | PathLike[str]) -> Examination:
     file = read(path)
     live = live_part(file.proto.graph)
     scanned = scanned_tensors(live.nodes)
-    signature = read_signature(path, file.proto.graph, live.tensors, scanned)
-    walk = Walk(file, live, signature)
+    signature = read_signature(path, file.proto.graph, live.tensors, scanned, max_elements)
+    walk = Walk(file, live, signature, max_elements)
     walk.run()
     outputs = [value.name for value in file.proto.graph.output]
     cut = tuple(Cut(name, *label) for name in outputs for label in walk.labels.get(name, ()))

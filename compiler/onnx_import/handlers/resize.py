@@ -11,6 +11,9 @@ from ..operation import Operation
 from ..values import RefusalError
 from .shape import rearranged
 
+LARGEST_FACTOR = 1 << 16
+"""Copies of an image in an enlarged one."""
+
 _HINT = "enlarge by whole factors with mode nearest (asymmetric, floor)"
 _INERT = ("cubic_coeff_a", "exclude_outside", "extrapolation_value", "keep_aspect_ratio_policy")
 
@@ -36,6 +39,8 @@ def resize(op: Operation) -> tuple[Node, ...]:
     factors = _factors(op, shape)
     if prod(factors) == 1:
         return ()
+    if prod(factors) > LARGEST_FACTOR:
+        raise RefusalError(f"enlarges by {factors}", _HINT)
     copies = Concat(name=op.part("copies"), inputs=(source.name,) * prod(factors))
     axes = range(len(shape))
     enlarged = rearranged(
