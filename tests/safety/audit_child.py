@@ -1,12 +1,13 @@
-"""A call of snnc whose file accesses are recorded: started as a process of its own.
+"""Calls of snnc whose file accesses are recorded: started as a process of its own.
 
-Arguments: a file for the record, then the words after ``snnc``. Each line of the record is an event
-and a path that was opened for writing, made, renamed, linked or removed, or read below a folder of
-the test; and every program or connection that was started.
+Arguments: a file for the record, then a JSON list of calls: the words after ``snnc``. Each line of
+the record is a path with what was done to it, reading or writing (making, renaming, linking and
+removing count as writing); or that a program or a connection was started.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ record: list[str] = []
 def hook(event: str, arguments: tuple[object, ...]) -> None:
     """Note what an event of the interpreter touches."""
     if event == "open":
-        path, mode, flags = arguments
+        path, _, flags = arguments
         writes = isinstance(flags, int) and flags & WRITING
         note("write" if writes else "read", path)
     elif event in WRITES:
@@ -40,16 +41,16 @@ def note(kind: str, path: object) -> None:
         record.append(f"{kind} {os.path.abspath(os.fsdecode(path))!r}")
 
 
-def main(out: Path, words: list[str]) -> int:
-    """Run snnc, and write the record."""
+def main(out: Path, calls: list[list[str]]) -> None:
+    """Run snnc, write the record, and print the exit statuses."""
     from snnc.compiler import cli
 
     sys.addaudithook(hook)
-    status = cli.main(words)
+    statuses = [cli.main(words) for words in calls]
     lines = list(record)
     out.write_text("\n".join(lines))
-    return status
+    sys.stdout.write(f"\n{statuses}\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+    main(Path(sys.argv[1]), json.loads(sys.argv[2]))
