@@ -4,8 +4,8 @@
 
     python -m examples.benchmarks.fuzz.guided --what model --corpus corpus/model --runs 100000
 
-The corpus folder is begun with the models of ``inputs.SEEDS`` and keeps what reached new code. An
-exception that is not one of snnc stops the run; atheris writes the input down as ``crash-*``.
+It starts from the stored corpus; the folder keeps what reached new code. An exception that is not
+one of snnc stops the run; atheris writes the input down as ``crash-*``.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ with atheris.instrument_imports(include=["snnc"]):
     from snnc.ir.errors import SnncError
     from snnc.ir.storage import from_document, read_arrays, read_json
 
-    from .inputs import ROOT, SEEDS
     from .mutations import damaged_structure
 
 SMALL = 80_000
-"""Bytes: larger models are no seeds, because every step would copy them."""
+"""Most bytes of an input."""
 
 
 def model(path: Path, content: bytes) -> None:
@@ -71,11 +70,6 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10000)
     arguments = parser.parse_args()
     arguments.corpus.mkdir(parents=True, exist_ok=True)
-    if arguments.what == "model" and not any(arguments.corpus.iterdir()):
-        for name in SEEDS:
-            content = (ROOT / name).read_bytes()
-            if len(content) <= SMALL:
-                (arguments.corpus / Path(name).name).write_bytes(content)
     warnings.simplefilter("ignore")
     read = KINDS[arguments.what]
     with tempfile.TemporaryDirectory(prefix="snnc-fuzz-") as folder:
@@ -85,7 +79,9 @@ def main() -> None:
                 read(Path(folder) / "input", content)
 
         limits = ["-timeout=10", "-rss_limit_mb=2048", f"-max_len={SMALL}"]
-        words = [sys.argv[0], f"-runs={arguments.runs}", *limits, str(arguments.corpus)]
+        stored = Path(__file__).parent / "corpus" / arguments.what
+        folders = [str(arguments.corpus), str(stored)]  # what is found goes into the first
+        words = [sys.argv[0], f"-runs={arguments.runs}", *limits, *folders]
         custom = {"custom_mutator": mutate} if arguments.what == "model" else {}
         atheris.Setup(words, try_one, **custom)
         atheris.Fuzz()
