@@ -16,14 +16,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..ir import Array, Graph
+from ..ir import Array, Graph, latency
 from ..ir.errors import ArtifactError
 from ..ir.storage import (
     from_document,
@@ -33,6 +32,7 @@ from ..ir.storage import (
     write_arrays,
 )
 from .base import Result
+from .temporary_folder import replace, temporary_folder
 
 FORMAT = "snnc-artifact"
 VERSION = 1
@@ -41,6 +41,7 @@ MAX_TIMESTEPS = 65536
 REQUIRED = ("graph.json", "weights.npz", "golden.npz")
 PARTITIONED = "partitioned"
 """What the manifest gives as its kind where parts of the network run on the host."""
+MAX_FILE_BYTES = 1 << 34
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ class Artifact:
 def is_artifact(folder: Path) -> bool:
     """Whether a folder looks like an artifact: it has a manifest of this format."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        manifest = read_json(folder / MANIFEST)
+    except ArtifactError:
         return False
     return isinstance(manifest, dict) and manifest.get("format") == FORMAT
 
@@ -136,20 +137,20 @@ def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
         ArtifactError: ``folder`` exists and is no artifact, or cannot be written.
     """
     check_destination(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise ArtifactError(
-            f"{folder} cannot be written: {error.strerror}", hint="choose another folder with -o"
-        ) from error
-    try:
-        write(temporary)
-        temporary.chmod(0o755)  # mkdtemp made it private
-        _move(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    folder = folder.absolute()
+    with ExitStack() as stack:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            temporary = stack.enter_context(temporary_folder(folder))
+            made = temporary / "new"
+            made.mkdir(mode=0o755)
+        except OSError as error:
+            raise ArtifactError(
+                f"{folder} cannot be written: {error.strerror}",
+                hint="choose another folder with -o",
+            ) from error
+        write(made)
+        replace(made, folder, temporary)
 
 
 def _write(artifact: Artifact, folder: Path) -> None:
@@ -183,27 +184,12 @@ def _seal(artifact: Artifact, folder: Path) -> None:
 def seal_folder(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write a manifest, with the hash of every other file."""
     files = {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(folder).as_posix(): _hash(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
     text = json.dumps({**manifest, "files": files}, indent=1)
     (folder / MANIFEST).write_text(text, encoding="utf-8")
-
-
-def _move(temporary: Path, folder: Path) -> None:
-    if not folder.exists():
-        temporary.rename(folder)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-    os.replace(folder, old / "artifact")
-    try:
-        temporary.rename(folder)
-    except BaseException:
-        os.replace(old / "artifact", folder)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def load(folder: Path) -> Artifact:
@@ -223,6 +209,10 @@ def load(folder: Path) -> Artifact:
     check_files(folder, manifest["files"], REQUIRED)
     golden = read_arrays(folder / "golden.npz")
     graph = from_document(read_json(folder / "graph.json"), read_arrays(folder / "weights.npz"))
+    if latency(graph) > MAX_TIMESTEPS:
+        raise ArtifactError(
+            f"graph.json waits {latency(graph)} steps", hint="compile the model again"
+        )
     ann = folder / "ann.onnx"
     try:
         return Artifact(
@@ -297,7 +287,11 @@ def check_files(folder: Path, files: Mapping[str, str], required: Iterable[str])
         path = folder / name
         if not path.is_file():
             raise ArtifactError(f"{name} is missing", hint="copy the artifact again")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ArtifactError(
+                f"{name} is oversized: {path.stat().st_size} bytes", hint="do not use this artifact"
+            )
+        if _hash(path) != expected:
             raise ArtifactError(
                 f"{name} was changed: its hash is not the one in {MANIFEST}",
                 hint="copy the artifact again or compile anew",
@@ -305,6 +299,14 @@ def check_files(folder: Path, files: Mapping[str, str], required: Iterable[str])
     for name in required:
         if name not in files:
             raise ArtifactError(f"{MANIFEST} does not list {name}", hint="compile the model again")
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def _stays_inside(folder: Path, name: str) -> bool:

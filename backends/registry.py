@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
-from ..ir.errors import UnknownTargetError
+from ..ir.errors import SnncError, UnknownTargetError
 from .base import Backend
 
 
@@ -47,6 +47,12 @@ def get_backend(name: str) -> Backend:
         return BUILTIN[name]()
     for plugin in entry_points(group=PLUGINS):
         if plugin.name == name:
-            load: Callable[[], Backend] = plugin.load()
-            return load()
+            try:
+                load: Callable[[], Backend] = plugin.load()
+                return load()
+            except Exception as error:  # of any class: it is code of others
+                raise SnncError(
+                    f"target {name!r} cannot be loaded: {type(error).__name__}: {error}",
+                    hint=f"mend or uninstall the package that offers {plugin.value}",
+                ) from error
     raise UnknownTargetError(name, known_targets())

@@ -123,9 +123,9 @@ def compile(
         return compile_imported(imported, path.name, target, chosen, calibration, **common)
 
     if require_full:
-        return whole(load(path))
+        return whole(load(path, chosen.max_elements))
     try:
-        return whole(load(path))
+        return whole(load(path, chosen.max_elements))
     except (ModelError, ConversionError, DesignRuleError, GraphError) as error:
         if chosen.exact and not isinstance(error, ModelError):
             raise  # what is not quantised can be: see --approximate

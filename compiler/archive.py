@@ -7,7 +7,6 @@ as it is needed; whoever goes back begins at its first sample again.
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -19,11 +18,9 @@ from numpy.lib import format as npy
 
 from ..ir import Array
 from ..ir.errors import DataError
+from ..ir.storage import UNREADABLE
 
 HINT = "write it with numpy.savez(FILE, x=samples, y=labels)"
-
-_UNREADABLE = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
-# RuntimeError: zipfile cannot decrypt, or does not know the compression.
 
 
 class StoredArray:
@@ -96,6 +93,8 @@ class StoredArray:
     def _open(self) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         """Go to the first number; return what the header says."""
         self.close()
+        if self.member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"array {self.member.filename!r} is compressed in another way")
         archive = zipfile.ZipFile(self.path)
         try:
             file = archive.open(self.member)
@@ -125,7 +124,7 @@ class StoredArray:
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise unreadable(self.path, self.what, error) from error
 
 
@@ -137,12 +136,12 @@ def stored_arrays(path: Path, what: str) -> dict[str, StoredArray]:
     """
     if not path.exists():
         raise DataError(f"{what}: {path} does not exist", hint="check the path")
-    if not zipfile.is_zipfile(path):
+    if not path.is_file() or not zipfile.is_zipfile(path):
         raise DataError(f"{what}: {path} is no .npz file", hint=HINT)
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise unreadable(path, what, error) from error
     return {
         member.filename.removesuffix(".npy"): StoredArray(path, member, what)

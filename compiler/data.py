@@ -24,6 +24,9 @@ float32."""
 UNKNOWN_LENGTH = 8
 """Elements of synthetic samples for a sequence of any length."""
 
+MOST_SYNTHETIC = 1 << 28
+"""Numbers that synthetic samples have at most: a gigabyte."""
+
 Inputs = Mapping[str, Rows]
 """Likewise, of samples that may be too many for memory and are then read as they are needed."""
 
@@ -80,8 +83,13 @@ def open_samples(
     Raises:
         DataError: As ``load_samples``.
     """
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return _checked_inputs(source, graph, what, (resources.memory or memory) // SHARE)
+    most = (resources.memory or physical_memory()) // SHARE
+    return _checked_inputs(source, graph, what, most)
+
+
+def physical_memory() -> int:
+    """Return the bytes of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _checked_inputs(source: Source, graph: Graph, what: str, most: int | None) -> dict[str, Rows]:
@@ -192,6 +200,12 @@ def _fitting(array: Array | StoredArray, node: Input, what: str, most: int | Non
     if array.dtype.kind not in "fiub":
         raise DataError(f"{what} is {array.dtype}", hint="give numbers, e.g. float32")
     stays = most is not None and 4 * prod(array.shape) > most
+    stored = isinstance(array, StoredArray)
+    if most is None and stored and 4 * prod(array.shape) > physical_memory():
+        raise DataError(
+            f"{what} has shape {array.shape}, which is more than the memory of this machine",
+            hint="give fewer samples: some hundreds are enough",
+        )
     if stays or (isinstance(array, np.ndarray) and array.dtype == np.float32):
         for begin, block in _blocks(array):
             _single(block, begin, what)
@@ -271,8 +285,10 @@ def synthetic_samples(
         count: Number of samples.
 
     Returns:
-        Uniform samples over a known range, else standard normal ones.
+        Uniform samples over a known range, else standard normal ones; fewer where they are large.
     """
+    largest = max((node.type.size for node in graph.of_type(Input)), default=1)
+    count = max(1, min(count, MOST_SYNTHETIC // largest))
     rng = np.random.default_rng(seed)
     samples = {}
     for node in graph.of_type(Input):

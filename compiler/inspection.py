@@ -122,7 +122,7 @@ def inspect(
     target = backend.target
     code = options.code_for(target)
     options.threshold_rule(synthetic=True)  # refuses an unknown rule
-    file = read(path)
+    file = read(path, options.max_elements)
     try:
         found = examine_file(path, file)
     except ModelError:

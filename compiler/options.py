@@ -9,6 +9,7 @@ from typing import Any
 
 from ..backends.target import Target
 from ..ir.errors import OptionError
+from ..ir.extent import MOST_ELEMENTS
 from ..ir.neurons import RESETS
 from .codes import EXACT, Code, make_code
 from .post_training import WIDTHS
@@ -42,7 +43,7 @@ FITTED = (
 
 WHOLE_NUMBERS = (
     *("timesteps", "weight_bits", "input_bits", "max_payload", "deadband"),
-    *("radix", "rehearsal", "quantize", "seed"),
+    *("radix", "rehearsal", "quantize", "max_elements", "seed"),
 )
 
 
@@ -84,6 +85,7 @@ class Options:
             None.
         approximate: Whether smooth functions may be computed from clipped pieces, and code
             ``exact`` may quantise what a model leaves unquantised.
+        max_elements: Numbers that one value of one sample may have in the model.
         seed: Of the synthetic calibration data, and of what a search draws.
     """
 
@@ -109,6 +111,7 @@ class Options:
     rehearsal: int = 4
     quantize: int | None = None
     approximate: bool = False
+    max_elements: int = MOST_ELEMENTS
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -7,6 +7,8 @@ entry of an ``.npz`` file. Reading refuses anything it does not know.
 from __future__ import annotations
 
 import json
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -17,7 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from .errors import ArtifactError
+from .errors import ArtifactError, GraphError
+from .extent import extent
+from .field_types import as_text, expect_field_types
 from .graph import Graph
 from .neurons import IF, Encoder, Integrator
 from .node import Node
@@ -52,6 +56,26 @@ NODES: Mapping[str, type[Node]] = {
 MAX_ARRAY_BYTES = 1 << 32
 """Largest array the loader accepts: 4 GiB, more than any chip of this field holds."""
 
+MAX_FREE_BYTES, MAX_RATIO = 1 << 30, 100
+"""What all arrays of a file may take in any case, and beyond it how often the file's size."""
+
+MAX_JSON_BYTES = 1 << 25
+"""Largest JSON document: 32 MiB, some fifty thousand nodes."""
+
+MAX_ELEMENTS = 1 << 31
+"""Numbers that one value of one sample may have."""
+
+UNREADABLE = (
+    *(ArithmeticError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError),
+    *(TypeError, ValueError, struct.error, tokenize.TokenError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What ``zipfile`` and NumPy raise on damaged files.
+
+RuntimeError: zipfile cannot decrypt, or does not know the compression. TokenError and SyntaxError:
+the header of an array is no Python literal.
+"""
+
 
 def to_document(graph: Graph) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return a graph as a JSON-ready document and the arrays it refers to."""
@@ -64,17 +88,22 @@ def from_document(document: Any, arrays: Mapping[str, Array]) -> Graph:
     """Build the graph a document describes.
 
     Raises:
-        ArtifactError: The document is not of the form ``to_document`` writes.
-        GraphError: The graph it describes is malformed.
+        ArtifactError: The document is not of the form ``to_document`` writes, or the graph it
+            describes is malformed.
     """
     try:
         nodes = [_node(entry, arrays) for entry in document["nodes"]]
-        outputs = {str(key): str(name) for key, name in document["outputs"].items()}
-        return Graph(nodes, outputs)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        outputs = {as_text(key): as_text(name) for key, name in document["outputs"].items()}
+        graph = Graph(nodes, outputs)
+        _expect_modest(graph)
+    except GraphError as error:
+        message = f"graph.json is malformed: {error.problems[0].message}"
+        raise ArtifactError(message, hint="compile the model again") from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"graph.json is not a graph of this version: {error}", hint="compile the model again"
         ) from error
+    return graph
 
 
 def _node_document(node: Node, index: int, arrays: dict[str, Array]) -> dict[str, Any]:
@@ -99,7 +128,9 @@ def _node(entry: dict[str, Any], arrays: Mapping[str, Array]) -> Node:
     if unknown := entry.keys() - known - {"kind"}:
         raise ValueError(f"{entry['kind']} has no field {sorted(unknown)[0]!r}")
     values = {key: _value(value, arrays) for key, value in entry.items() if key != "kind"}
-    return kind(**values)
+    node = kind(**values)
+    expect_field_types(node)
+    return node
 
 
 def _value(value: Any, arrays: Mapping[str, Array]) -> Any:
@@ -108,13 +139,27 @@ def _value(value: Any, arrays: Mapping[str, Array]) -> Any:
     if not isinstance(value, dict):
         return value
     if "array" in value:
-        return arrays[value["array"]]
+        array = arrays[value["array"]]
+        if not array.size or array.dtype.kind not in "iuf":
+            raise ValueError(f"array {value['array']!r} is {array.dtype} of shape {array.shape}")
+        return array
     if "float" in value:
         return float(value["float"])
     payload = value["payload"]
-    return TensorType(
-        tuple(value["shape"]), Signal(value["signal"]), tuple(payload) if payload else None
-    )
+    shape = tuple(value["shape"])
+    if any(type(size) is not int or size < 1 for size in shape):
+        raise ValueError(f"{shape} is no shape")
+    return TensorType(shape, Signal(value["signal"]), tuple(payload) if payload else None)
+
+
+def _expect_modest(graph: Graph) -> None:
+    """Raise ``ValueError`` where a graph asks for arrays that no machine holds."""
+    for node in graph:
+        most = extent(
+            node, tuple(graph.types[name] for name in node.inputs), graph.types[node.name]
+        )
+        if most > MAX_ELEMENTS:
+            raise ValueError(f"{node.name}: takes {most} numbers for one sample")
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
@@ -134,19 +179,43 @@ def read_arrays(path: Path) -> dict[str, Array]:
 
     Raises:
         ArtifactError: Not an ``.npz``, an entry that is no plain array, holds objects, is
-            larger than ``MAX_ARRAY_BYTES`` or has a name with a path in it.
+            larger than ``MAX_ARRAY_BYTES``, is there twice or has a name with a path in it; or
+            the file unpacks to far more than its size.
     """
     arrays: dict[str, Array] = {}
     try:
+        _expect_plain_file(path)
         with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                arrays[_checked_name(path, entry.filename)] = _read_array(path, archive, entry)
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, RuntimeError) as error:
-        # RuntimeError: zipfile cannot decrypt, or does not know the compression.
+            entries = archive.infolist()
+            _expect_no_bomb(path, sum(entry.file_size for entry in entries))
+            for entry in entries:
+                name = _checked_name(path, entry.filename)
+                if name in arrays:
+                    raise ValueError(f"array {name!r} is there twice")
+                arrays[name] = _read_array(path, archive, entry)
+    except UNREADABLE as error:
         raise ArtifactError(
             f"{path.name} cannot be read: {error}", hint="copy the artifact again or compile anew"
         ) from error
     return arrays
+
+
+def _expect_no_bomb(path: Path, size: int) -> None:
+    """Refuse a small file that unpacks to gigabytes; zeros shrink to a thousandth."""
+    packed = path.stat().st_size
+    if size > MAX_FREE_BYTES and size > MAX_RATIO * packed:
+        raise ArtifactError(
+            f"{path.name} is oversized: its {packed} bytes unpack to {size}",
+            hint="do not use this file, or compile anew",
+        )
+
+
+def _expect_plain_file(path: Path, most: int | None = None) -> None:
+    """Raise ``ValueError`` for a file that is too large, or none: reading a pipe would block."""
+    if path.exists() and not path.is_file():
+        raise ValueError("is not a plain file")
+    if most and path.stat().st_size > most:
+        raise ValueError(f"it has {path.stat().st_size} bytes, more than {most}")
 
 
 def _checked_name(path: Path, name: str) -> str:
@@ -160,6 +229,8 @@ def _checked_name(path: Path, name: str) -> str:
 
 
 def _read_array(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"array {entry.filename!r} is compressed in a way snnc never writes")
     with archive.open(entry) as file:
         version = npy.read_magic(file)
         read = {
@@ -169,15 +240,19 @@ def _read_array(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) ->
         if read is None:
             raise ValueError(f"array format {version} is unknown")
         shape, _, dtype = read(file)
+        begin = file.tell()
     what = f"{path.name}: array {entry.filename!r}"
     if dtype.hasobject:
         raise ArtifactError(f"{what} holds objects", hint="do not use this file")
     # Both sizes: what the header claims, and what the archive says it unpacks to.
-    size = max(int(np.prod(shape, dtype=object)) * dtype.itemsize, entry.file_size)
+    claimed = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    size = max(claimed, entry.file_size)
     if size > MAX_ARRAY_BYTES:
         raise ArtifactError(
             f"{what} is oversized: {size} bytes", hint="do not use this file, or compile anew"
         )
+    if dtype.kind not in "biuf" or claimed != entry.file_size - begin:
+        raise ValueError(f"array {entry.filename!r} holds {dtype}, or is not as long as it says")
     with archive.open(entry) as file:
         return np.asarray(npy.read_array(file, allow_pickle=False))
 
@@ -185,6 +260,7 @@ def _read_array(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) ->
 def read_json(path: Path) -> Any:
     """Read a JSON file; raise ``ArtifactError`` where it is missing or broken."""
     try:
+        _expect_plain_file(path, MAX_JSON_BYTES)
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(

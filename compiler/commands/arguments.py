@@ -261,6 +261,13 @@ def add_conversion(parser: ArgumentParser) -> None:
         metavar="N",
         help="of the synthetic calibration data (default: %(default)s)",
     )
+    group.add_argument(
+        "--max-elements",
+        type=int,
+        metavar="N",
+        help="numbers that one value of one sample may have; a model with larger ones is refused "
+        "(default: 2**27)",
+    )
 
 
 def conversion_options(arguments: Namespace) -> dict[str, Any]:
@@ -271,12 +278,13 @@ def conversion_options(arguments: Namespace) -> dict[str, Any]:
     names = (
         *("code", "timesteps", "thresholds", "percentile", "per_channel"),
         *("correction", "weight_bits"),
-        *("input_bits", "max_payload", "deadband", "guard", "v_init", "seed"),
+        *("input_bits", "max_payload", "deadband", "guard", "v_init", "seed", "max_elements"),
         *("reset", "select", "radix", "differential"),
         *("shift", "readout_delay", "two_phase", "rehearsal"),
     )
     given = {name: getattr(arguments, name) for name in names}
-    return {n: value for n, value in given.items() if n != "timesteps" or value is not None}
+    defaulted = ("timesteps", "max_elements")
+    return {n: value for n, value in given.items() if n not in defaulted or value is not None}
 
 
 def fraction(text: str) -> float:

@@ -9,8 +9,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from math import fsum, prod
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING
+
+from ...backends.temporary_folder import temporary_folder
 
 if TYPE_CHECKING:
     from ...ir import Array
@@ -114,11 +115,12 @@ def open_outputs(path: Path | None) -> Iterator[Outputs]:
     if path is None:
         yield Outputs(None)
         return
-    with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-        outputs = Outputs(Path(folder))
+    path = path.absolute()
+    with temporary_folder(path) as folder:
+        outputs = Outputs(folder)
         with closing(outputs):
             yield outputs
-            archive = Path(folder) / "archive"
+            archive = folder / "archive"
             with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
                 for name, output in outputs.by_name.items():
                     _write_entry(file, name, output)

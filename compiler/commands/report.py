@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from .arguments import add_artifact
@@ -113,18 +112,13 @@ def check_file(path: Path) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file; a crash leaves the old one or none."""
-    with NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
-    ) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(text)
-            file.close()
-            temporary.chmod(0o644)  # NamedTemporaryFile made it private
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    from ...backends.temporary_folder import temporary_folder
+
+    path = path.absolute()
+    with temporary_folder(path) as folder:
+        made = folder / "report"
+        made.write_text(text, encoding="utf-8")
+        made.replace(path)
 
 
 def describe(found: Findings) -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
+
+LARGEST = 1e30
+"""No figure is larger, in any unit."""
 
 ENERGY: Mapping[str, float] = {"fJ": 1e-15, "pJ": 1e-12, "nJ": 1e-9}
 """Units of an energy of one operation, in joules."""
@@ -74,7 +76,7 @@ class Constant:
 
     def __post_init__(self) -> None:
         number = isinstance(self.value, (int, float)) and not isinstance(self.value, bool)
-        if not number or not isfinite(self.value):
+        if not number or not abs(self.value) <= LARGEST:
             raise ConstantError("value", f"is {self.value!r} and no finite number")
         if self.value < 0:
             raise ConstantError("value", f"is {self.value} and below 0")

@@ -55,7 +55,8 @@ class Term:
 
     def constant_in(self, arithmetic: Arithmetic) -> str:
         """Return the name of the constant for a network of that arithmetic."""
-        return self.constant.format(mac=arithmetic.mac, add=arithmetic.add)
+        name = self.constant.replace("{mac}", arithmetic.mac)
+        return name.replace("{add}", arithmetic.add)
 
     def is_about(self, layer: Layer, network: str) -> bool:
         """Whether a layer of a network has such a part."""

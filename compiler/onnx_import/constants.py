@@ -31,8 +31,18 @@ FOLDABLE = frozenset(_FOLDABLE.split())
 _MOVES = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 """Operators that move the elements of their first input."""
 
-LARGEST = 2**28
-"""Elements all folded constants together may have: a few bytes can ask for a terabyte."""
+LARGEST = 2**25
+"""Elements all folded constants together may have, and one more for each byte of the file: a few
+bytes can ask for a terabyte."""
+
+LARGEST_UNIFORM = 2**27 + 2**26
+"""Elements of all constants that hold one number everywhere. They take no memory before they are
+read as weights; VGG-19, whose published test file has such weights, has 144 million."""
+
+MOST_WORK = 2**31
+"""Numbers that folding may read or multiply, and a few dozen more for each byte of the file."""
+
+WORK_PER_BYTE = 64
 
 _HINT = "simplify the model before the export, or run a constant folder such as onnxsim"
 
@@ -43,12 +53,15 @@ class Folder:
     Args:
         opset: Version of the standard operators.
         batch: The batch size the file is fixed to, or None.
+        size: Bytes of the file: what a large one may unfold to is larger.
     """
 
-    def __init__(self, opset: int, batch: int | None) -> None:
+    def __init__(self, opset: int, batch: int | None, size: int = 0) -> None:
         self._opset = opset
         self._batches = (1, 2) if batch is None else (batch, batch)
-        self._left = LARGEST
+        self._left = LARGEST + size
+        self._uniform_left = LARGEST_UNIFORM
+        self._work = MOST_WORK + WORK_PER_BYTE * size
 
     def shape(self, node: NodeProto, source: Activation | Elements) -> Constant:
         """Return what ``Shape`` or ``Size`` gives for an activation or a sequence of them."""
@@ -79,6 +92,8 @@ class Folder:
         Raises:
             RefusalError: It cannot be computed, or the result is too large.
         """
+        if node.op_type == "Constant" and len(node.attribute) != 1:
+            raise RefusalError("has not exactly one value", "export the model again")
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             array = numpy_helper.to_array(node.attribute[0].t)  # weights: spare them the copies
             return {node.output[0]: Constant(array, array)}
@@ -97,13 +112,27 @@ class Folder:
         twos = self._run(node, {name: c.other for name, c in inputs.items()})
         return {name: Constant(one, twos[name]) for name, one in ones.items()}
 
+    def _uniform(self, node: NodeProto, shape: Array) -> Array:
+        """Return what ``ConstantOfShape`` gives, as a view of the one number."""
+        size = prod(int(n) for n in shape.reshape(-1))
+        if shape.ndim != 1 or np.any(shape < 0) or size > self._uniform_left:
+            raise RefusalError(f"its constant value has {size} elements", _HINT)
+        self._uniform_left -= size
+        values = [numpy_helper.to_array(a.t) for a in node.attribute if a.name == "value"]
+        number = values[0].reshape(-1) if values else np.zeros(1, np.float32)
+        if number.size != 1:
+            raise RefusalError(f"repeats {number.size} numbers", "export the model again")
+        return np.broadcast_to(number[0], tuple(int(n) for n in shape))
+
     def _run(self, node: NodeProto, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        if node.op_type == "ConstantOfShape":
+            return {node.output[0]: self._uniform(node, next(iter(inputs.values())))}
         from onnx.reference import ReferenceEvaluator  # slow to load, rarely needed
 
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                self._spend(self._result_types(node, inputs))
+                self._spend(node, inputs, self._result_types(node, inputs))
                 outputs = [name for name in node.output if name]
                 # Graph inputs need a type; the evaluator never looks at it.
                 graph = helper.make_graph([node], "folded", _infos(inputs), _infos(outputs))
@@ -136,7 +165,11 @@ class Folder:
         found = shape_inference.infer_node_outputs(schema, node, types, small, None, opsets)
         return [found[name].tensor_type for name in node.output if name]
 
-    def _spend(self, types: Sequence[TypeProto.Tensor]) -> None:
+    def _spend(
+        self, node: NodeProto, inputs: Mapping[str, Array], types: Sequence[TypeProto.Tensor]
+    ) -> None:
+        """Count what a node makes and reads; refuse it where that is too much."""
+        self._work -= sum(array.size for array in inputs.values())
         for type in types:
             known = type.HasField("shape") and all(
                 d.HasField("dim_value") and d.dim_value >= 0 for d in type.shape.dim
@@ -148,6 +181,10 @@ class Folder:
                     _HINT,
                 )
             self._left -= size
+            first = inputs[node.input[0]].shape if node.op_type == "MatMul" else ()
+            self._work -= size * (first[-1] if first else 1)
+        if self._work < 0:
+            raise RefusalError("its constant value takes too long to compute", _HINT)
 
 
 def _infos(names: Sequence[str] | Mapping[str, Array]) -> list[onnx.ValueInfoProto]:

@@ -13,6 +13,7 @@ from onnx import GraphProto
 
 from ...ir import Clip, Graph, Node, Staircase
 from ...ir.errors import ModelError, UnsupportedOperatorError
+from ...ir.extent import MOST_ELEMENTS
 from .file import ModelFile, read
 from .handlers.quantized import as_integers
 from .liveness import live_part
@@ -24,17 +25,18 @@ from .values import Activation, Directed, Elements, Grid
 from .walk import Walk, operator, title
 
 
-def load(path: str | PathLike[str]) -> ImportedModel:
+def load(path: str | PathLike[str], max_elements: int = MOST_ELEMENTS) -> ImportedModel:
     """Import an ONNX file.
 
     Args:
         path: The file; external data are read from its folder only.
+        max_elements: Numbers that one value of one sample may have.
 
     Raises:
         ModelError: The file cannot be read, or its inputs or outputs cannot be used.
         UnsupportedOperatorError: Some nodes cannot be converted; all are listed.
     """
-    return required_model(path, examine(path))
+    return required_model(path, examine(path, max_elements))
 
 
 def required_model(path: str | PathLike[str], examination: Examination) -> ImportedModel:
@@ -49,24 +51,25 @@ def required_model(path: str | PathLike[str], examination: Examination) -> Impor
     )
 
 
-def examine(path: str | PathLike[str]) -> Examination:
+def examine(path: str | PathLike[str], max_elements: int = MOST_ELEMENTS) -> Examination:
     """Say which nodes of an ONNX file can be converted.
 
     Args:
         path: The file; external data are read from its folder only.
+        max_elements: As for ``load``.
 
     Raises:
         ModelError: The file cannot be read, or its inputs or outputs cannot be used.
     """
     path = Path(path)
-    return examine_file(path, read(path))
+    return examine_file(path, read(path, max_elements))
 
 
 def examine_file(path: Path, file: ModelFile) -> Examination:
     """Say which nodes of a model that was read can be converted; ``path`` is for messages."""
     live = live_part(file.proto.graph)
     scanned = scanned_tensors(live.nodes)
-    signature = read_signature(path, file.proto.graph, live.tensors, scanned)
+    signature = read_signature(path, file.proto.graph, live.tensors, scanned, file.max_elements)
     walk = Walk(file, live, signature)
     walk.run()
     neurons = spiking_neurons(file.proto.graph, live.nodes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,14 +12,20 @@ from pathlib import Path
 
 import onnx
 import onnx.inliner
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, helper
+from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, TensorProto, helper
 from onnx.external_data_helper import load_external_data_for_model
 
 from ...ir.errors import ModelError
+from ...ir.extent import MOST_ELEMENTS
+from .expansion import MOST_NODES, all_nodes, expanded_nodes
 from .light import without_weights
 
 LARGEST = 2**31 - 1
 """Bytes a model may have, external data included: the limit of the protobuf format."""
+LONGEST_NAME = 4096
+"""Characters of a name: an entry of an archive cannot have many more."""
+_TERM = r"[A-Za-z ]*(\.\.\.)?[A-Za-z ]*"
+_EQUATION = re.compile(rf"{_TERM}(,{_TERM})*(->{_TERM})?")
 OLDEST_OPSET = 7
 """Before it, broadcasting and BatchNormalization had other rules."""
 
@@ -31,14 +38,16 @@ class ModelFile:
         proto: The model; local functions are inlined, external data are loaded.
         opset: Version of the standard operators.
         sha256: Hash of the file, followed by its external data if it has any.
+        max_elements: Numbers that one value of one sample may have; more are refused.
     """
 
     proto: ModelProto
     opset: int
     sha256: str
+    max_elements: int = MOST_ELEMENTS
 
 
-def read(path: Path) -> ModelFile:
+def read(path: Path, max_elements: int = MOST_ELEMENTS) -> ModelFile:
     """Read and check an ONNX file.
 
     Raises:
@@ -55,9 +64,8 @@ def read(path: Path) -> ModelFile:
         raise ModelError(f"{path}: has sparse weights", hint="export the model with dense weights")
     opset = _opset(path, proto)
     digest = sha256(content)
+    _expect_sane(path, proto)
     files = sorted(_external_files(path, proto))
-    if len(content) + sum(file.stat().st_size for file in files) > LARGEST:
-        raise _too_large(path)
     for file in files:
         digest.update(file.read_bytes())
     with _onnx_errors(path, "its external data cannot be loaded", "export the model again"):
@@ -67,13 +75,17 @@ def read(path: Path) -> ModelFile:
         onnx.checker.check_model(without_weights(proto))  # the walk checks those it reads
         if proto.functions:
             proto = onnx.inliner.inline_local_functions(proto)
-    return ModelFile(proto, opset, digest.hexdigest())
+    return ModelFile(proto, opset, digest.hexdigest(), max_elements)
 
 
 def _content(path: Path) -> bytes:
     if path.is_dir():
         raise ModelError(f"{path}: is a folder", hint="give the .onnx file itself")
     try:
+        if path.exists() and not path.is_file():  # a pipe would block, a device never ends
+            raise ModelError(
+                f"{path}: is not a plain file", hint="save the model to a file, and give that"
+            )
         if path.stat().st_size > LARGEST:
             raise _too_large(path)
         content = path.read_bytes()
@@ -84,6 +96,38 @@ def _content(path: Path) -> bytes:
     if not content:
         raise ModelError(f"{path}: the file is empty", hint="export the model again")
     return content
+
+
+def _expect_sane(path: Path, proto: ModelProto) -> None:
+    """Refuse what costs more than any model is worth, before anything is done with it."""
+    if expanded_nodes(proto) > MOST_NODES:
+        raise ModelError(
+            f"{path}: has more than {MOST_NODES} nodes, or functions that call themselves",
+            hint="simplify the model, e.g. with onnxsim, or convert a part of it",
+        )
+    for node in all_nodes(proto):
+        if node.op_type == "Einsum" and not all(map(_is_equation, node.attribute)):
+            raise ModelError(
+                f"{path}: the Einsum {node.name or ' '.join(node.output)!r} has no valid equation",
+                hint="export the model again",
+            )
+    for name in _names(proto):
+        if len(name) > LONGEST_NAME:
+            raise ModelError(
+                f"{path}: the tensor {name[:60]!r}... has a name of {len(name)} characters",
+                hint=f"give tensors names of at most {LONGEST_NAME} characters",
+            )
+
+
+def _is_equation(attribute: AttributeProto) -> bool:
+    """Whether the equation of an Einsum has the right form; onnx hangs on some that have not."""
+    return bool(_EQUATION.fullmatch(attribute.s.decode(errors="replace")))
+
+
+def _names(proto: ModelProto) -> Iterator[str]:
+    graph = proto.graph
+    yield from (value.name for value in (*graph.input, *graph.output, *graph.initializer))
+    yield from (name for node in graph.node for name in (node.name, *node.output))
 
 
 def _too_large(path: Path) -> ModelError:
@@ -131,10 +175,14 @@ def _name_domains(proto: ModelProto) -> None:
 
 
 def _external_files(path: Path, proto: ModelProto) -> set[Path]:
-    """Return the files that hold external data; refuse any outside the model's folder."""
+    """Return the files that hold external data; refuse any outside the model's folder.
+
+    All data that will be read count, so that many tensors in one file are no way round the limit.
+    """
     folder = path.parent.resolve()
     files = set()
-    for tensor in _tensors(proto.graph):
+    total = proto.ByteSize()
+    for tensor in _tensors(proto.graph, *proto.functions):
         if tensor.data_location != TensorProto.EXTERNAL:
             continue
         location = next((e.value for e in tensor.external_data if e.key == "location"), "")
@@ -155,15 +203,26 @@ def _external_files(path: Path, proto: ModelProto) -> set[Path]:
                 hint="put the file with the external data beside the model",
             )
         files.add(file)
+        total += _stored_bytes(tensor, file.stat().st_size)
+    if total > LARGEST:
+        raise _too_large(path)
     return files
 
 
-def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
-    """Yield every tensor of a graph and of the graphs inside its nodes."""
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from _attribute_tensors(attribute)
+def _stored_bytes(tensor: TensorProto, most: int) -> int:
+    """Return how much of a file a tensor takes; nonsense is refused where it is read."""
+    length = next((e.value for e in tensor.external_data if e.key == "length"), "")
+    return min(int(length), most) if length.isdecimal() and len(length) < 20 else most
+
+
+def _tensors(*graphs: GraphProto | FunctionProto) -> Iterator[TensorProto]:
+    """Yield every tensor of graphs and functions, and of the graphs inside their nodes."""
+    for graph in graphs:
+        if isinstance(graph, GraphProto):
+            yield from graph.initializer
+        for node in graph.node:
+            for attribute in node.attribute:
+                yield from _attribute_tensors(attribute)
 
 
 def _attribute_tensors(attribute: AttributeProto) -> Iterable[TensorProto]:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from math import prod
 
-from onnx import ModelProto, TensorProto, TypeProto, shape_inference
+from onnx import GraphProto, ModelProto, TensorProto, TypeProto, shape_inference
 
 from ...ir import TensorType
+from ...ir.extent import MOST_ELEMENTS
 from .light import without_weights
+
+MOST_AXES = 64
+"""Axes of a tensor: NumPy has no more."""
+
+GENERATORS = ("ConstantOfShape", "Expand", "Pad", "Range", "Resize", "Tile", "Upsample")
+"""Operators that make many numbers of few."""
+
+MOST_PROPAGATED = 1 << 20
+"""Numbers of a constant that onnx may compute while it infers shapes."""
 
 
 def inferred_types(proto: ModelProto, batch: int | None) -> Mapping[str, TensorType]:
@@ -25,12 +36,32 @@ def inferred_types(proto: ModelProto, batch: int | None) -> Mapping[str, TensorT
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            graph = shape_inference.infer_shapes(without_weights(proto), data_prop=True).graph
+            light = without_weights(proto)
+            graph = shape_inference.infer_shapes(light, data_prop=is_small(light.graph)).graph
     except Exception:  # of any class; without types less can be said, but nothing wrong
         return {}
     values = (*graph.value_info, *graph.output)
     types = {value.name: _activation(value.type, batch) for value in values}
     return {name: type for name, type in types.items() if type}
+
+
+def is_small(graph: GraphProto) -> bool:
+    """Whether all that onnx computes on the way, shapes for the most part, is small.
+
+    It computes ``Range``, ``Expand`` and chains of ``Concat`` without a look at how much comes out.
+    """
+    numbers = {tensor.name: prod(tensor.dims) for tensor in graph.initializer}
+    for node in graph.node:
+        found = [numbers.get(name, 0) for name in node.input]
+        size = sum(found) if node.op_type == "Concat" else max(found, default=0)
+        if node.op_type == "Shape":
+            size = MOST_AXES
+        elif node.op_type == "Constant":
+            size = max((prod(attribute.t.dims) for attribute in node.attribute), default=0)
+        elif size > MOST_PROPAGATED or (node.op_type in GENERATORS and all(found)):
+            return False
+        numbers.update(dict.fromkeys(node.output, size))
+    return True
 
 
 def _activation(type: TypeProto, batch: int | None) -> TensorType | None:
@@ -40,4 +71,5 @@ def _activation(type: TypeProto, batch: int | None) -> TensorType | None:
         return None
     if (dims[0].dim_value or None) != batch or any(dim.dim_value < 1 for dim in dims[1:]):
         return None
-    return TensorType(tuple(dim.dim_value for dim in dims[1:]))
+    found = TensorType(tuple(dim.dim_value for dim in dims[1:]))
+    return found if found.size <= MOST_ELEMENTS else None

@@ -8,6 +8,7 @@ element is the model's. What would make that wrong is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ class Scan:
         """Read the attributes of a node."""
         found = {attribute.name: attribute for attribute in node.attribute}
         scanned = int(found["num_scan_inputs"].i)
+        if not 0 < scanned <= len(node.input):
+            raise RefusalError(f"num_scan_inputs={scanned} fits no input", "export it again")
         written = len(node.output) - (len(node.input) - scanned)
 
         def listed(name: str, count: int) -> tuple[int, ...]:
@@ -71,7 +74,8 @@ def scanned_tensors(nodes: Sequence[NodeProto]) -> set[str]:
     scanned: set[str] = set()
     for node in reversed(nodes):
         if node.op_type == "Scan" and standard(node):
-            scanned.update(node.input[-Scan.of(node).scanned :])
+            with suppress(RefusalError):  # it is refused when it is converted
+                scanned.update(node.input[-Scan.of(node).scanned :])
             continue
         layer = node.op_type in ("RNN", "GRU", "LSTM") and standard(node)
         if layer or (node.op_type in VIEWS and scanned.intersection(node.output)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from onnx import GraphProto, TensorProto, TensorShapeProto, ValueInfoProto
 
 from ...ir import Input, TensorType
 from ...ir.errors import ModelError, Problem
+from ...ir.extent import MOST_ELEMENTS
 from .values import Grid
 
 
@@ -39,7 +41,11 @@ INTEGERS = {
 
 
 def read_signature(
-    path: Path, graph: GraphProto, used: Iterable[str], sequences: Collection[str] = ()
+    path: Path,
+    graph: GraphProto,
+    used: Iterable[str],
+    sequences: Collection[str] = (),
+    max_elements: int = MOST_ELEMENTS,
 ) -> Signature:
     """Read the types of the used inputs.
 
@@ -49,6 +55,7 @@ def read_signature(
         used: Names of the tensors that the outputs depend on.
         sequences: Names of the inputs that are sequences: their second axis is the elements,
             whose number may be symbolic.
+        max_elements: Numbers that one sample may have.
 
     Raises:
         ModelError: Inputs have no fixed size, no batch axis, or are neither float32 nor
@@ -58,6 +65,7 @@ def read_signature(
     live = set(used)
     inputs = [i for i in graph.input if i.name in live and i.name not in constants]
     problems = [p for value in inputs if (p := _problem(value, value.name in sequences))]
+    problems = problems or [p for value in inputs if (p := _too_large(value, max_elements))]
     sizes = {_batch(value) for value in inputs} if not problems else set()
     if not inputs:
         problems = [Problem(f"{path}: no output depends on an input", "export the whole model")]
@@ -127,6 +135,16 @@ def _size_problem(
                 "export the model with fixed sizes; only the first axis, the batch, may vary",
             )
     return None
+
+
+def _too_large(value: ValueInfoProto, most: int) -> Problem | None:
+    size = prod(max(1, int(dim.dim_value)) for dim in value.type.tensor_type.shape.dim[1:])
+    if size <= most:
+        return None
+    return Problem(
+        f"input {value.name!r}: one sample has {size} numbers, more than {most}",
+        f"use smaller inputs, or allow it with --max-elements {size}",
+    )
 
 
 def _batch(value: ValueInfoProto) -> int | None:

@@ -105,7 +105,7 @@ def _signatures(
             tensor.elem_type = TensorProto.FLOAT  # what users give, and what batches look like
             hosted.add(value.name)
     constants = {tensor.name for tensor in graph.initializer}
-    whole = read_signature(path, lenient, used - constants, scanned)
+    whole = read_signature(path, lenient, used - constants, scanned, file.max_elements)
     readable = tuple(node for node in whole.inputs if node.name not in hosted)
     return Signature(readable, whole.batch, whole.grids), whole
 

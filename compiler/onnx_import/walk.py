@@ -10,6 +10,7 @@ from onnx import GraphProto, NodeProto, numpy_helper
 
 from ...ir import Input, Node, Previous, TensorType
 from ...ir.errors import ModelError, ShapeError
+from ...ir.extent import extent
 from . import recurrent
 from .constants import FOLDABLE, Folder
 from .file import ModelFile
@@ -34,6 +35,11 @@ from .values import (
     Unknown,
     Value,
 )
+
+UNEXPECTED = (ArithmeticError, AssertionError, LookupError, MemoryError, TypeError, ValueError)
+"""What code that reads attributes and shapes raises on nonsense nobody thought of."""
+
+_NONSENSE = "export the model again; report it if ONNX Runtime runs the model"
 
 
 class Walk:
@@ -79,7 +85,7 @@ class Walk:
         self._taken |= live.tensors
         self._defined = defined_names(file.proto.graph)
         self._readers = dict(readers(live, file.proto.graph))
-        self._folder = Folder(file.opset, signature.batch)
+        self._folder = Folder(file.opset, signature.batch, file.proto.ByteSize())
         self._inferred: Mapping[str, TensorType] | None = None
 
     def run(self) -> None:
@@ -131,6 +137,9 @@ class Walk:
                 self._convert(proto, inputs, tail=tail)
         except RefusalError as refusal:
             self._refuse(proto, refusal)
+        except UNEXPECTED as error:  # a file that passed the checks of onnx, and is nonsense
+            reason = f"cannot be understood ({type(error).__name__}: {error})"
+            self._refuse(proto, RefusalError(reason, _NONSENSE))
         else:
             self.supported.append((operator(proto), title(proto)))
 
@@ -270,9 +279,18 @@ class Walk:
                 reason = error.problems[0].message.removeprefix(f"{node.name}: ")
                 hint = "correct the shapes, or export the model again"
                 raise RefusalError(reason, error.hint or hint) from error
-            arrays = (getattr(node, field.name) for field in fields(node))
-            if any(isinstance(a, np.ndarray) and not np.isfinite(a).all() for a in arrays):
-                raise RefusalError("its parameters have NaN or infinity", "mend the trained model")
+            reads = tuple(self._types[name] for name in node.inputs)
+            if (most := extent(node, reads, type)) > self._file.max_elements:
+                raise RefusalError(
+                    f"takes {most} numbers for one sample, more than {self._file.max_elements}",
+                    f"use smaller inputs, or allow it with --max-elements {most}",
+                )
+            for field in fields(node):
+                array = getattr(node, field.name)
+                if isinstance(array, np.ndarray) and not np.isfinite(array).all():
+                    raise RefusalError(
+                        f"its {field.name} has NaN or infinity", "mend the trained model"
+                    )
             self.nodes[node.name], self._types[node.name] = node, type
             sequence = isinstance(node, Input) and node.sequence is not None
             if sequence or isinstance(node, Previous) or self.running.intersection(node.inputs):

@@ -19,7 +19,7 @@ from ..convert import Progress
 from ..data import Delivered, Source, load_samples, synthetic_samples
 from ..golden import GOLDEN_SAMPLES
 from ..onnx_import.examine import examine_file, required_model
-from ..onnx_import.file import ModelFile, read
+from ..onnx_import.file import read
 from ..options import Options
 from ..pipeline import After
 from ..versions import installed_versions
@@ -69,7 +69,8 @@ def compile_cut(
     Raises:
         As ``compile``.
     """
-    file = read(path)  # again: a model that spikes as a whole is not kept beside its graph
+    # Again: a model that spikes as a whole is not kept beside its graph.
+    file = read(path, options.max_elements)
     try:
         cutting = divide(path, file, get_backend(target), options)
     except UnsupportedOperatorError as nothing:
@@ -91,7 +92,7 @@ def compile_cut(
             values |= host.run(values)
             parts.append(host)
             continue
-        opened = ModelFile(model, file.opset, sha256(content).hexdigest())
+        opened = replace(file, proto=model, sha256=sha256(content).hexdigest())
         inputs = {name: values[name][:, 0].astype(np.float32) for name in region.inputs}
         network = compile_imported(
             required_model(path, examine_file(path, opened)),

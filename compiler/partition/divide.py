@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from onnx import ModelProto, NodeProto
@@ -114,7 +114,7 @@ def _attempt(
         )
         models.append(model)
         if kind == SPIKING:
-            region_file = ModelFile(model, file.opset, "")
+            region_file = replace(file, proto=model, sha256="")
             refused |= _refusals(path, region_file, nodes, backend, options, approximations)
     division = Division(
         regions=tuple(regions),

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 
 import numpy as np
 
 from ....ir import Array, Node
+from ....ir.extent import MOST_ELEMENTS
 from ..operation import Operation
 from ..values import Activation, RefusalError
 from .along import along
 from .gathering import gathered
+
+LARGEST_FACTOR = 1 << 16
+"""By how much more numbers an enlarged image may have."""
 
 _HINT = "resize with mode nearest or linear, to fixed sizes"
 _INERT = ("cubic_coeff_a", "exclude_outside", "extrapolation_value")
@@ -37,6 +42,8 @@ def resize(op: Operation) -> tuple[Node, ...]:
     if op.integer("antialias", 0):
         raise RefusalError("smooths before it chooses (antialias)", _HINT)
     sizes, scales = _sizes(op, shape)
+    if prod(sizes) > LARGEST_FACTOR * prod(shape):
+        raise RefusalError(f"enlarges {shape} to {tuple(sizes)}", _HINT)
     places = [
         COORDINATES[how](np.arange(after), scale, before, after)
         for before, after, scale in zip(shape, sizes, scales, strict=True)
@@ -61,6 +68,8 @@ def _interpolated(op: Operation, source: Activation, places: list[Array]) -> tup
         size = here.type.shape[axis]
         inside = np.clip(p, 0, size - 1)
         below = np.minimum(np.floor(inside).astype(np.int64), max(size - 2, 0))
+        if len(p) * size > MOST_ELEMENTS:
+            raise RefusalError(f"mixes {size} places to {len(p)}", _HINT)
         weight = np.zeros((len(p), size))
         rows = np.arange(len(p))
         weight[rows, below] = 1 - (inside - below)

@@ -98,7 +98,7 @@ def test_signed_pairs_are_not_joined(tmp_path: Any) -> None:
     path = tmp_path / "dense.onnx"
     path.write_bytes(to_onnx(dense_block()).SerializeToString())
     with pytest.raises(ConversionError, match="concatenates signed values") as error:
-        snnc.compile(path, calibration=SAMPLES, code="rate", timesteps=64)
+        snnc.compile(path, calibration=SAMPLES, code="rate", timesteps=64, require_full=True)
     assert "ternary" in error.value.problems[0].hint
 
 

@@ -1,0 +1,188 @@
+"""Damages models: bytes of the file, or the structure of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto
+
+NUMBERS = (0, 1, -1, 2, 3, 7, 255, 2**16, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1, -(2**63))
+"""Where arithmetic goes wrong."""
+
+OPERATORS = (
+    *("Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "ConstantOfShape"),
+    *("Conv", "ConvTranspose", "DequantizeLinear", "Dropout", "Einsum", "Expand", "Flatten"),
+    *("Gather", "Gemm", "GlobalAveragePool", "Identity", "If", "LSTM", "LeakyRelu", "Loop"),
+    *("MatMul", "MaxPool", "Mul", "Pad", "QuantizeLinear", "Range", "ReduceMean", "Relu"),
+    *("Reshape", "Resize", "Scan", "Shape", "Sigmoid", "Slice", "Softmax", "Split", "Squeeze"),
+    *("Sub", "Tanh", "Tile", "Transpose", "Unsqueeze", "Where"),
+)
+
+
+def damaged_bytes(content: bytes, random: Random) -> bytes:
+    """Return a file with some bytes changed, cut out, doubled or cut off."""
+    data = bytearray(content)
+    for _ in range(random.choice((1, 1, 2, 4, 16))):
+        at = random.randrange(len(data)) if data else 0
+        # Structure is at the front and at the end; what lies between is mostly weights.
+        at = random.choice((at, at % 2000, len(data) - 1 - at % 2000)) % max(1, len(data))
+        length = random.choice((1, 2, 8, 64))
+        what = random.randrange(5)
+        if what == 0:
+            data[at : at + 1] = bytes([random.randrange(256)])
+        elif what == 1:
+            del data[at : at + length]
+        elif what == 2:
+            data[at:at] = data[at : at + length]
+        elif what == 3:
+            data[at : at + length] = random.randbytes(length)
+        elif random.random() < 0.1:
+            del data[at:]
+    return bytes(data)
+
+
+def damaged_structure(content: bytes, random: Random) -> bytes:
+    """Return a model whose nodes, edges, attributes or tensors are changed."""
+    model = ModelProto.FromString(content)
+    for _ in range(random.choice((1, 1, 1, 2, 3, 5))):
+        change = random.choice(CHANGES)
+        if model.graph.node:
+            change(model, random)
+    return bytes(model.SerializeToString())
+
+
+def _node(model: ModelProto, random: Random) -> NodeProto:
+    node: NodeProto = random.choice(model.graph.node)
+    return node
+
+
+def _tensor_names(model: ModelProto) -> list[str]:
+    graph = model.graph
+    names = [name for node in graph.node for name in (*node.input, *node.output)]
+    return [*names, *(value.name for value in graph.input), *(t.name for t in graph.initializer)]
+
+
+def _drop(model: ModelProto, random: Random) -> None:
+    del model.graph.node[random.randrange(len(model.graph.node))]
+
+
+def _repeat(model: ModelProto, random: Random) -> None:
+    model.graph.node.append(_node(model, random))
+
+
+def _swap(model: ModelProto, random: Random) -> None:
+    first, second = _node(model, random), _node(model, random)
+    kept = NodeProto()
+    kept.CopyFrom(first)
+    first.CopyFrom(second)
+    second.CopyFrom(kept)
+
+
+def _operator(model: ModelProto, random: Random) -> None:
+    _node(model, random).op_type = random.choice(OPERATORS)
+
+
+def _edge(model: ModelProto, random: Random) -> None:
+    node = _node(model, random)
+    edges = random.choice((node.input, node.input, node.output))
+    name = random.choice((*_tensor_names(model), "", "new", "a/../b\x1b", "x" * 100))
+    what = random.randrange(3)
+    if what == 0 and edges:
+        edges[random.randrange(len(edges))] = name
+    elif what == 1 and edges:
+        del edges[random.randrange(len(edges))]
+    else:
+        edges.append(name)
+
+
+def _bypass(model: ModelProto, random: Random) -> None:
+    """Leave a node out, and let its readers read what it read."""
+    index = random.randrange(len(model.graph.node))
+    node = model.graph.node[index]
+    if not node.input or not node.output:
+        return
+    for other in model.graph.node:
+        other.input[:] = [node.input[0] if n == node.output[0] else n for n in other.input]
+    del model.graph.node[index]
+
+
+def _attribute(model: ModelProto, random: Random) -> None:
+    attributes = [a for node in model.graph.node for a in node.attribute]
+    if not attributes:
+        return
+    attribute = random.choice(attributes)
+    number = random.choice(NUMBERS)
+    what = random.randrange(6)
+    if what == 0 and attribute.ints:
+        attribute.ints[random.randrange(len(attribute.ints))] = number
+    elif what == 1 and attribute.ints:
+        del attribute.ints[random.randrange(len(attribute.ints))]
+    elif what == 2:
+        attribute.ints.append(number)
+    elif what == 3:
+        attribute.i, attribute.f = number, float(random.choice(("nan", "inf", "-1", "0", "1e38")))
+    elif what == 4:
+        attribute.s = random.choice((b"", b"SAME_UPPER", b"VALID", b"\xff\xfe", b"linear", b"..."))
+    else:
+        attribute.type = random.choice(list(AttributeProto.AttributeType.values()))
+
+
+def _add_attribute(model: ModelProto, random: Random) -> None:
+    names = ("axis", "axes", "perm", "group", "kernel_shape", "pads", "strides", "to", "keepdims")
+    attribute = _node(model, random).attribute.add(name=random.choice(names))
+    if random.random() < 0.5:
+        attribute.type, attribute.i = AttributeProto.INT, random.choice(NUMBERS)
+    else:
+        attribute.type = AttributeProto.INTS
+        attribute.ints.extend(random.choices(NUMBERS, k=random.randrange(5)))
+
+
+def _tensor(model: ModelProto, random: Random) -> None:
+    attributes = (a for node in model.graph.node for a in node.attribute)
+    tensors = [*model.graph.initializer, *(a.t for a in attributes if a.HasField("t"))]
+    if not tensors:
+        return
+    tensor = random.choice(tensors)
+    what = random.randrange(6)
+    if what == 0 and tensor.dims:
+        tensor.dims[random.randrange(len(tensor.dims))] = random.choice(NUMBERS)
+    elif what == 1:
+        tensor.data_type = random.choice(list(TensorProto.DataType.values()))
+    elif what == 2:
+        tensor.raw_data = random.randbytes(random.choice((0, 1, 4, 8, len(tensor.raw_data))))
+    elif what == 3 and tensor.dims:
+        random.shuffle(dims := list(tensor.dims))
+        tensor.dims[:] = dims
+    elif what == 4:
+        tensor.name = random.choice(_tensor_names(model))
+    else:
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value=random.choice(("../x", "w", "/etc/passwd")))
+
+
+def _value(model: ModelProto, random: Random) -> None:
+    """Change the type of an input or an output."""
+    values = [*model.graph.input, *model.graph.output]
+    if not values:
+        return
+    tensor = random.choice(values).type.tensor_type
+    if random.random() < 0.3:
+        tensor.elem_type = random.choice(list(TensorProto.DataType.values()))
+    elif tensor.shape.dim and random.random() < 0.7:
+        random.choice(tensor.shape.dim).dim_value = random.choice(NUMBERS)
+    else:
+        tensor.shape.dim.add().dim_value = random.choice(NUMBERS)
+
+
+def _opset(model: ModelProto, random: Random) -> None:
+    if model.opset_import:
+        random.choice(model.opset_import).version = random.choice(
+            (7, 9, 11, 13, 17, 21, 23, -1, 99)
+        )
+
+
+CHANGES: tuple[Callable[[ModelProto, Random], None], ...] = (
+    *(_drop, _repeat, _swap, _operator, _edge, _edge, _bypass, _attribute, _attribute),
+    *(_add_attribute, _tensor, _tensor, _value, _opset),
+)

@@ -1,0 +1,55 @@
+"""A process that tries some inputs and says after each how it went: started by ``__main__``.
+
+Arguments: a folder, the first number, the number after the last. Before each input it prints its
+number, after it a JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import traceback
+import warnings
+from pathlib import Path
+
+from snnc.ir.errors import SnncError
+
+from .inputs import Inputs
+
+MOST_MEMORY = 2 << 30
+"""Bytes of resident memory; beyond it an input counts as a failure."""
+
+ADDRESSES = 12 << 30
+"""Bytes of addresses: an input that wants more gets a MemoryError, and the machine lives on."""
+
+
+def main(folder: Path, first: int, end: int) -> None:
+    """Try inputs ``first`` to ``end - 1``."""
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    warnings.simplefilter("ignore")
+    inputs = Inputs(folder)
+    for number in range(first, end):
+        print(number, flush=True)
+        found = {"number": number, "outcome": "read", "detail": ""}
+        try:
+            if unforeseen := inputs.try_one(number):
+                found |= {"outcome": "unforeseen", "detail": unforeseen}
+        except SnncError as error:
+            found["outcome"] = "refused"
+            if not all(problem.message and problem.hint for problem in error.problems):
+                found |= {"outcome": "no hint", "detail": str(error)}
+        except Exception as error:
+            where = traceback.format_tb(error.__traceback__)[-1].strip()
+            found |= {"outcome": "foreign", "detail": f"{type(error).__name__}: {error} {where}"}
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        if memory > MOST_MEMORY:
+            found |= {"outcome": "memory", "detail": f"{memory} bytes"}
+        print(json.dumps(found), flush=True)
+        if memory > MOST_MEMORY:
+            return  # the high-water mark never falls
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,28 @@
+"""How many numbers a node needs at once: a few bytes of a file can ask for terabytes."""
+
+from __future__ import annotations
+
+from math import prod
+
+from .node import Node
+from .ops import AveragePool, Conv, MaxPool
+from .types import TensorType
+
+MOST_ELEMENTS = 1 << 27
+"""Numbers that one value of one sample may have: half a gigabyte in single precision."""
+
+
+def extent(node: Node, inputs: tuple[TensorType, ...], output: TensorType) -> int:
+    """Return the size of the largest array that computing a node takes, for one sample.
+
+    That is its value, or the image it reads with the padding around it, or its window. A stride
+    counts as well: one larger than every image is nonsense that overflows somewhere.
+    """
+    sizes = [output.size]
+    if isinstance(node, (AveragePool, Conv, MaxPool)):
+        channels, height, width = inputs[0].shape
+        top, left, bottom, right = node.padding
+        sizes += [channels * (height + top + bottom) * (width + left + right), *node.stride]
+    if isinstance(node, (AveragePool, MaxPool)):
+        sizes.append(prod(node.kernel))
+    return max(sizes)
