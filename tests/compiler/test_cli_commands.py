@@ -29,7 +29,7 @@ def test_compile_says_what_it_did(command: Command, model_file: Path, data_file:
     ):
         assert text in found.out
     dumped = sorted(path.name for path in Path("dump").iterdir())
-    assert dumped[:2] == ["00_imported.txt", "01_cancel_straight_through.txt"]
+    assert dumped[:2] == ["00_imported.txt", "01_as_images.txt"]
     assert dumped[-1].endswith("_Quantize.txt")
     assert Path("dump/00_imported.txt").read_text().startswith("%x: real[1x6x6] = Input()")
 

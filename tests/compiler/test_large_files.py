@@ -80,10 +80,8 @@ def test_a_transformer_is_refused_with_every_reason(tmp_path: Path) -> None:
     refused = {(entry.operator, entry.reason) for entry in found}
     assert ("LayerNormalization", "is not supported") in refused
     assert ("Softmax", "is not supported") in refused
-    assert ("Erf", "is not supported") in refused
     assert ("MatMul", "multiplies two activations") in refused
-    counts = [sum(e.operator == name for e in found) for name in ("Softmax", "Erf")]
-    assert counts == [2, 2]
+    assert sum(entry.operator == "Softmax" for entry in found) == 2
 
 
 @pytest.mark.parametrize("kind", ["raw", "typed"])
