@@ -2,6 +2,7 @@
 
 from .errors import SnncError
 from .graph import Graph
+from .leaky import LI, LIF, CubaLI, CubaLIF, LoihiLIF
 from .neurons import IF, Encoder, Integrator, Population
 from .node import Node
 from .ops import (
@@ -18,12 +19,15 @@ from .ops import (
     Staircase,
 )
 from .quantized import Dequantize, Previous, Quantize, Requantize, TrackingIF
+from .recurrence import Delay, Feedback
 from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF, latency
 from .types import Array, Signal, TensorType
 from .views import MOVES, VIEWS, Concat, Gather, Rearrange, Reshape
 
 __all__ = [
     "IF",
+    "LI",
+    "LIF",
     "MOVES",
     "VIEWS",
     "Add",
@@ -33,15 +37,20 @@ __all__ = [
     "Clip",
     "Concat",
     "Conv",
+    "CubaLI",
+    "CubaLIF",
     "Curve",
+    "Delay",
     "Dequantize",
     "DifferentialIF",
     "Encoder",
+    "Feedback",
     "Gather",
     "Graph",
     "Input",
     "Integrator",
     "Linear",
+    "LoihiLIF",
     "MaxPool",
     "Node",
     "Population",

@@ -9,10 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from .graph import Graph
+from .leaky import LeakyIntegrator
 from .neurons import IF, Encoder, Integrator, Population
 from .node import Node
 from .ops import Conv, Linear, MaxPool, Product
 from .quantized import Previous, TrackingIF
+from .recurrence import Delay, Feedback
 from .types import Array, is_integer
 from .views import VIEWS, Concat, Gather
 
@@ -29,11 +31,16 @@ def current_bounds(graph: Graph, name: str) -> tuple[Array, Array]:
     """Return the least and the greatest current an integer synapse can deliver in one step.
 
     Borders are ignored: a neuron at a border reads fewer inputs, never more. A product may go
-    from either end of its range to the other.
+    from either end of its range to the other. What comes late is 0 before.
 
     Returns:
         Two int64 arrays, broadcastable to the edge's shape, one value an output channel.
     """
+    late = graph[name]
+    if isinstance(late, (Delay, Feedback)):
+        source = late.source if isinstance(late, Feedback) else late.inputs[0]
+        low, high = current_bounds(graph, source)
+        return np.minimum(low, 0), np.maximum(high, 0)
     if isinstance(graph[name], Product):
         low, high = accumulated_bounds(graph, name)
         return low - high, high - low
@@ -155,6 +162,8 @@ def is_integer_node(node: Node) -> bool:
         return node.scale is not None
     if isinstance(node, (Conv, Linear)):
         return bool(np.issubdtype(node.weight.dtype, np.integer))
+    if isinstance(node, LeakyIntegrator):
+        return False  # a membrane has no bounds as a payload, also where all its values are whole
     if isinstance(node, (Population, Integrator)):
         return bool(np.issubdtype(node.bias.dtype, np.integer))
     return True

@@ -6,6 +6,7 @@ from math import prod
 
 from .node import Node
 from .ops import AveragePool, Conv, MaxPool
+from .recurrence import Delay
 from .types import TensorType
 
 MOST_ELEMENTS = 1 << 27
@@ -16,7 +17,8 @@ def extent(node: Node, inputs: tuple[TensorType, ...], output: TensorType) -> in
     """Return the size of the largest array that computing a node takes, for one sample.
 
     That is its value, or the image it reads with the padding around it, or its window. A stride
-    counts as well: one larger than every image is nonsense that overflows somewhere.
+    counts as well: one larger than every image is nonsense that overflows somewhere. A delay keeps
+    what it waits for.
     """
     sizes = [output.size]
     if isinstance(node, (AveragePool, Conv, MaxPool)):
@@ -25,4 +27,6 @@ def extent(node: Node, inputs: tuple[TensorType, ...], output: TensorType) -> in
         sizes += [channels * (height + top + bottom) * (width + left + right), *node.stride]
     if isinstance(node, (AveragePool, MaxPool)):
         sizes.append(prod(node.kernel))
+    if isinstance(node, Delay):
+        sizes.append(output.size * (node.longest + 1))
     return max(sizes)

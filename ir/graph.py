@@ -12,6 +12,7 @@ from .errors import GraphError
 from .neurons import Population
 from .node import Node
 from .quantized import Previous
+from .recurrence import Feedback
 from .types import TensorType
 
 if TYPE_CHECKING:
@@ -54,10 +55,19 @@ class Graph:
         for output, name in self.outputs.items():
             if name not in by_name:
                 raise GraphError(f"output {output!r} is {name!r}, which is not a node")
-        for name, source in self.feedback.items():
-            found, carried = types.get(source), types[name]
+        self._expect_what_comes_back()
+
+    def _expect_what_comes_back(self) -> None:
+        for name, source in self.carried.items():
+            found, carried = self.types.get(source), self.types[name]
             if not found or (found.shape, found.signal) != (carried.shape, carried.signal):
                 raise GraphError(f"{name}: carries {carried}, but {source!r} is {found}")
+        for node in self.of_type(Feedback):
+            found = self.types.get(node.source)
+            if not found or not node.carries(found):
+                raise GraphError(
+                    f"{node.name}: brings back {node.type}, but {node.source!r} is {found}"
+                )
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes.values())
@@ -78,9 +88,18 @@ class Graph:
         return tuple(node for node in self if isinstance(node, Population))
 
     @cached_property
-    def feedback(self) -> Mapping[str, str]:
+    def carried(self) -> Mapping[str, str]:
         """For each node that carries a value through a sequence, the node whose value it is."""
         return MappingProxyType({node.name: node.source for node in self.of_type(Previous)})
+
+    @cached_property
+    def feedback(self) -> Mapping[str, str]:
+        """For each node that has what another had before, that one: all edges that close loops.
+
+        Before is at the element before in a sequence, or at the time step before.
+        """
+        closing = (node for node in self if isinstance(node, (Previous, Feedback)))
+        return MappingProxyType({node.name: node.source for node in closing})
 
     @cached_property
     def users(self) -> Mapping[str, tuple[Node, ...]]:
@@ -94,7 +113,7 @@ class Graph:
     def only_user(self, name: str) -> Node | None:
         """Return the single reader of a node that does not leave the graph, else None.
 
-        A value that is carried to the next element of a sequence leaves it too.
+        A value that is carried to the next element of a sequence, or step, leaves it too.
         """
         users, leaving = self.users[name], {*self.outputs.values(), *self.feedback.values()}
         return users[0] if len(users) == 1 and name not in leaving else None
@@ -136,7 +155,7 @@ class Graph:
 
 def renamed(node: Node, rename: Mapping[str, str]) -> Node:
     """Return the node reading renamed inputs."""
-    if isinstance(node, Previous) and node.source in rename:
+    if isinstance(node, (Previous, Feedback)) and node.source in rename:
         return replace(node, source=rename[node.source])
     inputs = tuple(rename.get(name, name) for name in node.inputs)
     return node if inputs == node.inputs else replace(node, inputs=inputs)

@@ -40,12 +40,16 @@ class Input(Node):
     """A graph input: one real sample, or one element of a sequence of them.
 
     Attributes:
-        type: The type that callers must feed; for a sequence, the type of one element.
+        type: The type that callers must feed; for a sequence, the type of one element, and where
+            it is stepwise, of one time step.
         sequence: Number of elements of a sequence, 0 for any number, None for no sequence.
+        stepwise: Whether a sample has a value for every time step of a spiking network,
+            ``(timesteps, *shape)``; else it is the same at all of them.
     """
 
     type: TensorType
     sequence: int | None = None
+    stepwise: bool = False
 
     @property
     def is_sequence(self) -> bool:
@@ -54,6 +58,8 @@ class Input(Node):
 
     def infer(self, *inputs: TensorType) -> TensorType:
         expect_inputs(self.name, inputs, 0)
+        if self.stepwise and self.is_sequence:
+            raise ShapeError(f"{self.name}: elements of a sequence have no values for each step")
         return self.type
 
 

@@ -34,6 +34,7 @@ from .ops import (
     Staircase,
 )
 from .quantized import Previous
+from .recurrence import Feedback
 from .scheduled import latency
 from .shapes import Padding, Pair
 from .types import Array, Signal, is_integer
@@ -96,12 +97,12 @@ def evaluate(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def run(graph: Graph, inputs: Mapping[str, Array], timesteps: int) -> Trace:
-    """Run a spiking graph from rest on constant inputs.
+    """Run a spiking graph from rest on inputs that are constant, or given for every step.
 
     Args:
         graph: A graph with encoders, populations and integrators.
         inputs: For each input's name, a batch ``(batch, *shape)`` in ANN units, of a sequence
-            ``(batch, elements, *shape)``.
+            ``(batch, elements, *shape)``, of a stepwise input ``(batch, timesteps, *shape)``.
         timesteps: Number of time steps; of a sequence, for each element.
 
     Returns:
@@ -115,12 +116,15 @@ def run(graph: Graph, inputs: Mapping[str, Array], timesteps: int) -> Trace:
     for element in elements(graph, inputs):
         outputs = {key: [] for key in graph.outputs}
         states: dict[str, State] = {node.name: {} for node in graph}
-        before, sent = sent, dict.fromkeys(graph.feedback.values(), np.zeros((), np.int64))
+        before, sent = sent, dict.fromkeys(graph.carried.values(), np.zeros((), np.int64))
+        values: dict[str, Array] = {}
         for t in range(1, timesteps + latency(graph) + 1):
-            values: dict[str, Array] = {}
+            last, values = values, {}
             for node in graph:
                 if isinstance(node, Input):
-                    values[node.name] = element[node.name]
+                    values[node.name] = at_step(node, element[node.name], t)
+                elif isinstance(node, Feedback):
+                    values[node.name] = brought_back(node, last, batch_size(element))
                 elif isinstance(node, Previous):
                     value = carried(node, before.get(node.source), batch_size(element))
                     values[node.name] = value if t == 1 else np.zeros_like(value)
@@ -154,6 +158,21 @@ def elements(graph: Graph, inputs: Mapping[str, Array]) -> list[dict[str, Array]
         {name: x[:, index] if name in running else x for name, x in arrays.items()}
         for index in range(count)
     ]
+
+
+def at_step(node: Input, x: Array, t: int) -> Array:
+    """Return what an input has at a step: 0 beyond the steps that are given."""
+    if not node.stepwise:
+        return x
+    return x[:, t - 1] if t <= x.shape[1] else np.zeros_like(x[:, 0])
+
+
+def brought_back(node: Feedback, last: Mapping[str, Array], batch: int) -> Array:
+    """Return what another node had at the step before, ``(batch, *shape)``."""
+    if node.source in last:
+        return last[node.source]
+    analog = node.type.signal is Signal.SPIKES and node.type.payload is None
+    return np.zeros((batch, *node.type.shape), np.float64 if analog else np.int64)
 
 
 def carried(node: Previous, before: Array | None, batch: int) -> Array:
@@ -364,4 +383,4 @@ def _window_sum(x: Array, node: AveragePool) -> Array:
     return np.asarray(sum(tap for _, tap in taps))
 
 
-from . import reference_neurons  # noqa: E402, F401 (registers what neurons compute)
+from . import reference_leaky, reference_neurons  # noqa: E402, F401 (register what neurons compute)

@@ -23,6 +23,7 @@ from .errors import ArtifactError, GraphError
 from .extent import extent
 from .field_types import as_text, expect_field_types
 from .graph import Graph
+from .leaky import LI, LIF, CubaLI, CubaLIF, LoihiLIF
 from .neurons import IF, Encoder, Integrator
 from .node import Node
 from .ops import (
@@ -39,6 +40,7 @@ from .ops import (
     Staircase,
 )
 from .quantized import Dequantize, Previous, Quantize, Requantize, TrackingIF
+from .recurrence import Delay, Feedback
 from .scheduled import DifferentialIF, RadixIF, TwoPhaseIF
 from .types import Array, Signal, TensorType
 from .views import Concat, Gather, Rearrange, Reshape
@@ -50,6 +52,7 @@ NODES: Mapping[str, type[Node]] = {
         *(Input, Integrator, Linear, MaxPool, Product, Rearrange, Reshape, Staircase),
         *(DifferentialIF, RadixIF, TwoPhaseIF),
         *(Dequantize, Previous, Quantize, Requantize, TrackingIF),
+        *(LI, LIF, CubaLI, CubaLIF, Delay, Feedback, LoihiLIF),
     )
 }
 

@@ -49,7 +49,7 @@ def align(graph: Graph) -> Alignment:
     depth = depths(graph, earliest)
     latest = _latest(graph, depth)
     # Not later than the source: two elements on their way to a delivery are enough to keep.
-    delivered = {name: min(latest[name], depth[s]) for name, s in graph.feedback.items()}
+    delivered = {name: min(latest[name], depth[s]) for name, s in graph.carried.items()}
     return Alignment(depths(graph, delivered), idle)
 
 
@@ -59,11 +59,11 @@ def _deliveries(graph: Graph, idle: int) -> dict[str, int] | None:
     A longest path without a loop passes each carried value once at most, so the depths are
     found after as many rounds as there are values, unless a loop makes them grow for ever.
     """
-    found = dict.fromkeys(graph.feedback, 0)
+    found = dict.fromkeys(graph.carried, 0)
     for _ in range(len(found) + 1):
         depth = depths(graph, found)
         before = found
-        found = {name: max(0, depth[s] - idle - 1) for name, s in graph.feedback.items()}
+        found = {name: max(0, depth[s] - idle - 1) for name, s in graph.carried.items()}
         if found == before:
             return found
     return None
@@ -76,7 +76,7 @@ def _latest(graph: Graph, depth: Mapping[str, int]) -> dict[str, int]:
     for node in reversed(tuple(graph)):
         name = node.name
         found[name] = depth[name]
-        if not isinstance(node, fixed) and name not in graph.feedback.values():
+        if not isinstance(node, fixed) and name not in graph.carried.values():
             readers = {user.name for user in graph.users[name]}
             room = [found[reader] - takes_a_step(graph, reader) for reader in readers]
             found[name] = min(room, default=depth[name])

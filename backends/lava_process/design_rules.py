@@ -134,7 +134,7 @@ def _unweighted_loops(graph: Graph) -> Iterator[str]:
 def with_feedback(graph: Graph) -> networkx.DiGraph[str]:
     """Return the graph with the edges that close its loops."""
     edges = graph.digraph()
-    edges.add_edges_from((source, name) for name, source in graph.feedback.items())
+    edges.add_edges_from((source, name) for name, source in graph.carried.items())
     return edges
 
 

@@ -172,7 +172,7 @@ class ExactRun:
         for element in elements(self.graph, inputs):
             found = self.empty(samples, record)
             self.run_element(element, before, found)
-            before = {name: found.sent[source] for name, source in self.graph.feedback.items()}
+            before = {name: found.sent[source] for name, source in self.graph.carried.items()}
             records.append(found)
         return _of_sequence(records)
 
@@ -332,7 +332,7 @@ class ExactRun:
             np.zeros(samples, np.int64),
             {
                 name: np.zeros((samples, *types[name].shape), np.int64)
-                for name in self.graph.feedback.values()
+                for name in self.graph.carried.values()
             },
         )
 
