@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from ..ir import IF, Conv, Encoder, Graph, Integrator, Linear, TrackingIF
-from ..ir.bounds import is_quantized, largest_current
+from ..ir import (
+    IF,
+    Conv,
+    Encoder,
+    Graph,
+    Input,
+    Integrator,
+    Linear,
+    LoihiLIF,
+    TrackingIF,
+)
+from ..ir.bounds import carries_integers, is_quantized, largest_current
 from ..ir.errors import DesignRuleError, Problem
+from ..ir.leaky import LeakyPopulation
+from ..ir.types import is_integer
 from .target import Target
 
 Rule = Callable[[Graph, Target], Iterator[Problem]]
@@ -31,6 +43,29 @@ def integers_only(graph: Graph, target: Target) -> Iterator[Problem]:
             f"target {target.name} runs integers but the graph is real-valued",
             "compile with --weight-bits 8",
         )
+
+
+def integer_currents(graph: Graph, target: Target) -> Iterator[Problem]:
+    """A trained neuron in integers reads integers: nothing rounds a current on its way."""
+    for node in graph.populations:
+        if isinstance(node, (LeakyPopulation, LoihiLIF)) and is_integer(node.threshold):
+            for name in node.inputs:
+                if not carries_integers(graph, name):
+                    yield Problem(
+                        f"{node.name}: computes integers, and the current {name!r} is real",
+                        "give the synapse integer weights and read integer payloads",
+                    )
+
+
+def stepwise_inputs(graph: Graph, target: Target) -> Iterator[Problem]:
+    """Samples with a value for every step go where they can be injected."""
+    for node in graph.of_type(Input):
+        if node.stepwise and not target.stepwise_inputs:
+            yield Problem(
+                f"{node.name}: has a value for every time step, and target {target.name} injects "
+                "the same one at all steps",
+                "choose another target; `snnc targets` lists them",
+            )
 
 
 def payloads(graph: Graph, target: Target) -> Iterator[Problem]:
@@ -99,7 +134,8 @@ def currents(graph: Graph, target: Target) -> Iterator[Problem]:
 
 
 RULES: tuple[Rule, ...] = (
-    *(supported_nodes, integers_only, payloads, rate_coded, resets, currents),
+    *(supported_nodes, integers_only, integer_currents, stepwise_inputs),
+    *(payloads, rate_coded, resets, currents),
 )
 
 

@@ -22,6 +22,7 @@ class Target:
         rate_coded_only: Whether all steps of a run must be alike: the same input and bias at
             every step, payloads that count thresholds, and a mean over all steps as readout. A
             network of tracking neurons only may have input and bias once, and the sum instead.
+        stepwise_inputs: Whether a sample may have a value for every time step.
         resets: What a spike may do to a membrane (``ir.IF.reset``); the first is the default there.
         starts_at_zero: Whether every membrane starts a sample at 0.
         threshold_per_layer: Whether all neurons of a population have one threshold; an integer
@@ -39,6 +40,7 @@ class Target:
     graded_payloads: bool = True
     needs_integers: bool = False
     rate_coded_only: bool = False
+    stepwise_inputs: bool = False
     resets: tuple[str, ...] = ("subtract",)
     starts_at_zero: bool = False
     threshold_per_layer: bool = False

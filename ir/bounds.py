@@ -156,6 +156,17 @@ def is_quantized(graph: Graph) -> bool:
     return all(is_integer_node(node) for node in graph)
 
 
+def carries_integers(graph: Graph, name: str) -> bool:
+    """Whether a current is a sum of whole numbers, also where it comes late."""
+    node = graph[name]
+    if isinstance(node, (Delay, Feedback)):
+        return carries_integers(
+            graph, node.source if isinstance(node, Feedback) else node.inputs[0]
+        )
+    whole = all(graph.types[source].payload is not None for source in node.inputs)
+    return whole and (not isinstance(node, (Conv, Linear)) or is_integer(node.weight))
+
+
 def is_integer_node(node: Node) -> bool:
     """Whether a node of a spiking graph is integer; those without parameters are."""
     if isinstance(node, Encoder):

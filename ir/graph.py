@@ -64,6 +64,8 @@ class Graph:
                 raise GraphError(f"{name}: carries {carried}, but {source!r} is {found}")
         for node in self.of_type(Feedback):
             found = self.types.get(node.source)
+            if node.source == node.name:
+                raise GraphError(f"{node.name}: brings back nothing but itself")
             if not found or not node.carries(found):
                 raise GraphError(
                     f"{node.name}: brings back {node.type}, but {node.source!r} is {found}"

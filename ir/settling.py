@@ -46,6 +46,8 @@ def is_exact(graph: Graph) -> bool:
 
 
 def _comes_to_rest(node: Node) -> bool:
+    if isinstance(node, Input):
+        return not node.stepwise
     if isinstance(node, Encoder):
         return node.once and node.scale is not None
     if isinstance(node, Integrator):

@@ -1,9 +1,10 @@
 """The program of the target ``numpy``: layer by layer over all time steps of some samples.
 
-A converted network has no loops, so a layer can be computed for every time step before the
-next one begins; this turns many small products into a few large ones and lets a constant
-input be multiplied once. Blocks of samples are small enough for the cache and run side by
-side on all cores. Nothing else differs from ``ir.reference``.
+A converted network has no loops between its steps (those of a trained one are in ``loops``), so a
+layer can be computed for every time step before the next one begins; this turns many small
+products into a few large ones and lets a constant input be multiplied once. Blocks of samples are
+small enough for the cache and run side by side on all cores. Nothing else differs from
+``ir.reference``.
 """
 
 from __future__ import annotations
@@ -17,16 +18,23 @@ import numpy as np
 
 from ...ir import (
     IF,
+    LI,
+    LIF,
     VIEWS,
     Array,
     Concat,
     Conv,
+    CubaLI,
+    CubaLIF,
+    Delay,
     DifferentialIF,
     Encoder,
+    Feedback,
     Graph,
     Input,
     Integrator,
     Linear,
+    LoihiLIF,
     MaxPool,
     Previous,
     Product,
@@ -70,8 +78,10 @@ TARGET = Target(
             *(Input, Encoder, Concat, Conv, Linear, MaxPool, *VIEWS),
             *(IF, Integrator),
             *(DifferentialIF, Previous, Product, RadixIF, TrackingIF, TwoPhaseIF),
+            *(LI, LIF, CubaLI, CubaLIF, LoihiLIF, Delay, Feedback),
         ]
     ),
+    stepwise_inputs=True,
     resets=RESETS,
 )
 
@@ -130,7 +140,7 @@ class NumpyProgram:
         prepared = Prepared(
             self.graph, self.steps, self._products, self._exact, self._states, self._reach, native
         )
-        _ = prepared.traffic, prepared.order, prepared.uses
+        _ = prepared.traffic, prepared.order, prepared.uses, prepared.loops
         return prepared
 
     @cached_property

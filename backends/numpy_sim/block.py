@@ -19,7 +19,9 @@ from ...ir import (
     Array,
     Concat,
     Conv,
+    Delay,
     Encoder,
+    Feedback,
     Graph,
     Input,
     Integrator,
@@ -34,13 +36,16 @@ from ...ir.reference import step
 from ..base import Activity, Result
 from .convolution import Multiplication, Precision
 from .events import activity
-from .kernels import in_step, max_pool, population, readout, stepwise, synapse
+from .kernels import delayed, in_step, max_pool, population, readout, stepwise, synapse
+from .loops import Group, Loop, groups
 from .native import library
 from .native.frames import FramePool
 from .native.payloads import Payloads
 from .native.plan import NativePlan, emitter
 from .native.populations import NativePopulation, image
 from .native.traffic import Traffic
+
+PREVIOUS_STEP = Delay(name="previous step", steps=1)
 
 
 @dataclass(frozen=True)
@@ -88,13 +93,26 @@ class Prepared:
         return found
 
     @cached_property
-    def order(self) -> Sequence[tuple[Node, Sequence[str]]]:
-        """The nodes that are computed one after the other, and of each what it reads."""
+    def order(self) -> Sequence[tuple[Group, Sequence[str]]]:
+        """What is computed one after the other, a node or a loop, and of each what it reads."""
         return [
-            (node, self.sources(node))
-            for node in self.graph
-            if not isinstance(node, Reshape) and not self.is_synapse(node.name)
+            (group, [source for node in group for source in self.sources(node)])
+            for group in groups(self.graph)
+            if any(map(self.is_computed, group))
         ]
+
+    @cached_property
+    def loops(self) -> Mapping[Group, Loop]:
+        """The loops among them."""
+        return {
+            group: Loop(self.graph, group, self.products, self.precisions)
+            for group, _ in self.order
+            if len(group) > 1
+        }
+
+    def is_computed(self, node: Node) -> bool:
+        """Whether a node has payloads or values of its own, and is no mere synapse or view."""
+        return not isinstance(node, Reshape) and not self.is_synapse(node.name)
 
     @cached_property
     def uses(self) -> Mapping[str, int]:
@@ -103,12 +121,15 @@ class Prepared:
 
     def sources(self, node: Node) -> list[str]:
         """Return the nodes whose payloads a computation reads, through its synapses."""
-        if isinstance(node, Reshape) or self.is_synapse(node.name):
+        if not self.is_computed(node):
             return []
-        through = [
-            self.graph[name].inputs[0] if self.is_synapse(name) else name for name in node.inputs
-        ]
-        return [emitter(self.graph, name) for name in through]
+        reads = (node.source,) if isinstance(node, Feedback) else node.inputs
+        return [self.sender(name) for name in reads]
+
+    def sender(self, name: str) -> str:
+        """Return the node that sends what makes a value, behind a synapse and views."""
+        through = self.graph[name].inputs[0] if self.is_synapse(name) else name
+        return emitter(self.graph, through)
 
     def is_synapse(self, name: str) -> bool:
         """Whether a node carries current; it is computed for whoever reads it."""
@@ -139,26 +160,53 @@ class BlockRun:
     def run(self, inputs: Mapping[str, Array]) -> Result:
         """Simulate samples, ``(samples, *shape)`` for each input."""
         graph, left = self.prepared.graph, dict(self.prepared.uses)
-        shown = {emitter(graph, name) for name in graph.outputs.values()}
-        for node, sources in self.prepared.order:
-            if isinstance(node, Input):
-                edge = Payloads(np.asarray(inputs[node.name], np.float64)[None])
-            else:
-                edge = self._computed(node)
-            self._edges[node.name] = edge
-            self._count(node, edge)
-            if self.record and isinstance(node, (Population, MaxPool)):
-                self._spikes[node.name] = self._all_steps(self._array(node.name))
+        shown = set(map(self.prepared.sender, graph.outputs.values()))
+        for group, sources in self.prepared.order:
+            for name, edge in self._sent(group, inputs).items():
+                self._edges[name] = edge
+                self._count(graph[name], edge)
+                if self.record and isinstance(graph[name], (Population, MaxPool)):
+                    self._spikes[name] = self._all_steps(self._array(name))
             for name in sources:  # an edge nobody reads any more is freed
                 left[name] -= 1
                 if not left[name] and name not in shown:
                     self._edges.pop(name).release(self.pool)
-        decoded = {key: self._array(name).swapaxes(0, 1) for key, name in graph.outputs.items()}
+        decoded = {key: self._output(name) for key, name in graph.outputs.items()}
         rounded = {key: trace.astype(np.float32) for key, trace in decoded.items()}
         for edge in self._edges.values():
             edge.release(self.pool)
         kept = decoded if self.unrounded else {}
         return Result(rounded, self._counted, self._spikes, unrounded=kept)
+
+    def _output(self, name: str) -> Array:
+        """Return an output, ``(samples, steps, *shape)``; any node may be one."""
+        value = self._array(name)
+        if isinstance(self.prepared.graph[name], Integrator):
+            return value.swapaxes(0, 1)
+        return self._all_steps(value).astype(np.float64, copy=False)
+
+    def _sent(self, group: Group, inputs: Mapping[str, Array]) -> dict[str, Payloads]:
+        """Return what is on the edges of a node, or of the nodes of a loop."""
+        if len(group) == 1:
+            (node,) = group
+            if isinstance(node, Input):
+                return {node.name: self._given(node, inputs[node.name])}
+            return {node.name: self._computed(node)}
+        loop = self.prepared.loops[group]
+        kept = [node.name for node in group if self.prepared.is_computed(node)]
+        entering = {name: self._array(name) for name in loop.entering}
+        samples = len(next(iter(inputs.values())))
+        traces = loop.run(entering, kept, samples, self.prepared.steps)
+        return {name: Payloads(trace) for name, trace in traces.items()}
+
+    def _given(self, node: Input, x: Array) -> Payloads:
+        """Return samples for every step, 0 beyond those that are given; or for one."""
+        values = np.asarray(x, np.float64)
+        if not node.stepwise:
+            return Payloads(values[None])
+        given = values.swapaxes(0, 1)[: self.prepared.steps]
+        silence = np.zeros((self.prepared.steps - len(given), *given.shape[1:]))
+        return Payloads(np.concatenate([given, silence]))
 
     def _array(self, name: str) -> Array:
         """Return what is on an edge, ``(steps, samples, *shape)``; of a synapse, its currents."""
@@ -192,6 +240,8 @@ class BlockRun:
             return edge
         if isinstance(node, MaxPool) and (edge := self._native_pool(node)):
             return edge
+        if isinstance(node, Feedback):  # on no loop: its source is computed before
+            return Payloads(delayed(PREVIOUS_STEP, self._array(node.source), self.prepared.steps))
         arguments = [self._array(name) for name in node.inputs]
         return Payloads(self._value(node, arguments))
 
@@ -238,11 +288,14 @@ class BlockRun:
     def _value(self, node: Node, arguments: list[Array]) -> Array:
         steps = self.prepared.steps
         if isinstance(node, Encoder):
-            payload = step(node, [arguments[0][0]], {}, 1)[None]
+            given = arguments[0]  # of one step, or of all
+            payload = step(node, [given.reshape(-1, *given.shape[2:])], {}, 1).reshape(given.shape)
             if not node.once:
                 return payload
-            silence = np.zeros_like(np.broadcast_to(payload, (steps - 1, *payload.shape[1:])))
-            return np.concatenate([payload, silence])
+            silence = np.zeros((steps - 1, *payload.shape[1:]), payload.dtype)
+            return np.concatenate([payload[:1], silence])
+        if isinstance(node, Delay):
+            return delayed(node, arguments[0], steps)
         if isinstance(node, MOVES):
             return node.moved(arguments[0], leading=2)
         if isinstance(node, Concat):

@@ -16,7 +16,9 @@ import numpy as np
 
 from ...ir import (
     IF,
+    Delay,
     Encoder,
+    Feedback,
     Graph,
     Input,
     Integrator,
@@ -29,6 +31,7 @@ from ...ir import (
     TrackingIF,
 )
 from ...ir.errors import OptionError
+from ...ir.leaky import LeakyIntegrator
 from ..assembly import payload_bytes
 from ..resources import Resources, megabytes
 from .block import Prepared
@@ -130,7 +133,7 @@ class _Walk:
     def largest(self) -> int:
         """Return the most bytes that are held at a time."""
         graph, left = self.prepared.graph, dict(self.prepared.uses)
-        shown = {emitter(graph, name) for name in graph.outputs.values()}
+        shown = set(map(self.prepared.sender, graph.outputs.values()))
         for node in graph:
             if isinstance(node, Reshape) or self.prepared.is_synapse(node.name):
                 continue
@@ -255,10 +258,10 @@ class _Walk:
         """Return the steps that an edge has: one, if it does not change."""
         node = self.prepared.graph[name]
         if isinstance(node, Input):
-            return 1
-        if isinstance(node, Encoder):
-            return self.prepared.steps if node.once else 1
-        if isinstance(node, Population):
+            return self.prepared.steps if node.stepwise else 1
+        if isinstance(node, Encoder) and not node.once:
+            return self.steps(node.inputs[0])
+        if isinstance(node, (Encoder, Population, LeakyIntegrator, Delay, Feedback)):
             return self.prepared.steps
         return max(map(self.steps, node.inputs))
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...ir import IF, Array, Conv, Integrator, Linear, MaxPool, Node, Population
+from ...ir import IF, Array, Conv, Delay, Integrator, Linear, MaxPool, Node, Population
 from ...ir.reference import State, padded, step, window_taps
 from ...ir.types import is_integer
 from .convolution import Multiplication, Precision, convolution
@@ -239,20 +239,46 @@ def readout(node: Integrator, currents: Sequence[Array], steps: int) -> Array | 
 def stepwise(node: Node, currents: Sequence[Array], steps: int) -> Array:
     """Return the value of a node after every step, ``(steps, samples, *shape)``.
 
-    For readouts and neurons with a schedule: the reference itself, step by step.
+    For readouts, leaky neurons and those with a schedule: the reference itself, step by step.
     """
-    integer = isinstance(node, Population) and is_integer(node.threshold)
-    work = np.int64 if integer else np.float64
     kept = _payload_type(node) if isinstance(node, Population) else np.float64
     state: State = {}
     return np.stack(
         [
-            step(
-                node,
-                [current[min(t, len(current) - 1)].astype(work) for current in currents],
-                state,
-                t + 1,
+            advanced(
+                node, [current[min(t, len(current)) - 1] for current in currents], state, t
             ).astype(kept)
-            for t in range(steps)
+            for t in range(1, steps + 1)
         ]
     )
+
+
+def advanced(node: Node, arguments: Sequence[Array], state: State, t: int) -> Array:
+    """Return the value of a node after step ``t``, ``(samples, *shape)``, of the reference.
+
+    Numbers that are kept in small types, or integers in floats, are brought back to its types.
+    """
+    integer = isinstance(node, Population) and is_integer(node.threshold)
+    work = np.int64 if integer else np.float64
+    return step(node, [x.astype(work, copy=False) for x in arguments], state, t)
+
+
+def delayed(node: Delay, payloads: Array, steps: int) -> Array:
+    """Return what a delay sends, ``(steps, samples, *shape)``.
+
+    Args:
+        node: The delay.
+        payloads: What it reads, ``(steps or 1, samples, *shape)``.
+        steps: All steps.
+    """
+    late = np.zeros((steps, *payloads.shape[1:]), payloads.dtype)
+    whole = np.broadcast_to(payloads, late.shape)
+    if np.size(node.steps) == 1:
+        wait = min(node.longest, steps)
+        late[wait:] = whole[: steps - wait]
+        return late
+    waits = np.broadcast_to(np.asarray(node.steps), payloads.shape[2:])
+    for wait in np.unique(waits[waits < steps]):
+        chosen = waits == wait
+        late[int(wait) :, :, chosen] = whole[: steps - int(wait), :, chosen]
+    return late
