@@ -41,6 +41,8 @@ MAX_TIMESTEPS = 65536
 REQUIRED = ("graph.json", "weights.npz", "golden.npz")
 PARTITIONED = "partitioned"
 """What the manifest gives as its kind where parts of the network run on the host."""
+TRAINED = "trained"
+"""The code of a network that was trained as a spiking one: nothing was converted."""
 MAX_FILE_BYTES = 1 << 34
 
 
@@ -240,8 +242,18 @@ def spiking_regions(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     return [str(folder / name.rsplit("/", 1)[0]) for name in names if name.endswith(f"/{MANIFEST}")]
 
 
+def is_trained(artifact: Artifact) -> bool:
+    """Whether a network was trained as a spiking one, so that there is no ANN it comes from."""
+    return bool(artifact.manifest.get("options", {}).get("code") == TRAINED)
+
+
 def require_ann(artifact: Artifact) -> bytes:
     """Return the source model; raise ``ArtifactError`` where the artifact has none."""
+    if is_trained(artifact):
+        raise ArtifactError(
+            "the network was trained as a spiking one: there is no source ANN, which this needs",
+            hint="use `snnc run`, `snnc verify`, or `snnc evaluate` without --explain",
+        )
     if artifact.ann is None:
         raise ArtifactError(
             "the artifact has no file ann.onnx, which this needs",

@@ -18,11 +18,11 @@ from ..ir.errors import DataError
 from .archive import StoredArray, stored_arrays
 
 Samples = dict[str, Array]
-"""For each model input, ``(samples, *shape)``, of a sequence ``(samples, elements, *shape)``;
-float32."""
+"""For each model input, ``(samples, *shape)``, of a sequence ``(samples, elements, *shape)``, of a
+stepwise input ``(samples, timesteps, *shape)``; float32."""
 
 UNKNOWN_LENGTH = 8
-"""Elements of synthetic samples for a sequence of any length."""
+"""Elements of synthetic samples for a sequence of any length, and steps of stepwise ones."""
 
 MOST_SYNTHETIC = 1 << 28
 """Numbers that synthetic samples have at most: a gigabyte."""
@@ -125,6 +125,17 @@ def sequence_length(graph: Graph, samples: Inputs) -> int:
     return max((samples[name].shape[1] for name in running), default=1)
 
 
+def check_steps(graph: Graph, samples: Inputs, timesteps: int) -> None:
+    """Raise ``DataError`` unless stepwise samples have a value for each step of a network."""
+    for node in graph.of_type(Input):
+        if node.stepwise and (given := samples[node.name].shape[1]) != timesteps:
+            raise DataError(
+                f"input {node.name!r}: the data have {given} time steps along axis 1, but the "
+                f"network runs {timesteps}",
+                hint=f"give {timesteps} steps a sample: cut the data, or append zeros",
+            )
+
+
 def load_labels(source: Source, samples: int, *, what: str = "data") -> Array:
     """Return the labels ``y`` of a data set, ``(samples,)``, int64.
 
@@ -189,8 +200,9 @@ def _fitting(array: Array | StoredArray, node: Input, what: str, most: int | Non
     """Return samples as float32, checked."""
     if not _fits(array.shape, node):
         elements = [] if node.sequence is None else [node.sequence or "elements"]
-        wanted = ", ".join(map(str, ("samples", *elements, *node.type.shape)))
-        order = "channels, height, width"
+        steps = ["timesteps"] if node.stepwise else []
+        wanted = ", ".join(map(str, ("samples", *elements, *steps, *node.type.shape)))
+        order = "time steps, then channels, height, width" if steps else "channels, height, width"
         raise DataError(
             f"{what} has shape {array.shape}, but input {node.name!r} needs ({wanted})",
             hint=f"put the batch axis first, then {'elements, ' if elements else ''}{order}",
@@ -262,6 +274,8 @@ def _single(block: Array, begin: int, what: str) -> Array:
 
 def _fits(shape: tuple[int, ...], node: Input) -> bool:
     """Whether an array has the shape of a batch for an input; a sequence has an element or more."""
+    if node.stepwise:
+        return len(shape) > 1 and shape[1] > 0 and shape[2:] == node.type.shape
     if node.sequence is None:
         return len(shape) > 0 and shape[1:] == node.type.shape
     if len(shape) < 2 or shape[2:] != node.type.shape:
@@ -274,7 +288,11 @@ def _first_bad_sample(array: Array) -> int:
 
 
 def synthetic_samples(
-    graph: Graph, ranges: Mapping[str, tuple[float, float]], seed: int, count: int = 256
+    graph: Graph,
+    ranges: Mapping[str, tuple[float, float]],
+    seed: int,
+    count: int = 256,
+    timesteps: int = UNKNOWN_LENGTH,
 ) -> Samples:
     """Return samples for a user who has none: a fixed seed, no relation to real data.
 
@@ -283,17 +301,21 @@ def synthetic_samples(
         ranges: For the inputs whose range the model itself bounds, (low, high).
         seed: Of the generator.
         count: Number of samples.
+        timesteps: Steps of stepwise samples.
 
     Returns:
         Uniform samples over a known range, else standard normal ones; fewer where they are large.
     """
-    largest = max((node.type.size for node in graph.of_type(Input)), default=1)
+    inputs = graph.of_type(Input)
+    sizes = (node.type.size * (timesteps if node.stepwise else 1) for node in inputs)
+    largest = max(sizes, default=1)
     count = max(1, min(count, MOST_SYNTHETIC // largest))
     rng = np.random.default_rng(seed)
     samples = {}
     for node in graph.of_type(Input):
         elements = [] if node.sequence is None else [node.sequence or UNKNOWN_LENGTH]
-        shape = (count, *elements, *node.type.shape)
+        steps = [timesteps] if node.stepwise else []
+        shape = (count, *elements, *steps, *node.type.shape)
         if node.name in ranges:
             samples[node.name] = rng.uniform(*ranges[node.name], shape).astype(np.float32)
         else:

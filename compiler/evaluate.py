@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.artifact import require_ann
+from ..backends.artifact import is_trained, require_ann
 from ..backends.base import UNLIMITED, Progress, Result
 from ..backends.resources import Resources
 from ..ir import Array, Graph
@@ -21,6 +21,8 @@ from ..ir.errors import DataError, OptionError
 from .data import Inputs
 from .event_counts import total_activity
 from .network import Network
+
+NO_ANN = "trained as a spiking network: there is no source ANN"
 
 ANN_BYTES = 1 << 28
 """Memory for the values of the ANN's layers, of the samples that it computes at once."""
@@ -58,7 +60,8 @@ class Evaluation:
         timesteps: The compiled T.
         depth_latency: Steps beyond T until the outputs of a sample are out.
         layer_synchronous: Whether a layer waits for the last event of the one before.
-        ann_accuracy: Accuracy of the source model in ONNX Runtime, on the same samples.
+        ann_accuracy: Accuracy of the source model in ONNX Runtime, on the same samples; None for
+            a network that was trained as a spiking one.
         snn: One entry for each prefix asked for.
     """
 
@@ -68,7 +71,7 @@ class Evaluation:
     timesteps: int
     depth_latency: int
     layer_synchronous: bool
-    ann_accuracy: float
+    ann_accuracy: float | None
     snn: tuple[Prefix, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -80,15 +83,18 @@ class Evaluation:
             "timesteps": self.timesteps,
             "depth_latency": self.depth_latency,
             "layer_synchronous": self.layer_synchronous,
-            "ann": {
-                "accuracy": self.ann_accuracy,
-                "accuracy_interval_95": wilson(self.ann_accuracy, self.samples),
-            },
+            "ann": self._ann(),
             "snn": [
                 asdict(entry) | {"accuracy_interval_95": wilson(entry.accuracy, self.samples)}
                 for entry in self.snn
             ],
         }
+
+    def _ann(self) -> dict[str, Any]:
+        if self.ann_accuracy is None:
+            return {"accuracy": None, "accuracy_interval_95": None, "reason": NO_ANN}
+        interval = wilson(self.ann_accuracy, self.samples)
+        return {"accuracy": self.ann_accuracy, "accuracy_interval_95": interval}
 
 
 def evaluate(
@@ -117,8 +123,6 @@ def evaluate(
         DataError: The network is no classifier of these labels.
         ArtifactError: The artifact has no source model.
     """
-    from ..backends.onnx_runtime import AnnSession
-
     first = network.first_answer
     steps = tuple(timesteps) or tuple(t for t in default_steps(network.timesteps) if t >= first)
     if max(steps) > network.timesteps:
@@ -133,15 +137,10 @@ def evaluate(
         )
     output, classes = class_scores(network.graph)
     check_labels(labels, output, classes)
-    session = AnnSession(require_ann(network.artifact))
+    if not is_trained(network.artifact):
+        require_ann(network.artifact)  # before a long run
     results = network.program.stream(samples, progress=progress, resources=resources)
     correct, counts = _tallied(network, results, labels, output)
-    right = 0
-    done = 0
-    for scores in session.stream(samples, batch=_ann_batch(network.graph, resources)):
-        answers = _classes(scores[output])
-        right += int(np.sum(answers == labels[done : done + len(answers)]))
-        done += len(answers)
     total = len(labels)
     return Evaluation(
         target=network.target,
@@ -150,12 +149,29 @@ def evaluate(
         timesteps=network.timesteps,
         depth_latency=network.program.depth_latency,
         layer_synchronous=network.layer_synchronous,
-        ann_accuracy=right / total,
+        ann_accuracy=_ann_accuracy(network, samples, labels, output, resources),
         snn=tuple(
             Prefix(t, float(correct[t - 1] / total), *map(float, counts[:, t - 1] / total))
             for t in steps
         ),
     )
+
+
+def _ann_accuracy(
+    network: Network, samples: Inputs, labels: Array, output: str, resources: Resources
+) -> float | None:
+    """Return the share of samples that the source model gets right, None where there is none."""
+    from ..backends.onnx_runtime import AnnSession
+
+    if is_trained(network.artifact):
+        return None
+    session = AnnSession(require_ann(network.artifact))
+    right = done = 0
+    for scores in session.stream(samples, batch=_ann_batch(network.graph, resources)):
+        answers = _classes(scores[output])
+        right += int(np.sum(answers == labels[done : done + len(answers)]))
+        done += len(answers)
+    return right / len(labels)
 
 
 def default_steps(timesteps: int) -> tuple[int, ...]:

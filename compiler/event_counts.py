@@ -19,7 +19,9 @@ from ..ir import (
     VIEWS,
     Concat,
     Conv,
+    Delay,
     Encoder,
+    Feedback,
     Graph,
     Linear,
     MaxPool,
@@ -33,8 +35,8 @@ from ..ir import (
 def carries_input(graph: Graph, name: str) -> bool:
     """Whether the events on an edge are those of encoders; joined ones, if all are."""
     node = graph[name]
-    while isinstance(node, (MaxPool, *VIEWS)):
-        node = graph[node.inputs[0]]
+    while isinstance(node, (Delay, Feedback, MaxPool, *VIEWS)):
+        node = graph[node.source if isinstance(node, Feedback) else node.inputs[0]]
     if isinstance(node, Concat):
         return all(carries_input(graph, source) for source in dict.fromkeys(node.inputs))
     return isinstance(node, Encoder)

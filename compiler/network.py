@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..backends import Program, Result, get_backend
-from ..backends.artifact import Artifact, Golden, is_partitioned
+from ..backends.artifact import Artifact, Golden, is_partitioned, is_trained
 from ..backends.artifact import load as load_artifact
 from ..backends.artifact import save as save_artifact
-from ..backends.base import Progress, Rows
+from ..backends.base import UNLIMITED, Progress, Rows
 from ..backends.resources import Resources
 from ..ir import Encoder, Graph, Input, Integrator, RadixIF, TrackingIF, latency
-from .data import Inputs, Source, open_samples
+from .data import Inputs, Source, check_steps, open_samples
 
 LOOKED_AT = 256
 """Samples whose range is looked at at once."""
@@ -84,10 +84,15 @@ class Network:
         return (max(length or 0 for length in lengths) or "any number") if lengths else None
 
     @property
+    def stepwise(self) -> bool:
+        """Whether a sample has a value for every time step."""
+        return any(node.stepwise for node in self.graph.of_type(Input))
+
+    @property
     def first_answer(self) -> int:
         """The first of the T steps after which the outputs mean something."""
         readouts = self.graph.of_type(Integrator)
-        if any(node.decoding == "sum" for node in readouts):
+        if any(node.decoding == "sum" for node in readouts) and not is_trained(self.artifact):
             return self.timesteps
         late = max((node.start for node in readouts), default=1)
         return max(1, late - latency(self.graph))
@@ -126,7 +131,7 @@ class Network:
             OptionError: The memory does not suffice.
         """
         resources = Resources.of(memory, jobs)
-        samples = open_samples(data, self.graph, resources)
+        samples = self.opened(data, resources)
         return self.program.run(samples, record=record, progress=progress, resources=resources)
 
     def stream(
@@ -156,10 +161,20 @@ class Network:
             As ``run``.
         """
         resources = Resources.of(memory, jobs)
-        samples = open_samples(data, self.graph, resources)
+        samples = self.opened(data, resources)
         yield from self.program.stream(
             samples, record=record, progress=progress, resources=resources
         )
+
+    def opened(self, data: Source, resources: Resources = UNLIMITED) -> Inputs:
+        """Return samples for all inputs, checked; see ``data.open_samples``.
+
+        Raises:
+            DataError: The data do not fit the model's inputs, or its time steps.
+        """
+        samples = open_samples(data, self.graph, resources)
+        check_steps(self.graph, samples, self.timesteps)
+        return samples
 
     def cut_off_inputs(self, samples: Inputs) -> dict[str, float]:
         """Return for each quantised input the share of its values that lie out of range.

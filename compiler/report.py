@@ -19,6 +19,7 @@ from ..ir import (
     Input,
     Integrator,
     Linear,
+    LoihiLIF,
     MaxPool,
     Population,
     Previous,
@@ -28,6 +29,7 @@ from ..ir import (
     TrackingIF,
 )
 from ..ir.bounds import accumulated_bounds
+from ..ir.leaky import LeakyPopulation
 from ..ir.settling import is_exact, settling_steps
 from ..ir.types import is_integer
 
@@ -94,10 +96,12 @@ def neuron_contract(graph: Graph) -> dict[str, Any]:
     return {
         "arithmetic": "integer" if integer else "float64",
         "reset": "; ".join(sorted({_reset(node) for node in populations})) or "subtraction",
-        "comparison": ">=",
+        "comparison": "; ".join(sorted({_comparison(node) for node in populations})) or ">=",
         "state_reset": "before every sample, to v_init",
         "bias_schedule": "; ".join(sorted({_bias_schedule(node) for node in populations})),
-        "input_coding": "; ".join(sorted({_input_coding(n) for n in graph.of_type(Encoder)})),
+        "input_coding": "; ".join(
+            sorted({_input_coding(graph, n) for n in graph.of_type(Encoder)})
+        ),
         "readout": "; ".join(readouts),
         "max_pool": "telescoping: max of the sums now, minus max of the sums one step before",
         "encoders": {
@@ -149,11 +153,24 @@ def _readout(node: Integrator) -> str:
     return f"accumulated current / {since}, {ends}"
 
 
-def _input_coding(node: Encoder) -> str:
+def _input_coding(graph: Graph, node: Encoder) -> str:
+    source = graph[node.inputs[0]]
+    if isinstance(source, Input) and source.stepwise and not node.once:
+        return "a payload of its own every step"
     return "one payload at the first step" if node.once else "the same payload every step"
 
 
+def _comparison(node: Population) -> str:
+    strict = isinstance(node, LoihiLIF) or (isinstance(node, LeakyPopulation) and node.strict)
+    return ">" if strict else ">="
+
+
 def _reset(node: Population) -> str:
+    if isinstance(node, LeakyPopulation):
+        words = {"subtract": "subtraction", "value": "to a value", "none": "none"}
+        return words[node.reset] + (", a step later" if node.reset_delayed else "")
+    if isinstance(node, LoihiLIF):
+        return "to zero"
     return "to zero" if isinstance(node, IF) and node.reset == "zero" else "subtraction"
 
 
@@ -171,6 +188,11 @@ def _population_contract(node: Population) -> dict[str, Any]:
     }
     if isinstance(node, TrackingIF):
         return found | _tracking_contract(node)
+    if isinstance(node, LoihiLIF):
+        return found | {"state": "u and v, 24 bits", "source": "lava-nc 0.10.0, PyLifModelBitAcc"}
+    if isinstance(node, LeakyPopulation):
+        told = ("strict", "reset", "reset_delayed", "refractory")
+        return found | {name: getattr(node, name) for name in told}
     found["v_init"] = float(np.mean(node.initial / node.threshold))
     if isinstance(node, IF):
         return found | _if_contract(node)

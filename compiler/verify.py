@@ -226,8 +226,8 @@ def reference_answers(network: Network, samples: Samples) -> Golden:
         return {name: array.swapaxes(0, 1) for name, array in arrays.items()}
 
     decoded = by_sample(trace.outputs)
-    if is_quantized(network.graph):
-        decoded = {name: array.astype(np.float32) for name, array in decoded.items()}
+    number = np.float32 if is_quantized(network.graph) else np.float64
+    decoded = {name: array.astype(number) for name, array in decoded.items()}
     return Golden(samples, decoded, by_sample(trace.spikes))
 
 

@@ -137,10 +137,13 @@ def dump_into(folder: Path) -> After:
 
 def describe(network: Network) -> list[str]:
     """Return the summary of a compiled network, one line an element."""
+    from ...backends.artifact import is_trained
     from ..report import summary
 
     manifest, report, sizes = network.artifact.manifest, network.report, summary(network.graph)
     options = manifest["options"]
+    if is_trained(network.artifact):
+        return describe_trained(network)
     bits = options["weight_bits"]
     weights = f"{bits}-bit weights" if bits else "real weights"
     numbers = f"{weights}, {options['input_bits']}-bit input" if bits else weights
@@ -169,6 +172,27 @@ def describe(network: Network) -> list[str]:
         count = len(report["approximations"])
         lines.append(f"approximate  {count} place{'s' if count > 1 else ''}:")
     return lines + [f"  - {one_line(text)}" for text in report["approximations"]]
+
+
+def describe_trained(network: Network) -> list[str]:
+    """Return the summary of a network that was trained as a spiking one."""
+    from ..report import summary
+
+    sizes = summary(network.graph)
+    sample = "a value for every step" if network.stepwise else "the same at every step"
+    rows = [
+        ("target", network.target),
+        ("code", f"{network.artifact.manifest['options']['code']}, {payloads(network.graph)}"),
+        ("time steps", f"T = {network.timesteps}, depth latency {network.program.depth_latency}"),
+        ("samples", sample),
+        (
+            "network",
+            f"{sizes['populations']} populations, {sizes['neurons']} neurons, "
+            f"{sizes['weights']} weights",
+        ),
+    ]
+    lines = [f"{title:12} {text}" for title, text in rows]
+    return lines + [f"  - {one_line(text)}" for text in network.report["approximations"]]
 
 
 def payloads(graph: Graph) -> str:

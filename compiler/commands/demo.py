@@ -147,6 +147,7 @@ def print_journey(journey: Journey, console: Console) -> None:
 
     found, costs, proof = journey.evaluation, journey.estimate, journey.verification
     whole, digits = found.snn[-1], found.samples
+    assert found.ann_accuracy is not None
     others = {"reference": "the reference", "simulator": "the simulator"}
     console.lines(
         f"LeNet-5, trained on MNIST, compiled for target {found.target}",

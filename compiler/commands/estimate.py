@@ -61,7 +61,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace, console: Console) -> int:
     from ...backends.artifact import require_ann
     from ..cost import estimate, get_hardware
-    from ..data import open_samples
     from ..network import Network, load
     from ..onnx_import import load as load_model
 
@@ -73,7 +72,7 @@ def run(arguments: Namespace, console: Console) -> int:
         return partitioned.estimate(network, arguments, console)
     require_ann(network.artifact)
     ann = load_model(Path(arguments.artifact) / "ann.onnx").graph
-    samples = open_samples(arguments.data, network.graph, limits)
+    samples = network.opened(arguments.data, limits)
     labels = _labels(arguments.data, samples, network)
     with console.stage("estimate") as advance:
         found = estimate(

@@ -55,7 +55,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace, console: Console) -> int:
-    from ..data import load_labels, open_samples
+    from ..data import load_labels
     from ..evaluate import evaluate
     from ..network import Network, load
 
@@ -67,7 +67,7 @@ def run(arguments: Namespace, console: Console) -> int:
     network = load(arguments.artifact, on=arguments.on)
     if not isinstance(network, Network):
         return partitioned.evaluate(network, arguments, console)
-    samples = open_samples(arguments.data, network.graph, limits)
+    samples = network.opened(arguments.data, limits)
     labels = load_labels(arguments.data, len(next(iter(samples.values()))))
     warn_of_cut_off_inputs(network, samples, console)
     with offering_simulator(), console.stage("evaluate") as advance:
@@ -112,9 +112,9 @@ def print_evaluation(found: Evaluation, console: Console) -> None:
         f"{found.depth_latency}; accuracy with its 95 % interval (Wilson), all else per sample",
         "",
     )
-    rows: list[tuple[object, ...]] = [
-        ("ANN", "", share(found.ann_accuracy, found.samples), "", "", "", "")
-    ]
+    rows: list[tuple[object, ...]] = []
+    if found.ann_accuracy is not None:
+        rows.append(("ANN", "", share(found.ann_accuracy, found.samples), "", "", "", ""))
     for entry in found.snn:
         counts = (
             *(entry.spikes_per_sample, entry.payload_units_per_sample),
@@ -125,6 +125,11 @@ def print_evaluation(found: Evaluation, console: Console) -> None:
     console.table(
         ("", ">steps", ">accuracy", ">spikes", ">payload units", ">SynOps", ">unit SynOps"), rows
     )
+
+    if found.ann_accuracy is None:
+        from ..evaluate import NO_ANN
+
+        console.lines("", NO_ANN)
 
 
 def share(accuracy: float, samples: int) -> str:

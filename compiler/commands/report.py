@@ -142,12 +142,12 @@ def describe(found: Findings) -> list[str]:
 
 def _data(arguments: Namespace, network: Network) -> tuple[Samples | None, Array | None]:
     """Return the samples to look at and their labels, if there are any."""
-    from ..data import find_labels, open_samples
+    from ..data import find_labels
     from ..explain.explain import taken_evenly
 
     if not arguments.data:
         return None, None
-    samples = open_samples(arguments.data, network.graph)
+    samples = network.opened(arguments.data)
     labels = find_labels(arguments.data, samples)
     taken, kept = taken_evenly(samples, labels, arguments.samples)
     return taken, None if labels is None else kept

@@ -35,7 +35,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace, console: Console) -> int:
-    from ..data import open_samples
     from ..network import Network, load
     from ..totals import Totals
 
@@ -46,7 +45,7 @@ def run(arguments: Namespace, console: Console) -> int:
     network = load(arguments.artifact, on=arguments.on)
     if not isinstance(network, Network):
         return partitioned.run(network, arguments, console)
-    samples = open_samples(arguments.input, network.graph, limits)
+    samples = network.opened(arguments.input, limits)
     warn_of_cut_off_inputs(network, samples, console)
     totals = Totals()
     with (

@@ -38,7 +38,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace, console: Console) -> int:
-    from ..data import open_samples
     from ..network import Network, load
     from ..oracle import check_claim, check_model, claims_equality
     from ..verify import verify
@@ -53,7 +52,7 @@ def run(arguments: Namespace, console: Console) -> int:
             check_claim(network)
         if claims_equality(network):
             return against_model(network, arguments, console)
-    samples = open_samples(arguments.data, network.graph, limits) if arguments.data else None
+    samples = network.opened(arguments.data, limits) if arguments.data else None
     with offering_simulator(), console.stage("verify") as advance:
         found = verify(
             network,
@@ -69,12 +68,11 @@ def run(arguments: Namespace, console: Console) -> int:
 
 def against_model(network: Network, arguments: Namespace, console: Console) -> int:
     """Compare an exact network with its model; return the exit status."""
-    from ..data import open_samples
     from ..oracle import verify_model
 
     limits = resources(arguments)
     source = arguments.data or dict(network.golden.inputs)
-    samples = open_samples(source, network.graph, limits)
+    samples = network.opened(source, limits)
     with offering_simulator(), console.stage("verify") as advance:
         found = verify_model(
             network,

@@ -6,6 +6,7 @@ from ...ir import (
     IF,
     VIEWS,
     Concat,
+    Delay,
     DifferentialIF,
     Encoder,
     Graph,
@@ -27,7 +28,7 @@ def payload_bits(graph: Graph, name: str) -> int:
     digit: what the digit is worth is known from the step.
     """
     node = graph[name]
-    if isinstance(node, VIEWS):
+    if isinstance(node, (Delay, *VIEWS)):
         return payload_bits(graph, node.inputs[0])
     if isinstance(node, Concat):
         return max(payload_bits(graph, source) for source in node.inputs)

@@ -36,11 +36,15 @@ from ...ir import (
     TwoPhaseIF,
     latency,
 )
+from ...ir.leaky import CubaLI, CubaLIF, LeakyIntegrator, LeakyPopulation, LoihiLIF
 from ...ir.types import is_integer
 from ..event_counts import multiplies, reads_input, sends_spikes
 from ..placement.layers import DRIVE_BITS, MEMBRANE_BITS, bits_of
 from .counts import Buffer, Counts, Layer
 from .payloads import REAL_BITS, payload_bits
+
+LEAKY = (LeakyIntegrator, LeakyPopulation, LoihiLIF)
+"""Neurons that multiply what they keep by a decay."""
 
 BIAS_BITS = 32
 """Of a bias in memory, integer or real."""
@@ -128,10 +132,10 @@ def neuron_counts(
         bits: Of a payload.
         states: Numbers that a neuron keeps from step to step.
         compares: Whether there is a threshold.
-        leaky: Whether an update multiplies the membrane; no neuron of snnc does.
+        leaky: Whether an update multiplies each number that is kept by a decay.
     """
     return Counts(
-        macs=updates if leaky else 0.0,
+        macs=updates * states if leaky else 0.0,
         bias_additions=biased,
         comparisons=updates if compares else 0.0,
         resets=events,
@@ -166,7 +170,7 @@ class _Run:
             counts, buffers = self._synapse(node), self._synapse_buffers(node)
         elif isinstance(node, MaxPool):
             counts, buffers = self._pool(node), self._pool_buffers(node)
-        elif isinstance(node, (Population, Integrator)):
+        elif isinstance(node, (Population, Integrator, LeakyIntegrator)):
             counts, buffers = self._neurons(node), self._neuron_buffers(node)
         elif isinstance(node, Encoder):
             counts, buffers = self._encoder(node), self._encoder_buffers(node)
@@ -198,7 +202,7 @@ class _Run:
             "states": Buffer(here.size, max(states, default=MEMBRANE_BITS)),
         }
 
-    def _neurons(self, node: Population | Integrator) -> Counts:
+    def _neurons(self, node: Population | Integrator | LeakyIntegrator) -> Counts:
         size = self.graph.types[node.name].size
         spiking = isinstance(node, Population)
         done = self.activity[node.name] if spiking else None
@@ -210,17 +214,18 @@ class _Run:
             bits=payload_bits(self.graph, node.name) if spiking else 0,
             states=states_of(node),
             compares=spiking,
+            leaky=isinstance(node, LEAKY),
         )
 
-    def _steps_with_bias(self, node: Population | Integrator) -> int:
+    def _steps_with_bias(self, node: Population | Integrator | LeakyIntegrator) -> int:
         """Return at how many steps of an element a neuron adds its bias."""
         if not node.bias.any():
             return 0
         if isinstance(node, Integrator):
             return max(0, self.steps - node.start + 1) if node.decoding == "mean" else 1
-        return self.steps if isinstance(node, (IF, TwoPhaseIF)) else 1
+        return self.steps if isinstance(node, (IF, TwoPhaseIF, *LEAKY)) else 1
 
-    def _neuron_buffers(self, node: Population | Integrator) -> dict[str, Buffer]:
+    def _neuron_buffers(self, node: Population | Integrator | LeakyIntegrator) -> dict[str, Buffer]:
         type = self.graph.types[node.name]
         spiking = isinstance(node, Population)
         outputs = payload_bits(self.graph, node.name) if spiking else REAL_BITS
@@ -294,18 +299,20 @@ def states_of(node: Node) -> int:
     """Return how many numbers a neuron keeps from one step to the next.
 
     A membrane; beside it the units sent where they have bounds, what a value says so far for
-    differential coding, the start and a correction for two phases.
+    differential coding, the start and a correction for two phases, a neuron's own current.
     """
     if isinstance(node, IF):
         return 1 if node.acc_min is None and node.acc_max is None else 2
-    return 2 if isinstance(node, (DifferentialIF, TrackingIF, TwoPhaseIF)) else 1
+    two = (DifferentialIF, TrackingIF, TwoPhaseIF, CubaLI, CubaLIF, LoihiLIF)
+    return 2 if isinstance(node, two) else 1
 
 
 def state_bits(node: Node) -> int:
     """Return the width of the numbers that a neuron keeps."""
     if isinstance(node, TrackingIF):
         return DRIVE_BITS
-    if isinstance(node, (Integrator, IF, RadixIF, TwoPhaseIF)) and is_integer(node.bias):
+    fixed = (Integrator, IF, LoihiLIF, RadixIF, TwoPhaseIF)
+    if isinstance(node, fixed) and is_integer(node.bias):
         return MEMBRANE_BITS
     return REAL_BITS
 

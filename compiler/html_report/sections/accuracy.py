@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ....ir.errors import Problem
-from ...evaluate import Evaluation, wilson
+from ...evaluate import NO_ANN, Evaluation, wilson
 from ...explain import Explanation
 from ..charts.figure import figure
 from ..charts.lines import Line, line_chart
@@ -31,12 +31,11 @@ def _evaluated(found: Evaluation) -> list[Html]:
     steps = [entry.timesteps for entry in entries]
     heights = [entry.accuracy for entry in entries]
     lows, highs = [low for low, _ in bounds], [high for _, high in bounds]
-    ann = Line("the ANN", (), (found.ann_accuracy,))
+    ann = () if found.ann_accuracy is None else (Line("the ANN", (), (found.ann_accuracy,)),)
     behind = _table(found)
     drawing, legend = line_chart(
-        f"Accuracy rises to {percent(heights[-1])} after {steps[-1]} steps; the ANN has "
-        f"{percent(found.ann_accuracy)}",
-        (Line("spiking network", steps, heights, lows, highs), ann),
+        f"Accuracy rises to {percent(heights[-1])} after {steps[-1]} steps; {_ann(found)}",
+        (Line("spiking network", steps, heights, lows, highs), *ann),
         x="time steps",
         y="accuracy",
         write=lambda share: percent(share, 0),
@@ -53,7 +52,7 @@ def _evaluated(found: Evaluation) -> list[Html]:
     events = [entry.synops_per_sample for entry in entries]
     drawing, legend = line_chart(
         f"Accuracy against synaptic operations: {percent(heights[-1])} for {short(events[-1])}",
-        (Line("spiking network", events, heights, lows, highs), ann),
+        (Line("spiking network", events, heights, lows, highs), *ann),
         x="synaptic operations a sample",
         y="accuracy",
         write=lambda share: percent(share, 0),
@@ -66,17 +65,29 @@ def _evaluated(found: Evaluation) -> list[Html]:
         legend=legend,
         note="One operation is an event at one synapse; each point is a number of steps.",
     )
-    lost = found.ann_accuracy - entries[-1].accuracy
-    points = f"{100 * abs(lost):.2f} points {'less' if lost > 0 else 'more'} than"
-    words = points if lost else "as"
     text = (
         f"After T = {found.timesteps} steps {percent(entries[-1].accuracy, 2)} of "
-        f"{found.samples:,} samples are right, {words} the ANN ({percent(found.ann_accuracy, 2)}). "
+        f"{found.samples:,} samples are right{_beside_the_ann(found)}. "
         "T is not latency: "
         f"the target adds {found.depth_latency} steps"
         f"{', and a layer waits for the one before' if found.layer_synchronous else ''}."
     )
     return [paragraph(text), grid(over_time, over_events)]
+
+
+def _ann(found: Evaluation, digits: int = 1) -> str:
+    """Return what the source model reaches, in words."""
+    if found.ann_accuracy is None:
+        return NO_ANN
+    return f"the ANN has {percent(found.ann_accuracy, digits)}"
+
+
+def _beside_the_ann(found: Evaluation) -> str:
+    if found.ann_accuracy is None:
+        return ""
+    lost = found.ann_accuracy - found.snn[-1].accuracy
+    points = f"{100 * abs(lost):.2f} points {'less' if lost > 0 else 'more'} than"
+    return f", {points if lost else 'as'} the ANN ({percent(found.ann_accuracy, 2)})"
 
 
 def _table(found: Evaluation) -> Html:
@@ -97,8 +108,7 @@ def _table(found: Evaluation) -> Html:
     ]
     heads = (">steps", ">accuracy", ">95 % interval", ">spikes", ">payload units", ">SynOps")
     return table(
-        f"Mean of {found.samples:,} samples; the ANN's accuracy is "
-        f"{percent(found.ann_accuracy, 2)}",
+        f"Mean of {found.samples:,} samples; {_ann(found, 2)}",
         (*heads, ">unit SynOps"),
         rows,
     )

@@ -38,7 +38,9 @@ def _tiles(findings: Findings) -> Iterator[Html]:
     found = findings.evaluation
     if not isinstance(found, Problem):
         accuracy = percent(found.snn[-1].accuracy, 2)
-        yield _tile("Accuracy", accuracy, f"the ANN: {percent(found.ann_accuracy, 2)}")
+        ann = found.ann_accuracy
+        beside = "no source ANN" if ann is None else f"the ANN: {percent(ann, 2)}"
+        yield _tile("Accuracy", accuracy, beside)
     elif not isinstance(findings.explanation, Problem):
         last = findings.explanation.over_time[-1]
         if last.agreement is not None:
