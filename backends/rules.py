@@ -17,7 +17,7 @@ from ..ir import (
 )
 from ..ir.bounds import carries_integers, is_quantized, largest_current
 from ..ir.errors import DesignRuleError, Problem
-from ..ir.leaky import LeakyPopulation
+from ..ir.leaky import TRAINED, LeakyPopulation
 from ..ir.types import is_integer
 from .target import Target
 
@@ -89,14 +89,15 @@ def rate_coded(graph: Graph, target: Target) -> Iterator[Problem]:
     if not target.rate_coded_only:
         return
     tracking = all(isinstance(node, TrackingIF) for node in graph.populations)
-    readouts = ("mean", "sum") if tracking else ("mean",)
+    trained = any(isinstance(node, TRAINED) for node in graph)
+    readouts = ("mean", "sum") if tracking or trained else ("mean",)
     for node in graph:
         if isinstance(node, IF) and node.select != "count":
             yield Problem(
                 f"{node.name}: has several thresholds, which target {target.name} cannot run",
                 "compile with --code augmented",
             )
-        elif isinstance(node, Encoder) and node.once and not tracking:
+        elif isinstance(node, Encoder) and node.once and not (tracking or trained):
             yield Problem(
                 f"{node.name}: injects the sample once, and target {target.name} at every step",
                 RATE_TYPE,

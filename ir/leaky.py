@@ -246,3 +246,7 @@ class LoihiLIF(Population):
                     f"beyond {least} to {most}"
                 )
         return TensorType(shape, Signal.SPIKES, self.payload)
+
+
+TRAINED = (LeakyIntegrator, LeakyPopulation, LoihiLIF)
+"""Neurons of networks that were trained as spiking ones."""

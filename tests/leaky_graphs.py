@@ -32,18 +32,22 @@ from snnc.ir import (
 STEPS = 7
 
 
-def leaky_graph(seed: int) -> Graph:
+def leaky_graph(seed: int, *, decoded: bool = False) -> Graph:
     """Return a network of real leaky neurons, some of them in loops.
 
     All parameters are dyadic and few steps are taken: float64 sums are then exact in any order,
     and a comparison spike for spike is fair.
+
+    Args:
+        seed: Of everything random.
+        decoded: Whether the only output is that of an integrator.
     """
-    return _Maker(np.random.default_rng(seed)).leaky()
+    return _Maker(np.random.default_rng(seed), decoded=decoded).leaky()
 
 
-def loihi_graph(seed: int) -> Graph:
+def loihi_graph(seed: int, *, decoded: bool = False) -> Graph:
     """Return an integer network of neurons in Loihi's fixed point, some of them in loops."""
-    return _Maker(np.random.default_rng(seed), integer=True).loihi()
+    return _Maker(np.random.default_rng(seed), integer=True, decoded=decoded).loihi()
 
 
 def leaky_inputs(graph: Graph, seed: int, samples: int = 3, steps: int = STEPS) -> dict[str, Array]:
@@ -62,6 +66,7 @@ def leaky_inputs(graph: Graph, seed: int, samples: int = 3, steps: int = STEPS) 
 class _Maker:
     rng: np.random.Generator
     integer: bool = False
+    decoded: bool = False
     nodes: list[Node] = field(default_factory=list)
 
     def leaky(self) -> Graph:
@@ -77,10 +82,10 @@ class _Maker:
         second = self.neurons("n2", tuple(drive))
         membrane = self.membrane("m", (self.linear("f3", second, 4),))
         outputs = {"membrane": membrane, "spikes": second}
-        if rng.random() < 0.5:  # a membrane that is read
+        if self.decoded or rng.random() < 0.5:  # a membrane that is read
             read = self.linear("f4", membrane, 3)
             outputs["y"] = self.readout((read,))
-        return Graph(self.nodes, outputs)
+        return Graph(self.nodes, {"y": "y"} if self.decoded else outputs)
 
     def loihi(self) -> Graph:
         source = self.entry((2, 4, 4), scale=1 / 8, bounds=(-8, 8))
@@ -90,7 +95,8 @@ class _Maker:
         drive = (self.linear("f2", flat, 6), self.recurrent("n2", 6))
         second = self.loihi_neurons("n2", drive)
         readout = self.readout((self.linear("f3", second, 4),))
-        return Graph(self.nodes, {"y": readout, "spikes": second})
+        outputs = {"y": readout, "spikes": second}
+        return Graph(self.nodes, {"y": readout} if self.decoded else outputs)
 
     def entry(self, shape: tuple[int, ...], **settings: Any) -> str:
         stepwise = bool(self.rng.integers(2))

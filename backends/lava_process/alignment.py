@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...ir import Concat, Encoder, Graph, Input, Integrator, Population
+from ...ir import Concat, Encoder, Feedback, Graph, Input, Integrator, Population
 from ...ir.depth import depths, takes_a_step
 
 
@@ -50,20 +50,33 @@ def align(graph: Graph) -> Alignment:
     latest = _latest(graph, depth)
     # Not later than the source: two elements on their way to a delivery are enough to keep.
     delivered = {name: min(latest[name], depth[s]) for name, s in graph.carried.items()}
-    return Alignment(depths(graph, delivered), idle)
+    return Alignment(depths(graph, {**earliest, **delivered}), idle)
+
+
+def closes(graph: Graph) -> bool:
+    """Whether loops between time steps, if there are any, take no longer than they may.
+
+    What comes back after a step was sent at a depth d and is needed one step later: it may go out
+    at ``d - 1``, because the synapse it passes takes that step. A loop with more synapses than
+    such edges would take more steps than the graph says.
+    """
+    return not graph.of_type(Feedback) or _deliveries(graph, 0) is not None
 
 
 def _deliveries(graph: Graph, idle: int) -> dict[str, int] | None:
     """Return the least depths of all carried values, or None where a loop needs more idle steps.
 
+    Likewise of what comes back a time step later, for which there are no idle steps.
+
     A longest path without a loop passes each carried value once at most, so the depths are
     found after as many rounds as there are values, unless a loop makes them grow for ever.
     """
-    found = dict.fromkeys(graph.carried, 0)
+    found = dict.fromkeys(graph.feedback, 0)
+    waits = dict.fromkeys(graph.feedback, 0) | dict.fromkeys(graph.carried, idle)
     for _ in range(len(found) + 1):
         depth = depths(graph, found)
         before = found
-        found = {name: max(0, depth[s] - idle - 1) for name, s in graph.carried.items()}
+        found = {name: max(0, depth[s] - waits[name] - 1) for name, s in graph.feedback.items()}
         if found == before:
             return found
     return None

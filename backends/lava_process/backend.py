@@ -7,14 +7,21 @@ from importlib.metadata import PackageNotFoundError, version
 
 from ...ir import (
     IF,
+    LI,
+    LIF,
     MOVES,
     Concat,
     Conv,
+    CubaLI,
+    CubaLIF,
+    Delay,
     Encoder,
+    Feedback,
     Graph,
     Input,
     Integrator,
     Linear,
+    LoihiLIF,
     MaxPool,
     Previous,
     Reshape,
@@ -38,9 +45,11 @@ TARGET = Target(
         [
             *(Input, Encoder, Previous, Conv, Linear, MaxPool, Reshape),
             *(*MOVES, Concat, IF, TrackingIF, Integrator),
+            *(LI, LIF, CubaLI, CubaLIF, LoihiLIF, Delay, Feedback),
         ]
     ),
     rate_coded_only=True,
+    stepwise_inputs=True,
     resets=RESETS,
     max_current=2**23 - 1,
     source="lava-nc 0.10.0: lava/proc/conv/models.py wraps the sums of a Conv to 24 bits",

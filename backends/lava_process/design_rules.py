@@ -14,7 +14,9 @@ from ...ir import (
     VIEWS,
     Array,
     Conv,
+    Delay,
     Encoder,
+    Feedback,
     Graph,
     Input,
     Integrator,
@@ -27,9 +29,11 @@ from ...ir import (
 from ...ir.bounds import accumulated_bounds, is_integer_node, is_quantized, value_bounds
 from ...ir.depth import takes_a_step
 from ...ir.errors import Problem
+from ...ir.leaky import TRAINED
 from ...ir.neurons import SATURATION
 from ..rules import Rule
 from ..target import Target
+from .alignment import closes
 
 MOST_PARALLEL = 4
 """Into so many synapses of 8 bits one with wider weights is split at most."""
@@ -70,7 +74,7 @@ def eight_bit_weights(graph: Graph, target: Target) -> Iterator[Problem]:
     """
     if not is_quantized(graph):
         return
-    given = bool(graph.of_type(TrackingIF))
+    given = any(isinstance(node, (TrackingIF, *TRAINED)) for node in graph)
     parallel = MOST_PARALLEL if given else 1
     for node in graph.of_type(Conv) + graph.of_type(Linear):
         low, high = node.weight.min(initial=0), node.weight.max(initial=0)
@@ -134,8 +138,26 @@ def _unweighted_loops(graph: Graph) -> Iterator[str]:
 def with_feedback(graph: Graph) -> networkx.DiGraph[str]:
     """Return the graph with the edges that close its loops."""
     edges = graph.digraph()
-    edges.add_edges_from((source, name) for name, source in graph.carried.items())
+    edges.add_edges_from((source, name) for name, source in graph.feedback.items())
     return edges
+
+
+def late_values(graph: Graph, target: Target) -> Iterator[Problem]:
+    """What comes late are events, and a loop takes as many steps in Lava as in the graph."""
+    for node in graph:
+        current = graph.types[node.name].signal is Signal.CURRENT
+        if isinstance(node, (Delay, Feedback)) and current:
+            yield Problem(
+                f"{node.name}: a current comes late, and target {target.name} keeps events only",
+                "put it in front of the synapse",
+            )
+    back = graph.of_type(Feedback)
+    if back and (graph.carried or not closes(graph)):
+        yield Problem(
+            f"{back[0].name}: closes a loop with more synapses than steps, and every synapse of "
+            "Lava takes one",
+            "run the network on target numpy",
+        )
 
 
 def accumulators(graph: Graph, target: Target) -> Iterator[Problem]:
@@ -236,6 +258,7 @@ RULES: tuple[Rule, ...] = (
     eight_bit_weights,
     no_digits,
     carried_values,
+    late_values,
     accumulators,
     messages,
     one_spiking_network,

@@ -14,14 +14,22 @@ from itertools import cycle
 
 from ...ir import (
     IF,
+    LI,
+    LIF,
     MOVES,
     Concat,
     Conv,
+    CubaLI,
+    CubaLIF,
+    Delay,
     Encoder,
+    Feedback,
     Gather,
     Graph,
+    Input,
     Integrator,
     Linear,
+    LoihiLIF,
     MaxPool,
     Population,
     Previous,
@@ -31,6 +39,7 @@ from ...ir import (
     TrackingIF,
 )
 from ...ir.bounds import is_quantized
+from ...ir.leaky import LeakyIntegrator
 from ...ir.types import is_integer
 from ..numpy_sim.events import fan_out
 from .alignment import align
@@ -49,6 +58,7 @@ from .plan import (
     ConvPlan,
     DelayPlan,
     DensePlan,
+    FeedbackPlan,
     Listener,
     MaxPoolPlan,
     Plan,
@@ -58,6 +68,7 @@ from .plan import (
     ReadoutPlan,
     SourcePlan,
     SparsePlan,
+    StatefulPlan,
     Wire,
 )
 
@@ -69,6 +80,13 @@ def plan(graph: Graph) -> Plan:
         graph: A graph that keeps the design rules.
     """
     return _Lowering(graph).plan()
+
+
+SENDERS = (
+    *(Encoder, Population, MaxPool, Concat, *MOVES, Previous),
+    *(LeakyIntegrator, Delay, Feedback),
+)
+"""Nodes whose events others read."""
 
 
 class _Lowering:
@@ -95,6 +113,10 @@ class _Lowering:
                 self._join(node)
             elif isinstance(node, Previous):
                 self._carried(node)
+            elif isinstance(node, (LI, LIF, CubaLI, CubaLIF, LoihiLIF, Delay)):
+                self._stateful(node)
+            elif isinstance(node, Feedback):
+                self._brought_back(node)
         latency = max(process.depth for process in self.processes)
         arithmetic: Arithmetic = "integer" if is_quantized(self.graph) else "real"
         idle = self.alignment.idle
@@ -103,9 +125,12 @@ class _Lowering:
     def _sender(self, node: Encoder | MaxPool) -> None:
         name, sent = node.name, self.graph.types[node.name]
         if isinstance(node, Encoder):
-            self.processes.append(
-                SourcePlan(name=name, wires=(), shape=sent.shape, depth=0, encoder=node)
+            given = self.graph[node.inputs[0]]
+            stepwise = isinstance(given, Input) and given.stepwise
+            source = SourcePlan(
+                name=name, wires=(), shape=sent.shape, depth=0, encoder=node, stepwise=stepwise
             )
+            self.processes.append(source)
             return
         pool = MaxPoolPlan(
             name=name,
@@ -128,6 +153,28 @@ class _Lowering:
             source_depth=self.depth[wire.source],
         )
         self.processes.append(previous)
+
+    def _stateful(self, node: LI | LIF | CubaLI | CubaLIF | LoihiLIF | Delay) -> None:
+        wires: tuple[Wire, ...] = (self._wire(node.inputs[0]),)
+        depth = self.depth[node.name]
+        if not isinstance(node, Delay):
+            wires, depth = self._currents(node)
+        shape = self.graph.types[node.name].shape
+        self.processes.append(
+            StatefulPlan(name=node.name, wires=wires, shape=shape, depth=depth, node=node)
+        )
+
+    def _brought_back(self, node: Feedback) -> None:
+        wire, depth = self._wire(node.source), self.depth[node.name]
+        back = FeedbackPlan(
+            name=node.name,
+            wires=(wire,),
+            shape=node.type.shape,
+            depth=depth,
+            node=node,
+            wait=depth + 1 - self.depth[wire.source],
+        )
+        self.processes.append(back)
 
     def _join(self, node: Concat | Gather | Rearrange) -> None:
         depth = self.depth[node.name]
@@ -178,7 +225,8 @@ class _Lowering:
     def _needed(self) -> dict[str, int]:
         """For each synapse, how often the neuron that reads it most often reads it."""
         needed: Counter[str] = Counter()
-        for node in self.graph.populations + self.graph.of_type(Integrator):
+        neurons = self.graph.populations + self.graph.of_type(LeakyIntegrator)
+        for node in (*neurons, *self.graph.of_type(Integrator)):
             for name, times in Counter(node.inputs).items():
                 needed[name] = max(needed[name], times)
         return needed
@@ -243,7 +291,9 @@ class _Lowering:
             groups=equal.groups,
         )
 
-    def _currents(self, node: Population | Integrator) -> tuple[tuple[Wire, ...], int]:
+    def _currents(
+        self, node: Population | Integrator | LeakyIntegrator
+    ) -> tuple[tuple[Wire, ...], int]:
         """Return the wires into a neuron, delayed to its depth."""
         depth = self.depth[node.name]
         shape = self.graph.types[node.name].shape
@@ -274,7 +324,7 @@ class _Lowering:
     def _listeners(self) -> dict[str, tuple[Listener, ...]]:
         found: dict[str, tuple[Listener, ...]] = {}
         for node in self.graph:
-            if isinstance(node, (Encoder, Population, MaxPool, Concat, *MOVES, Previous)):
+            if isinstance(node, SENDERS):
                 found[node.name] = ()
             if isinstance(node, (Conv, Linear, MaxPool)):
                 source = self._root(node.inputs[0])

@@ -6,7 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ...ir import IF, Array, Encoder, Integrator, MaxPool, Previous, TrackingIF
+from ...ir import (
+    IF,
+    LI,
+    LIF,
+    Array,
+    CubaLI,
+    CubaLIF,
+    Delay,
+    Encoder,
+    Feedback,
+    Integrator,
+    LoihiLIF,
+    MaxPool,
+    Previous,
+    TrackingIF,
+)
 from ...ir.shapes import Pair
 
 Arithmetic = Literal["integer", "real"]
@@ -50,9 +65,14 @@ class ProcessPlan:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SourcePlan(ProcessPlan):
-    """Injects samples, quantised or real."""
+    """Injects samples, quantised or real.
+
+    Attributes:
+        stepwise: Whether a sample has a value for every step.
+    """
 
     encoder: Encoder
+    stepwise: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -156,6 +176,25 @@ class PreviousPlan(ProcessPlan):
 
     node: Previous
     source_depth: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StatefulPlan(ProcessPlan):
+    """A node of a trained network that keeps state within a sample."""
+
+    node: CubaLI | CubaLIF | Delay | LI | LIF | LoihiLIF
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FeedbackPlan(ProcessPlan):
+    """Brings back what a process sent; its wire closes a loop.
+
+    Attributes:
+        wait: Steps it keeps that beyond the one that the next synapse takes.
+    """
+
+    node: Feedback
+    wait: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

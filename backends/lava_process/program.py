@@ -140,9 +140,10 @@ class LavaProgram:
         for name, x in given.items():
             if x.shape[1] not in (1, elements):
                 raise DataError("the sequences differ in their numbers of elements")
-            flat = x.reshape(-1, *x.shape[2:])
+            grid = x.ndim - len(self.graph.types[name].shape)  # samples, elements, perhaps steps
+            flat = x.reshape(-1, *x.shape[grid:])
             payloads = encode(encoders[name], flat).astype(number)
-            each = payloads.reshape(*x.shape[:2], *payloads.shape[1:])
+            each = payloads.reshape(*x.shape[:grid], *payloads.shape[1:])
             samples[name] = np.repeat(each, elements // x.shape[1], axis=1)
         return samples
 
@@ -153,6 +154,8 @@ class LavaProgram:
         node, x = self.graph[name], np.asarray(inputs[name][:], np.float64)
         assert isinstance(node, Input)
         found, shape = x.shape[1:], node.type.shape
+        if node.stepwise:
+            shape = (self.timesteps, *shape)
         if node.is_sequence:
             shape = (node.sequence or max(1, *found[:1]), *shape)
         if found != shape:

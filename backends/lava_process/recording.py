@@ -15,11 +15,12 @@ from math import prod
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ...ir import Array
+from ...ir import Array, Population
 from ..base import Activity
 from .layout import lava_shape
 from .plan import (
     ConcatPlan,
+    FeedbackPlan,
     Listener,
     MaxPoolPlan,
     Plan,
@@ -28,7 +29,11 @@ from .plan import (
     ProcessPlan,
     ReadoutPlan,
     SourcePlan,
+    StatefulPlan,
 )
+
+PASSING = (ConcatPlan, FeedbackPlan, PreviousPlan)
+"""Processes that send what others sent, and count it for those that read it."""
 
 
 def shared_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -90,10 +95,10 @@ class Recording:
         self.totals: dict[str, Array] = {}
         for process in plan.processes:
             shape = lava_shape(process.shape)
-            if isinstance(process, (PopulationPlan, MaxPoolPlan, ConcatPlan, PreviousPlan)):
+            if isinstance(process, (PopulationPlan, MaxPoolPlan, StatefulPlan, *PASSING)):
                 listeners = plan.listeners[process.name]
                 counts = shared_zeros((*grid, 2 + 2 * len(listeners)), np.int64)
-                kept = record and isinstance(process, (PopulationPlan, MaxPoolPlan))
+                kept = record and _sends(process)
                 every = (samples, elements, timesteps, *shape)
                 payloads = shared_zeros(every, _payload_type(process)) if kept else None
                 reach = _columns(listeners, prod(process.shape))
@@ -151,10 +156,9 @@ class Recording:
         for source in self.plan.processes:
             if isinstance(source, SourcePlan):
                 payloads, listeners = injected[source.name], self.plan.listeners[source.name]
-                rows[source.name] = _injected(payloads, listeners, timesteps)
+                rows[source.name] = _injected(payloads, listeners, timesteps, source.stepwise)
                 rows[source.name][:, 1 if source.encoder.once else timesteps :] = 0
-        passing = {p.name for p in self.plan.processes if isinstance(p, (ConcatPlan, PreviousPlan))}
-        sent = {name: rows[name] for name in self.tallies if name not in passing}
+        sent = {p.name: rows[p.name] for p in self.plan.processes if _sends(p)}
         done: dict[str, Activity] = {}
         for name, counts in rows.items():
             for place, listener in enumerate(self.plan.listeners[name]):
@@ -175,8 +179,17 @@ def whole(count: Array) -> Array:
     return np.asarray(np.rint(count), np.int64)
 
 
+def _sends(process: ProcessPlan) -> bool:
+    """Whether events of a process are its own: those of populations and max pools."""
+    if isinstance(process, StatefulPlan):
+        return isinstance(process.node, Population)
+    return isinstance(process, (PopulationPlan, MaxPoolPlan))
+
+
 def _payload_type(process: ProcessPlan) -> DTypeLike:
     """Return a type that holds what a process sends: long runs have many steps to keep."""
+    if isinstance(process, StatefulPlan):
+        return np.int8
     if isinstance(process, PopulationPlan) and max(map(abs, process.node.payload)) <= 127:
         return np.int8
     if isinstance(process, MaxPoolPlan) and process.payload is None:
@@ -189,8 +202,13 @@ def _columns(listeners: Iterable[Listener], size: int) -> Array:
     return np.stack(columns, axis=1) if columns else np.zeros((size, 0))
 
 
-def _injected(payloads: Array, listeners: tuple[Listener, ...], timesteps: int) -> Array:
+def _injected(
+    payloads: Array, listeners: tuple[Listener, ...], timesteps: int, stepwise: bool
+) -> Array:
     """Return the rows of a tally for samples that are injected at every step."""
+    if stepwise:
+        each = [_injected(payloads[:, :, t], listeners, 1, False) for t in range(timesteps)]
+        return np.concatenate(each, axis=1)
     samples, elements, *shape = payloads.shape
     counts = np.zeros((samples, 1, 2 + 2 * len(listeners)), np.int64)
     waiting = np.zeros((samples, elements), bool)

@@ -36,15 +36,12 @@ from ...ir import (
     TwoPhaseIF,
     latency,
 )
-from ...ir.leaky import CubaLI, CubaLIF, LeakyIntegrator, LeakyPopulation, LoihiLIF
+from ...ir.leaky import TRAINED, CubaLI, CubaLIF, LeakyIntegrator, LoihiLIF
 from ...ir.types import is_integer
 from ..event_counts import multiplies, reads_input, sends_spikes
 from ..placement.layers import DRIVE_BITS, MEMBRANE_BITS, bits_of
 from .counts import Buffer, Counts, Layer
 from .payloads import REAL_BITS, payload_bits
-
-LEAKY = (LeakyIntegrator, LeakyPopulation, LoihiLIF)
-"""Neurons that multiply what they keep by a decay."""
 
 BIAS_BITS = 32
 """Of a bias in memory, integer or real."""
@@ -214,7 +211,7 @@ class _Run:
             bits=payload_bits(self.graph, node.name) if spiking else 0,
             states=states_of(node),
             compares=spiking,
-            leaky=isinstance(node, LEAKY),
+            leaky=isinstance(node, TRAINED),
         )
 
     def _steps_with_bias(self, node: Population | Integrator | LeakyIntegrator) -> int:
@@ -223,7 +220,7 @@ class _Run:
             return 0
         if isinstance(node, Integrator):
             return max(0, self.steps - node.start + 1) if node.decoding == "mean" else 1
-        return self.steps if isinstance(node, (IF, TwoPhaseIF, *LEAKY)) else 1
+        return self.steps if isinstance(node, (IF, TwoPhaseIF, *TRAINED)) else 1
 
     def _neuron_buffers(self, node: Population | Integrator | LeakyIntegrator) -> dict[str, Buffer]:
         type = self.graph.types[node.name]

@@ -98,6 +98,12 @@ class NetworkProcess(AbstractProcess):  # type: ignore[misc]
         lowered = network if is_program else LavaBackend().lower(network.graph, network.timesteps)
         assert isinstance(lowered, LavaProgram)
         self.program = lowered
+        if stepwise := [node.name for node in lowered.graph.of_type(Input) if node.stepwise]:
+            raise OptionError(
+                f"{stepwise[0]}: has a value for every time step, and a process in a user's graph "
+                "takes one value a sample",
+                hint="run the network by itself: network.run(data)",
+            )
         self.start, self.samples = start, samples
         self.elements = elements_of(self.graph, elements)
         self.inputs: dict[str, Port] = {}

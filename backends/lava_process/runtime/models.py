@@ -137,7 +137,9 @@ class SampleSourceModel(FixedPointModel):
         samples: Array = self.proc_params["samples"]
         now = self.now()
         if now is None or (now.step > 0 and self.proc_params["once"]):
-            self.s_out.send(np.zeros_like(samples[0, 0]))
+            self.s_out.send(np.zeros(self.s_out.shape, samples.dtype))
+        elif self.proc_params["stepwise"]:
+            self.s_out.send(samples[now.sample, now.element, now.step])
         else:
             self.s_out.send(samples[now.sample, now.element])
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, NamedTuple, TypeAlias
+from dataclasses import fields, replace
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from lava.proc.conv.process import Conv
 from lava.proc.dense.process import Dense
+from lava.proc.lif.process import LIF
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
 
-from ....ir import IF, Array, TrackingIF
+from ....ir import IF, Array, LoihiLIF, Node, TrackingIF
 from ....ir.reference import working
 from ....ir.types import is_integer
 from ..layout import lava_parameter, lava_shape, same_order
@@ -22,6 +23,7 @@ from ..plan import (
     ConvPlan,
     DelayPlan,
     DensePlan,
+    FeedbackPlan,
     MaxPoolPlan,
     Plan,
     PopulationPlan,
@@ -30,6 +32,7 @@ from ..plan import (
     ReadoutPlan,
     SourcePlan,
     SparsePlan,
+    StatefulPlan,
     Wire,
 )
 from ..recording import Recording
@@ -45,8 +48,10 @@ from .processes import (
     SampleSource,
     TrackingIntegrateAndFire,
 )
+from .stateful import Feedback, Stateful
 
 Port: TypeAlias = Any
+N = TypeVar("N", bound=Node)
 
 GRADED = {"num_message_bits": 24}
 """Message bits above 0 mean payloads; without them every payload becomes 0 or 1, -1 as well.
@@ -105,10 +110,8 @@ class Builder:
         return ends
 
     def create(self, plan: ProcessPlan) -> Ends:
-        if isinstance(plan, ConvPlan):
-            return conv(plan)
-        if isinstance(plan, (DensePlan, SparsePlan)):
-            return matrix(plan)
+        if isinstance(plan, (ConvPlan, DensePlan, SparsePlan)):
+            return conv(plan) if isinstance(plan, ConvPlan) else matrix(plan)
         if isinstance(plan, DelayPlan):
             delay = Delay(name=plan.name, shape=lava_shape(plan.shape), steps=plan.steps)
             return Ends(delay, (delay.a_in,), delay.a_out)
@@ -120,6 +123,8 @@ class Builder:
             return self.join(plan)
         if isinstance(plan, PreviousPlan):
             return self.previous(plan)
+        if isinstance(plan, (StatefulPlan, FeedbackPlan)):
+            return self.trained(plan)
         if isinstance(plan, PopulationPlan):
             if isinstance(plan.node, TrackingIF):
                 return self.tracking(plan, plan.node)
@@ -136,6 +141,7 @@ class Builder:
             name=plan.name,
             samples=self.samples[plan.name],
             once=plan.encoder.once,
+            stepwise=plan.stepwise,
             schedule=self.schedule(plan.depth),
         )
         return Ends(source, (), source.s_out)
@@ -151,6 +157,22 @@ class Builder:
             tally=self.recording.tallies[plan.name],
         )
         return Ends(neurons, (neurons.a_in,), neurons.s_out)
+
+    def trained(self, plan: StatefulPlan | FeedbackPlan) -> Ends:
+        shape = lava_shape(plan.shape)
+        common: dict[str, Any] = {
+            "name": plan.name,
+            "shape": shape,
+            "schedule": self.schedule(plan.depth),
+            "tally": self.recording.tallies[plan.name],
+        }
+        if isinstance(plan, FeedbackPlan):
+            process = Feedback(wait=plan.wait, **common)
+        elif isinstance(plan.node, LoihiLIF) and uniform(plan.node):
+            process = LIF(**own_parameters(plan.node, plan.shape), **common)
+        else:
+            process = Stateful(node=in_lava_order(plan.node, len(plan.shape)), **common)
+        return Ends(process, (process.a_in,), process.s_out)
 
     def tracking(self, plan: PopulationPlan, node: TrackingIF) -> Ends:
         neurons = TrackingIntegrateAndFire(
@@ -239,6 +261,34 @@ def matrix(plan: DensePlan | SparsePlan) -> Ends:
     weights = csr_matrix((held, (plan.rows, plan.columns)), shape=(size, plan.inputs))
     process = Sparse(name=plan.name, weights=weights, **options)
     return Ends(process, (process.s_in,), process.a_out.reshape(lava_shape(plan.shape)))
+
+
+def uniform(node: LoihiLIF) -> bool:
+    """Whether Lava's ``LIF`` can be a population: it has one decay and one threshold for all."""
+    return all(np.ptp(each) == 0 for each in (node.du, node.dv, node.threshold))
+
+
+def own_parameters(node: LoihiLIF, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the parameters of Lava's ``LIF``."""
+    return {
+        "u": full(node.initial_current, shape),
+        "v": full(node.initial, shape),
+        "du": int(node.du.flat[0]),
+        "dv": int(node.dv.flat[0]),
+        "vth": int(node.threshold.flat[0]),
+        "bias_mant": full(node.bias, shape),
+        "bias_exp": full(node.bias_exp, shape),
+    }
+
+
+def in_lava_order(node: N, rank: int) -> N:
+    """Return a node whose arrays broadcast to its edge as Lava keeps it."""
+    arrays: dict[str, Any] = {
+        each.name: lava_parameter(value, rank)
+        for each in fields(node)
+        if isinstance(value := getattr(node, each.name), np.ndarray)
+    }
+    return replace(node, **arrays)
 
 
 def full(parameter: Array, shape: tuple[int, ...]) -> Array:

@@ -21,14 +21,18 @@ class SampleSource(AbstractProcess):  # type: ignore[misc]
     """Sends each element of each sample for as many steps as it lasts, then nothing.
 
     Args:
-        samples: ``(samples, elements, *shape)``, int32, real ones float64.
+        samples: ``(samples, elements, *shape)``, int32, real ones float64; stepwise ones
+            ``(samples, 1, timesteps, *shape)``.
         once: Whether an element is sent in the first of its steps only.
+        stepwise: Whether there is a value for every step.
         options: What the model needs besides: the ``schedule``.
     """
 
-    def __init__(self, *, samples: Array, once: bool, **options: Any) -> None:
-        super().__init__(samples=samples, once=once, **options)
-        self.s_out = OutPort(shape=samples.shape[2:])
+    def __init__(
+        self, *, samples: Array, once: bool, stepwise: bool = False, **options: Any
+    ) -> None:
+        super().__init__(samples=samples, once=once, stepwise=stepwise, **options)
+        self.s_out = OutPort(shape=samples.shape[3 if stepwise else 2 :])
 
 
 class IntegrateAndFire(AbstractProcess):  # type: ignore[misc]

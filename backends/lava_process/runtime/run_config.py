@@ -16,11 +16,22 @@ from lava.proc.conv.models import PyConvModelFixed, PyConvModelFloat
 from lava.proc.conv.process import Conv
 from lava.proc.dense.models import PyDenseModelBitAcc, PyDenseModelFloat
 from lava.proc.dense.process import Dense
+from lava.proc.lif.process import LIF
 from lava.proc.sparse.models import PySparseModelBitAcc, PySparseModelFloat
 from lava.proc.sparse.process import Sparse
 
 from ..plan import Arithmetic
-from . import connections, float_models, hierarchy, inlet, models, previous, probe, processes
+from . import (
+    connections,
+    float_models,
+    hierarchy,
+    inlet,
+    models,
+    previous,
+    probe,
+    processes,
+    stateful,
+)
 
 OWN: dict[type, type] = {
     processes.SampleSource: models.SampleSourceModel,
@@ -30,6 +41,9 @@ OWN: dict[type, type] = {
     processes.Concat: models.ConcatModel,
     previous.Previous: previous.PreviousModel,
     processes.Delay: models.DelayModel,
+    stateful.Stateful: stateful.StatefulModel,
+    stateful.Feedback: stateful.FeedbackModel,
+    LIF: stateful.SampledLIFModel,
     processes.Readout: models.ReadoutModel,
     hierarchy.NetworkProcess: hierarchy.NetworkModel,
     inlet.Inlet: inlet.InletModel,
@@ -45,6 +59,8 @@ FLOAT_OWN: dict[type, type] = {
     processes.MaxPool: float_models.FloatMaxPoolModel,
     processes.Concat: float_models.FloatConcatModel,
     processes.Delay: float_models.FloatDelayModel,
+    stateful.Stateful: stateful.FloatStatefulModel,
+    stateful.Feedback: stateful.FloatFeedbackModel,
     processes.Readout: float_models.FloatReadoutModel,
     inlet.Inlet: inlet.FloatInletModel,
     Sparse: PySparseModelFloat,
