@@ -27,7 +27,18 @@ def _netx() -> Backend:
     return NetxBackend()
 
 
-BUILTIN: dict[str, Callable[[], Backend]] = {"numpy": _numpy, "lava": _lava, "netx": _netx}
+def _onnx() -> Backend:
+    from .onnx_network import OnnxBackend
+
+    return OnnxBackend()
+
+
+BUILTIN: dict[str, Callable[[], Backend]] = {
+    "numpy": _numpy,
+    "lava": _lava,
+    "netx": _netx,
+    "onnx": _onnx,
+}
 PLUGINS = "snnc.backends"
 """Entry-point group: a callable without arguments that returns a ``Backend``."""
 

@@ -40,6 +40,7 @@ class AnnSession:
         extra: For a graph, the names of nodes whose values are wanted beside the outputs.
         spinning: Whether its threads wait for work without sleeping: a little faster, but what
             else runs between two batches has fewer cores.
+        threads: How many threads share an operator; None leaves that to ONNX Runtime.
 
     Raises:
         ModelError: ONNX Runtime does not accept the model.
@@ -51,6 +52,7 @@ class AnnSession:
         *,
         extra: Iterable[str] = (),
         spinning: bool = True,
+        threads: int | None = None,
     ) -> None:
         if isinstance(model, Graph):
             model = to_onnx(model, extra=extra)
@@ -59,6 +61,7 @@ class AnnSession:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _SEVERITY_FATAL
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+        options.intra_op_num_threads = threads or 0
         try:
             self._session: Any = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]

@@ -1,0 +1,176 @@
+"""The program of the target ``onnx``: its files, and runs of them in ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from onnx import ModelProto
+
+from ...ir import Array, Graph, Input, TrackingIF, latency
+from ...ir.bounds import is_quantized
+from ...ir.settling import is_exact
+from ..assembly import assembled, result_bytes
+from ..base import UNLIMITED, Progress, Result, Rows
+from ..onnx_runtime import AnnSession
+from ..resources import Resources
+from . import models
+from .activity import Counting
+
+NETWORK = "network.onnx"
+STEP = "step.onnx"
+INITIAL_STATE = "initial_state.onnx"
+
+BLOCK_BYTES = 1 << 25
+"""Memory for the payloads of the samples that run at once, unless there is a limit."""
+
+WORKING = 4
+"""A run takes about so many times the memory of its results: ONNX Runtime keeps what a loop gives
+out step by step, and joins it in the end."""
+
+
+@dataclass(frozen=True)
+class OnnxProgram:
+    """A spiking graph as ONNX models; see ``backends.base.Program``."""
+
+    graph: Graph
+    timesteps: int
+
+    @property
+    def depth_latency(self) -> int:
+        """Steps that neurons wait or rehearse beyond T; a synapse takes no time here."""
+        return latency(self.graph)
+
+    @property
+    def steps(self) -> int:
+        """All steps of a run, or of one element of a sequence."""
+        return self.timesteps + self.depth_latency
+
+    def latency_steps(self, elements: int = 1) -> int:
+        """Return the steps from a sample to its outputs; see ``Program``."""
+        return elements * self.steps
+
+    def save(self, folder: Path) -> None:
+        """Write the three models."""
+        for name, model in self.models().items():
+            (folder / name).write_bytes(model.SerializeToString())
+
+    def models(self) -> dict[str, ModelProto]:
+        """Return what is written, by the names of the files."""
+        return {
+            NETWORK: models.network(self.graph, self.timesteps),
+            STEP: models.step(self.graph, self.timesteps),
+            INITIAL_STATE: models.initial_state(self.graph, self.timesteps),
+        }
+
+    def run(
+        self,
+        inputs: Mapping[str, Rows],
+        *,
+        record: bool = False,
+        progress: Progress | None = None,
+        resources: Resources = UNLIMITED,
+    ) -> Result:
+        """Run samples in blocks; see ``Program.run``."""
+        parts = self.stream(inputs, record=record, progress=progress, resources=resources)
+        return assembled(parts, len(next(iter(inputs.values()))))
+
+    def stream(
+        self,
+        inputs: Mapping[str, Rows],
+        *,
+        record: bool = False,
+        progress: Progress | None = None,
+        resources: Resources = UNLIMITED,
+    ) -> Iterator[Result]:
+        """Run samples in blocks; see ``Program.stream``."""
+        samples = len(next(iter(inputs.values())))
+        size = self._block_size(inputs, resources)
+        session = AnnSession(self._recording[0], threads=resources.threads)
+        for begin in range(0, max(samples, 1), size):
+            block = {name: x[begin : begin + size] for name, x in inputs.items()}
+            yield self._run_block(session, block, record)
+            if progress:
+                progress(min(begin + size, samples), samples)
+
+    @cached_property
+    def _recording(self) -> tuple[ModelProto, models.Recorded]:
+        return models.recording(self.graph, self.timesteps)
+
+    @cached_property
+    def _counting(self) -> Counting:
+        return Counting(self.graph, self.steps)
+
+    def _block_size(self, inputs: Mapping[str, Rows], resources: Resources) -> int:
+        """Return how many samples run at once."""
+        left = resources.left()
+        room = BLOCK_BYTES if left is None else min(BLOCK_BYTES, max(left, 0) // 2)
+        elements = max(
+            (inputs[n.name].shape[1] for n in self.graph.of_type(Input) if n.is_sequence), default=1
+        )
+        each = WORKING * elements * result_bytes(self.graph, self.steps, record=True)
+        return max(1, room // each)
+
+    def _run_block(
+        self, session: AnnSession, inputs: Mapping[str, Array], record: bool
+    ) -> Result:
+        samples, names = len(next(iter(inputs.values()))), self._recording[1]
+        if not samples:  # one that is left out again, for the shapes
+            inputs = {n: np.zeros((1, *x.shape[1:]), np.float32) for n, x in inputs.items()}
+        found = session.run_once(inputs)
+        traces = {name: found[output] for name, output in names.spikes.items()}
+        carried = {name: found[output] for name, output in names.carried.items()}
+        decoded = {
+            key: found[output][-self.steps :].swapaxes(0, 1)[:samples]
+            for key, output in names.decoded.items()
+        }
+        settled = None
+        if is_exact(self.graph):
+            waiting = [found[output] for output in names.waiting.values()]
+            settled = self._settled(traces, waiting)[:samples]
+        real = not is_quantized(self.graph)
+        return Result(
+            {key: trace.astype(np.float32) for key, trace in decoded.items()},
+            self._counting.activity(inputs, traces | carried, samples),
+            {name: np.ascontiguousarray(sent.swapaxes(0, 1)[:samples]) for name, sent in traces.items()}
+            if record
+            else {},
+            settled,
+            decoded if real and record else {},
+        )
+
+    def _settled(self, traces: Mapping[str, Array], waiting: list[Array]) -> Array:
+        """Return the step after which no population did anything more, 0 where one was not done.
+
+        Args:
+            traces: For each node that sends, ``(all steps, samples, *shape)``.
+            waiting: For each tracking population, where it had something left to send.
+
+        Returns:
+            ``(samples,)``; of a sequence, that of its slowest element.
+        """
+        last = [self._last(trace) for trace in traces.values()]
+        slowest = np.maximum(np.max(last, axis=(0, 1)), self._digits_sent)
+        moving = [self._by_element(left)[:, -1].any(axis=0) for left in waiting]
+        unfinished = np.any(moving, axis=0) if moving else np.zeros(len(slowest), bool)
+        unfinished |= self.steps < self._digits_sent
+        return np.where(unfinished, 0, slowest)
+
+    def _by_element(self, trace: Array) -> Array:
+        """Return where a trace is not 0, ``(elements, steps, samples)``."""
+        active = trace.reshape(*trace.shape[:2], -1).any(axis=2)
+        return active.reshape(-1, self.steps, active.shape[1])
+
+    def _last(self, trace: Array) -> Array:
+        """Return the last step of each element with an event, at least 1, ``(elements, samples)``."""
+        steps = np.arange(1, self.steps + 1)[:, None]
+        return np.maximum((self._by_element(trace) * steps).max(axis=1), 1)
+
+    @cached_property
+    def _digits_sent(self) -> int:
+        """The step of the last digit that a population sends."""
+        tracking = [node for node in self.graph.of_type(TrackingIF) if node.digits]
+        return max((node.start + node.digits - 1 for node in tracking), default=1)
