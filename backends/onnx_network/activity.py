@@ -83,7 +83,7 @@ class Counting:
         traces: Mapping[str, Array],
         edges: Mapping[str, Array],
     ) -> Array:
-        """Return what is on an edge, ``(all steps, samples, *shape)``; nothing where no events are."""
+        """Return the events on an edge, ``(all steps, samples, *shape)``; none where none can be."""
         if node.name in traces:
             return traces[node.name]
         arguments = [edges[name] for name in node.inputs]

@@ -70,10 +70,10 @@ def exact_sums(timesteps: int, graph: Graph, target: Target) -> Iterator[Problem
     """Every sum of integers is exact in a type that ONNX Runtime multiplies or adds in."""
     if not is_quantized(graph):
         return
-    for node in graph.of_type(Conv) + graph.of_type(Linear):
-        if (bound := largest_sum(graph, node)) >= DOUBLE_EXACT:
+    for synapse in graph.of_type(Conv) + graph.of_type(Linear):
+        if (bound := largest_sum(graph, synapse)) >= DOUBLE_EXACT:
             yield Problem(
-                f"{node.name}: its current can reach {bound} in a step, and float64, in which "
+                f"{synapse.name}: its current can reach {bound} in a step, and float64, in which "
                 "ONNX Runtime multiplies, holds 53 bits",
                 "lower --weight-bits, --input-bits or --max-payload",
             )

@@ -21,7 +21,8 @@ from ...ir import (
     Reshape,
 )
 from ...ir.bounds import value_bounds
-from .number import Number, in_floats, in_integers, largest_state, of_edge, of_synapse, stored
+from .number import Number, exact, in_floats, largest_state, of_edge, of_synapse, stored
+from .neurons import charged
 from .step import Step, write
 from .value import Value, total
 
@@ -48,15 +49,13 @@ def _(node: Encoder, to: Step, inputs: list[Value]) -> Value:
 def _(node: Integrator, to: Step, inputs: list[Value]) -> Value:
     number = Number.DOUBLE
     if not to.real and node.decoding != "harmonic":
-        number = in_integers(largest_state(to.graph, node, to.steps))
-    current = total(inputs, number)
-    if node.decoding == "harmonic":
-        current = current / to.t.cast(Number.DOUBLE)
+        number = exact(largest_state(to.graph, node, to.steps))
     each = node.decoding == "mean"
     sum_ = to.state(node, "sum", 0 if each else node.bias, number)
-    now = sum_.now + current
-    if each and node.bias.any():
-        now = now + node.bias
+    if node.decoding == "harmonic":
+        now = sum_.now + total(inputs, number) / to.t.cast(number)
+    else:
+        now = charged(sum_.now, node.bias if each else np.zeros(1), to, inputs)
     if node.clamp is not None:
         now = now.clip(-node.clamp, node.clamp)
     counts = to.t >= node.start if node.start > 1 and node.decoding != "harmonic" else None
@@ -80,14 +79,18 @@ def _(node: Conv, to: Step, inputs: list[Value]) -> Value:
     weight = _weight(node, to, number)
     if number is Number.DOUBLE:
         return _in_double(node, to.graph, inputs[0].cast(number), weight)
-    return inputs[0].cast(number).then(
-        "Conv",
-        weight,
-        kernel_shape=node.weight.shape[2:],
-        strides=node.stride,
-        pads=node.padding,
-        dilations=node.dilation,
-        group=node.groups,
+    return (
+        inputs[0]
+        .cast(number)
+        .then(
+            "Conv",
+            weight,
+            kernel_shape=node.weight.shape[2:],
+            strides=node.stride,
+            pads=node.padding,
+            dilations=node.dilation,
+            group=node.groups,
+        )
     )
 
 

@@ -84,7 +84,9 @@ def step(graph: Graph, timesteps: int) -> ModelProto:
     now = clock + 1
     written = Step(graph, steps, scope, now, inputs)
     after = written.last.where(now.like(0), now) if written.sequence else now
-    given = [_info(node.name, Number.FLOAT, [BATCH, *node.type.shape]) for node in graph.of_type(Input)]
+    given = [
+        _info(node.name, Number.FLOAT, [BATCH, *node.type.shape]) for node in graph.of_type(Input)
+    ]
     results = []
     for key, name in graph.outputs.items():
         value = written.shown(name)
@@ -135,8 +137,12 @@ class _Run:
         self.graph, self.steps = graph, timesteps + latency(graph)
         self.root = Scope(taken=_reserved(graph))
         self.body = Scope(self.root)
-        given = {node.name: Value(self.root, node.name, Number.FLOAT) for node in graph.of_type(Input)}
-        self.inputs = [_info(node.name, Number.FLOAT, _sizes(node)) for node in graph.of_type(Input)]
+        given = {
+            node.name: Value(self.root, node.name, Number.FLOAT) for node in graph.of_type(Input)
+        }
+        self.inputs = [
+            _info(node.name, Number.FLOAT, _sizes(node)) for node in graph.of_type(Input)
+        ]
         self._sequence = next((n.name for n in graph.of_type(Input) if n.is_sequence), None)
         self._any = next(iter(given.values()))
         self._iteration = Value(self.body, self.root.fresh("iteration"), Number.INT64)
@@ -161,15 +167,14 @@ class _Run:
     def kept(self, value: Value, name: str, shape: tuple[int, ...]) -> str:
         """Keep what a value is at the end of the run; return its name there."""
         now = Value(self.body, self.root.fresh(f"state.{name}"), value.number)
-        zeros = np.zeros(shape, value.number.dtype)
         final = self.root.fresh(f"final.{name}")
-        self._keep(State(name, shape, zeros, now, value), final)
+        self._keep(State(name, shape, np.zeros(()), now, value), final)
         return final
 
     def traced(self, value: Value, node: str) -> str:
         """Give out a value of a node at every step; return the name of that output."""
         name = self.root.fresh(f"trace.{node}")
-        sizes = [BATCH, *self.graph.types[node].shape]
+        sizes: list[int | str] = [BATCH, *self.graph.types[node].shape]
         self._traces.append((value, name, sizes))
         self.traces.append(_info(name, value.number, ["all steps", *sizes]))
         return name
@@ -182,12 +187,13 @@ class _Run:
         going = self.body.constant(True, Number.BOOL)
         given = [_info(self._iteration.name, Number.INT64, []), _info("going", Number.BOOL, [])]
         results = [_info(_out(self.body, going), Number.BOOL, [])]
-        begin = []
+        begin, batch = [], self._any.batch()
         for state, _ in self._kept:
-            number, shape = state.now.number, [BATCH, *state.shape]
+            number = state.now.number
+            shape: list[int | str] = [BATCH, *state.shape]
             given.append(_info(state.now.name, number, shape))
             results.append(_info(_out(self.body, state.next.cast(number)), number, shape))
-            begin.append(_at_rest(state, self._any.batch()).name)
+            begin.append(_at_rest(state, batch).name)
         for value, _, sizes in self._traces:
             results.append(_info(_out(self.body, value), value.number, sizes))
         loop = helper.make_node(
@@ -210,9 +216,8 @@ class _Run:
 
 def _at_rest(state: State, batch: Value) -> Value:
     """Return a state as a sample begins, for every sample."""
-    scope, number = batch.scope, state.now.number
-    alike = state.initial.size and (state.initial == state.initial.flat[0]).all()
-    row = scope.constant(state.initial.flat[0] if alike else state.initial[None], number)
+    scope = batch.scope
+    row = scope.constant(state.initial, state.now.number)
     sizes = batch.then("Concat", scope.shape(*state.shape), axis=0)
     return row.then("Expand", sizes)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...ir import IF, Array, Population
-from .number import Number, in_integers, largest_state
+from .number import Number, exact, largest_state
 from .step import Step, write
 from .value import Value, total
 
@@ -12,16 +12,26 @@ def arithmetic(node: Population, to: Step) -> Number:
     """Return the type of a population's membrane, and of all it computes with."""
     if to.real:
         return Number.DOUBLE
-    return in_integers(largest_state(to.graph, node, to.steps))
+    return exact(largest_state(to.graph, node, to.steps))
+
+
+def charged(membrane: Value, bias: Array, to: Step, inputs: list[Value]) -> Value:
+    """Return a membrane, or a sum, with the currents of a step and the bias added.
+
+    Real numbers are added in the order of the reference. Of integers the order does not matter:
+    the bias goes to the currents, where ONNX Runtime makes it part of the convolution.
+    """
+    current = total(inputs, membrane.number)
+    if not bias.any():
+        return membrane + current
+    return membrane + current + bias if to.real else membrane + (current + bias)
 
 
 @write.register
 def _(node: IF, to: Step, inputs: list[Value]) -> Value:
     number = arithmetic(node, to)
     membrane = to.state(node, "v", node.initial, number)
-    v = membrane.now + total(inputs, number)
-    if node.bias.any():
-        v = v + node.bias
+    v = charged(membrane.now, node.bias, to, inputs)
     if node.clamp is not None:
         v = v.clip(-node.clamp, node.clamp)
     if node.reset == "zero":
@@ -98,9 +108,10 @@ def _bounded(node: IF, to: Step, event: Value) -> Value:
         sent.next = sent.now + event
         return event
     after = sent.now + event
-    beyond = after < low if low is not None else after > node.acc_max
-    if low is not None and node.acc_max is not None:
-        beyond = beyond | (after > node.acc_max)
-    event = beyond.where(event.like(0), event)
+    for beyond in (
+        after < low if low is not None else None,
+        after > node.acc_max if node.acc_max is not None else None,
+    ):
+        event = beyond.where(event.like(0), event) if beyond else event
     sent.next = sent.now + event
     return event

@@ -2,7 +2,8 @@
 
 ONNX Runtime multiplies and convolves in float32, and adds there any integers without error as long
 as no sum can leave 24 bits. Where one can, float64 holds 53 bits; its convolutions are matrix
-products, which every version has. States are integers of 32 bits, or of 64.
+products, which every version has. States are held in float32 likewise: nothing need be converted
+between a convolution and a membrane. Larger ones are integers of 32 or of 64 bits.
 """
 
 from __future__ import annotations
@@ -71,6 +72,17 @@ def in_floats(bound: int) -> Number:
 def in_integers(bound: int) -> Number:
     """Return the type of integers that holds every integer below a bound."""
     return Number.INT32 if bound < INT32_EXACT else Number.INT64
+
+
+def exact(bound: int) -> Number:
+    """Return the fastest type that holds every integer below a bound, and divides exactly.
+
+    A quotient rounded to float32 and then down is the true one rounded down, for
+    ``v + threshold <= 2**24``: it could only be rounded up to a whole number ``n`` from less than
+    ``n * 2**-24`` below, but ``v / threshold`` is ``1 / threshold`` below it at least, and
+    ``n * threshold`` is no more than ``v + threshold``.
+    """
+    return Number.FLOAT if bound < FLOAT_EXACT else in_integers(bound)
 
 
 def of_edge(graph: Graph, name: str) -> Number:

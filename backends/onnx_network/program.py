@@ -19,6 +19,7 @@ from ..onnx_runtime import AnnSession
 from ..resources import Resources
 from . import models
 from .activity import Counting
+from .models import Recorded
 
 NETWORK = "network.onnx"
 STEP = "step.onnx"
@@ -97,7 +98,7 @@ class OnnxProgram:
                 progress(min(begin + size, samples), samples)
 
     @cached_property
-    def _recording(self) -> tuple[ModelProto, models.Recorded]:
+    def _recording(self) -> tuple[ModelProto, Recorded]:
         return models.recording(self.graph, self.timesteps)
 
     @cached_property
@@ -114,9 +115,7 @@ class OnnxProgram:
         each = WORKING * elements * result_bytes(self.graph, self.steps, record=True)
         return max(1, room // each)
 
-    def _run_block(
-        self, session: AnnSession, inputs: Mapping[str, Array], record: bool
-    ) -> Result:
+    def _run_block(self, session: AnnSession, inputs: Mapping[str, Array], record: bool) -> Result:
         samples, names = len(next(iter(inputs.values()))), self._recording[1]
         if not samples:  # one that is left out again, for the shapes
             inputs = {n: np.zeros((1, *x.shape[1:]), np.float32) for n, x in inputs.items()}
@@ -135,7 +134,10 @@ class OnnxProgram:
         return Result(
             {key: trace.astype(np.float32) for key, trace in decoded.items()},
             self._counting.activity(inputs, traces | carried, samples),
-            {name: np.ascontiguousarray(sent.swapaxes(0, 1)[:samples]) for name, sent in traces.items()}
+            {
+                name: np.ascontiguousarray(sent.swapaxes(0, 1)[:samples])
+                for name, sent in traces.items()
+            }
             if record
             else {},
             settled,
@@ -157,17 +159,17 @@ class OnnxProgram:
         moving = [self._by_element(left)[:, -1].any(axis=0) for left in waiting]
         unfinished = np.any(moving, axis=0) if moving else np.zeros(len(slowest), bool)
         unfinished |= self.steps < self._digits_sent
-        return np.where(unfinished, 0, slowest)
+        return np.asarray(np.where(unfinished, 0, slowest))
 
     def _by_element(self, trace: Array) -> Array:
         """Return where a trace is not 0, ``(elements, steps, samples)``."""
         active = trace.reshape(*trace.shape[:2], -1).any(axis=2)
-        return active.reshape(-1, self.steps, active.shape[1])
+        return np.asarray(active.reshape(-1, self.steps, active.shape[1]))
 
     def _last(self, trace: Array) -> Array:
         """Return the last step of each element with an event, at least 1, ``(elements, samples)``."""
         steps = np.arange(1, self.steps + 1)[:, None]
-        return np.maximum((self._by_element(trace) * steps).max(axis=1), 1)
+        return np.asarray(np.maximum((self._by_element(trace) * steps).max(axis=1), 1))
 
     @cached_property
     def _digits_sent(self) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...ir import DifferentialIF, RadixIF, TwoPhaseIF
 from ...ir.reference_neurons import ROUNDING
-from .neurons import arithmetic, power, whole
+from .neurons import arithmetic, charged, power, whole
 from .number import Number
 from .step import Step, write
 from .value import Value, total
@@ -69,8 +69,7 @@ def _(node: TwoPhaseIF, to: Step, inputs: list[Value]) -> Value:
     judges = to.t.equals(node.stage * node.rehearsal)
     start = to.state(node, "start", node.initial, number)
     membrane = to.state(node, "v", node.initial, number)
-    v = begins.where(start.now, membrane.now) + total(inputs, number)
-    v = v + node.bias if node.bias.any() else v
+    v = charged(begins.where(start.now, membrane.now), node.bias, to, inputs)
     fires = v >= node.threshold
     left = membrane.next = v - fires.cast(number) * node.threshold
     if node.rule == "residual":
@@ -86,9 +85,7 @@ def _(node: TwoPhaseIF, to: Step, inputs: list[Value]) -> Value:
 class _Correction:
     """What a population notes in a rehearsal, and how its start moves after it."""
 
-    def __init__(
-        self, node: TwoPhaseIF, to: Step, begins: Value, fires: Value, v: Value
-    ) -> None:
+    def __init__(self, node: TwoPhaseIF, to: Step, begins: Value, fires: Value, v: Value) -> None:
         self.node, self.whole = node, not to.real
         never, always = np.inf, -np.inf
         sent = to.state(node, "sent", 0, Number.BOOL)

@@ -21,7 +21,7 @@ class State:
     Attributes:
         name: Of the node and of what it keeps: ``conv1.v``.
         shape: Without the batch axis.
-        initial: What it is when a sample begins, of that shape.
+        initial: What it is when a sample begins, for every sample: broadcastable to that shape.
         now: Its value when the step begins.
         next: Its value when the step has ended.
         carried: Whether a sequence carries it from one element to the next.
@@ -77,8 +77,7 @@ class Step:
         assert isinstance(sizes, tuple)
         name = f"{node.name}.{label}"
         now = Value(self.scope, self.scope.fresh(f"state.{name}"), number)
-        whole = np.broadcast_to(np.asarray(initial, number.dtype), sizes)
-        made = State(name, sizes, whole, now, now)
+        made = State(name, sizes, np.asarray(initial, number.dtype), now, now)
         self.states.append(made)
         return made
 
@@ -118,14 +117,8 @@ class Step:
         for state in self.states:
             if not state.carried:
                 number = state.now.number
-                rest = self.scope.constant(_row(state.initial), number)
+                rest = self.scope.constant(state.initial, number)
                 state.next = self.last.where(rest, state.next.cast(number))
-
-
-def _row(initial: Array) -> Array:
-    """Return a state as it begins, with a batch axis; one number where all are equal."""
-    alike = initial.size and (initial == initial.flat[0]).all()
-    return initial.reshape(-1)[:1].reshape((1,) * (1 + initial.ndim)) if alike else initial[None]
 
 
 @singledispatch

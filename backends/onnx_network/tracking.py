@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...ir import TrackingIF
-from .number import Number
+from ...ir.bounds import drive_bounds
+from .number import Number, in_integers
 from .scheduled import at_step, digit_worths
 from .step import Step, write
 from .value import Value
@@ -13,14 +14,15 @@ from .value import Value
 
 @write.register
 def _(node: TrackingIF, to: Step, inputs: list[Value]) -> Value:
-    drive = to.state(node, "drive", node.bias, Number.INT64)
+    number = _arithmetic(node, to)
+    drive = to.state(node, "drive", node.bias, number)
     received = drive.now
     for multiplier, current in zip(node.multiplier, inputs, strict=True):
-        received = received + current.cast(Number.INT64) * multiplier
+        received = received + current.cast(number) * multiplier
     drive.next = received
     if node.digits:
         return _digit(node, to, received)
-    sent = to.state(node, "acc", 0, Number.INT64)
+    sent = to.state(node, "acc", 0, number)
     missing = quantized(node, received) - sent.now
     event = missing.clip(-node.max_negative, node.max_positive)
     sent.next = sent.now + event
@@ -28,8 +30,15 @@ def _(node: TrackingIF, to: Step, inputs: list[Value]) -> Value:
     return event
 
 
+def _arithmetic(node: TrackingIF, to: Step) -> Number:
+    """Return the type that holds drives, and what rounding computes with."""
+    drive = max(int(abs(end).max()) for end in drive_bounds(to.graph, node))
+    reach = max(abs(node.low), abs(node.high)) + 2
+    return in_integers(2 * (drive + reach * int(node.threshold.max())))
+
+
 def _digit(node: TrackingIF, to: Step, drive: Value) -> Value:
-    value = to.state(node, "value", 0, Number.INT64)
+    value = to.state(node, "value", 0, drive.number)
     first = to.t.equals(node.start)
     value.next = first.where(quantized(node, drive), value.now)
     worth, divisor = digit_worths(node.base, node.digits, node.start)
@@ -54,7 +63,7 @@ def quantized(node: TrackingIF, drive: Value) -> Value:
         if node.rounding == "half_even":
             odd = (whole + least % 2).modulo(2).equals(1)
             up = (twice > theta) | (twice.equals(theta) & odd)
-        whole = whole + up.cast(Number.INT64)
+        whole = whole + up.cast(whole.number)
     return (whole + least).clip(node.low, node.high)
 
 
@@ -63,6 +72,7 @@ def _edges_reached(node: TrackingIF, drive: Value) -> Value:
     assert node.edges is not None
     size = 1 << len(node.edges).bit_length()
     ends = np.full(size - len(node.edges), np.iinfo(np.int64).max)
+    drive = drive.cast(Number.INT64)
     edges = drive.scope.constant(np.concatenate([node.edges, ends]), Number.INT64)
     reached = drive.like(0)
     step = size // 2

@@ -29,8 +29,8 @@ class Scope:
 
     def __init__(self, outer: Scope | None = None, taken: Iterable[str] = ()) -> None:
         self.nodes: list[NodeProto] = []
-        self.root = outer.root if outer else self
-        self.depth = outer.depth + 1 if outer else 0
+        self.root: Scope = outer.root if outer else self
+        self.depth: int = outer.depth + 1 if outer else 0
         if not outer:
             self.initializers: list[TensorProto] = []
             self.prefix = ""
@@ -208,5 +208,3 @@ def total(values: list[Value], number: Number) -> Value:
     for value in rest:
         first = first + value
     return first
-
-
