@@ -83,7 +83,7 @@ class Counting:
         traces: Mapping[str, Array],
         edges: Mapping[str, Array],
     ) -> Array:
-        """Return the events on an edge, ``(all steps, samples, *shape)``; none where none can be."""
+        """Return the events on an edge, ``(all steps, samples, *shape)``; none where it has none."""
         if node.name in traces:
             return traces[node.name]
         arguments = [edges[name] for name in node.inputs]

@@ -31,11 +31,13 @@ CLOCK = "state.step"
 class Recorded:
     """Names of the outputs of a model that records; all begin with the steps, then the batch.
 
+    There are no steps in which nothing happens any more.
+
     Attributes:
         decoded: For each output of the graph, the decoded output after each step.
         spikes: For each node that sends events, its payloads.
         carried: For each node that a sequence carries a value to, what it injects.
-        waiting: For each tracking population, whether it had something left to send; bool.
+        waiting: For each tracking population, what it had left to send.
     """
 
     decoded: Mapping[str, str]
@@ -184,7 +186,7 @@ class _Run:
 
     def close(self) -> None:
         """Write the loop."""
-        going = self.body.constant(True, Number.BOOL)
+        going = self.step.moving() or self.body.constant(True, Number.BOOL)
         given = [_info(self._iteration.name, Number.INT64, []), _info("going", Number.BOOL, [])]
         results = [_info(_out(self.body, going), Number.BOOL, [])]
         begin, batch = [], self._any.batch()

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from onnx import ModelProto
 
-from ...ir import Array, Graph, Input, TrackingIF, latency
+from ...ir import Array, Graph, Input, latency
 from ...ir.bounds import is_quantized
 from ...ir.settling import is_exact
 from ..assembly import assembled, result_bytes
@@ -20,6 +21,7 @@ from ..resources import Resources
 from . import models
 from .activity import Counting
 from .models import Recorded
+from .step import digits_end
 
 NETWORK = "network.onnx"
 STEP = "step.onnx"
@@ -120,15 +122,15 @@ class OnnxProgram:
         if not samples:  # one that is left out again, for the shapes
             inputs = {n: np.zeros((1, *x.shape[1:]), np.float32) for n, x in inputs.items()}
         found = session.run_once(inputs)
-        traces = {name: found[output] for name, output in names.spikes.items()}
+        traces = {name: self._padded(found[output]) for name, output in names.spikes.items()}
         carried = {name: found[output] for name, output in names.carried.items()}
         decoded = {
-            key: found[output][-self.steps :].swapaxes(0, 1)[:samples]
+            key: self._padded(found[output], "edge")[-self.steps :].swapaxes(0, 1)[:samples]
             for key, output in names.decoded.items()
         }
         settled = None
         if is_exact(self.graph):
-            waiting = [found[output] for output in names.waiting.values()]
+            waiting = [self._padded(found[output]) for output in names.waiting.values()]
             settled = self._settled(traces, waiting)[:samples]
         real = not is_quantized(self.graph)
         return Result(
@@ -144,21 +146,26 @@ class OnnxProgram:
             decoded if real and record else {},
         )
 
+    def _padded(self, trace: Array, mode: Literal["constant", "edge"] = "constant") -> Array:
+        """Return a trace of all steps, also of those in which nothing happened any more."""
+        missing = max(0, self.steps - len(trace))
+        return np.pad(trace, [(0, missing)] + [(0, 0)] * (trace.ndim - 1), mode)
+
     def _settled(self, traces: Mapping[str, Array], waiting: list[Array]) -> Array:
         """Return the step after which no population did anything more, 0 where one was not done.
 
         Args:
             traces: For each node that sends, ``(all steps, samples, *shape)``.
-            waiting: For each tracking population, where it had something left to send.
+            waiting: For each tracking population, what it had left to send.
 
         Returns:
             ``(samples,)``; of a sequence, that of its slowest element.
         """
         last = [self._last(trace) for trace in traces.values()]
-        slowest = np.maximum(np.max(last, axis=(0, 1)), self._digits_sent)
+        slowest = np.maximum(np.max(last, axis=(0, 1)), digits_end(self.graph))
         moving = [self._by_element(left)[:, -1].any(axis=0) for left in waiting]
         unfinished = np.any(moving, axis=0) if moving else np.zeros(len(slowest), bool)
-        unfinished |= self.steps < self._digits_sent
+        unfinished |= self.steps < digits_end(self.graph)
         return np.asarray(np.where(unfinished, 0, slowest))
 
     def _by_element(self, trace: Array) -> Array:
@@ -170,9 +177,3 @@ class OnnxProgram:
         """Return the last step of each element with an event, at least 1, ``(elements, samples)``."""
         steps = np.arange(1, self.steps + 1)[:, None]
         return np.asarray(np.maximum((self._by_element(trace) * steps).max(axis=1), 1))
-
-    @cached_property
-    def _digits_sent(self) -> int:
-        """The step of the last digit that a population sends."""
-        tracking = [node for node in self.graph.of_type(TrackingIF) if node.digits]
-        return max((node.start + node.digits - 1 for node in tracking), default=1)

@@ -8,8 +8,21 @@ from functools import singledispatch
 
 import numpy as np
 
-from ...ir import VIEWS, Array, Concat, Conv, Encoder, Graph, Input, Linear, Node, Previous
+from ...ir import (
+    VIEWS,
+    Array,
+    Concat,
+    Conv,
+    Encoder,
+    Graph,
+    Input,
+    Linear,
+    Node,
+    Previous,
+    TrackingIF,
+)
 from ...ir.bounds import is_quantized
+from ...ir.settling import is_exact
 from .number import Number, of_edge
 from .value import Scope, Value
 
@@ -55,7 +68,7 @@ class Step:
         self.states: list[State] = []
         self.values: dict[str, Value] = {}
         self.waiting: dict[str, Value] = {}
-        """For each tracking population, which neurons have something left to send."""
+        """For each tracking population, what its neurons have left to send."""
         self._injected_once: set[str] = set()
         for node in graph:
             scope.root.prefix = f"{node.name}/"
@@ -93,6 +106,19 @@ class Step:
         """Return the value of an output, float32, or of a real-valued network float64."""
         return self.read(name).cast(Number.DOUBLE if self.real else Number.FLOAT)
 
+    def moving(self) -> Value | None:
+        """Return whether anything is left to send; None for a network that need not come to rest.
+
+        Nothing happens after a step in which every neuron has sent all it is due: see
+        ``numpy_sim.exact``.
+        """
+        if self.sequence or not is_exact(self.graph):
+            return None
+        moving = self.t < digits_end(self.graph)
+        for left in self.waiting.values():
+            moving = moving | (left.magnitude().then("ReduceMax", keepdims=0) > 0)
+        return moving
+
     def _written(self, node: Node) -> Value:
         """Write a node. What is injected once stays as it is through all that keeps a 0 a 0."""
         once = bool(node.inputs) and all(name in self._injected_once for name in node.inputs)
@@ -119,6 +145,12 @@ class Step:
                 number = state.now.number
                 rest = self.scope.constant(state.initial, number)
                 state.next = self.last.where(rest, state.next.cast(number))
+
+
+def digits_end(graph: Graph) -> int:
+    """Return the step of the last digit that a tracking population sends, at least 1."""
+    ends = (n.start + n.digits - 1 for n in graph.of_type(TrackingIF) if n.digits)
+    return max(ends, default=1)
 
 
 @singledispatch

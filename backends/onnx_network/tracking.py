@@ -26,7 +26,7 @@ def _(node: TrackingIF, to: Step, inputs: list[Value]) -> Value:
     missing = quantized(node, received) - sent.now
     event = missing.clip(-node.max_negative, node.max_positive)
     sent.next = sent.now + event
-    to.waiting[node.name] = ~missing.equals(event)
+    to.waiting[node.name] = missing - event
     return event
 
 

@@ -1,0 +1,186 @@
+"""Networks as ONNX graphs: is every number in ONNX Runtime that of the simulator?
+
+    python -m examples.benchmarks.onnx_equality --samples 1000
+    python -m examples.benchmarks.onnx_equality --models lenet5 --codes rate exact --samples 100
+
+Each network is compiled once for every code. ``network.onnx``, as it is saved, computes all samples
+in a session of ONNX Runtime that knows nothing of snnc: outputs after the last step are compared bit
+for bit. Of the first ``--recorded`` samples every payload, every count and every output after every
+step is compared too, and ``step.onnx`` is fed step by step. Real-valued networks (``differential``)
+are judged as ``verify`` judges them: payloads may differ only where a membrane lies on an edge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import snnc
+from examples.benchmarks.task import calibration_samples
+from examples.datasets import load
+from snnc.backends import Activity, Result, get_backend
+from snnc.backends.comparison import Answers, compare
+from snnc.backends.onnx_network.program import INITIAL_STATE, NETWORK, STEP
+from snnc.backends.onnx_runtime.library import load_onnxruntime
+from snnc.compiler.network import Network
+from snnc.ir import Array, Input
+from snnc.ir.bounds import is_quantized
+
+MODELS = Path("examples/models")
+FILES = {
+    "lenet5": ("mnist", Path("compiler/demo/lenet5.onnx"), MODELS / "lenet5-int8.onnx"),
+    "resnet20": ("cifar10", MODELS / "resnet20.onnx", MODELS / "resnet20-int8.onnx"),
+}
+"""For each network its data, the float model, and the quantised one that code ``exact`` takes."""
+
+CODES: dict[str, dict[str, Any]] = {
+    "rate": {"code": "rate"},
+    "rate, reset to zero": {"code": "rate", "reset": "zero"},
+    "rate, two phases": {"code": "rate", "two_phase": "residual"},
+    "rate, offsets": {"code": "rate", "two_phase": "offset"},
+    "ternary": {"code": "ternary"},
+    "ternary, deadband": {"code": "ternary", "deadband": 1},
+    "augmented": {"code": "augmented"},
+    "augmented, no guard": {"code": "augmented", "guard": False},
+    "multithreshold": {"code": "multithreshold"},
+    "multithreshold, greedy": {"code": "multithreshold", "select": "greedy"},
+    "radix": {"code": "radix"},
+    "radix 4": {"code": "radix", "radix": 4, "timesteps": 4},
+    "exact": {"code": "exact"},
+    "exact, digits": {"code": "exact", "radix": 2},
+    "differential": {"code": "multithreshold", "differential": True, "weight_bits": None},
+}
+TIMESTEPS = 8
+CALIBRATION = 128
+
+
+@dataclass
+class Case:
+    """One network in one code.
+
+    Attributes:
+        network: The network, compiled for target ``onnx``.
+        x: Samples.
+    """
+
+    network: Network
+    x: Array
+
+    def differences(self, recorded: int) -> Iterator[str]:
+        """Yield what differs from the simulator, in words."""
+        simulator = get_backend("numpy").lower(self.network.graph, self.network.timesteps)
+        (node,) = self.network.graph.of_type(Input)
+        some = {node.name: self.x[:recorded]}
+        found = self.network.program.run(some, record=True)
+        expected = simulator.run(some, record=True)
+        if not is_quantized(self.network.graph):
+            yield from self._beyond_rounding(some, expected, found)
+            return
+        yield from unequal(expected, found)
+        rest = simulator.run({node.name: self.x})
+        with tempfile.TemporaryDirectory() as folder:
+            self.network.program.save(Path(folder))
+            yield from self._whole(Path(folder), node.name, rest)
+            yield from self._streamed(Path(folder), node.name, expected)
+
+    def _beyond_rounding(
+        self, inputs: dict[str, Array], expected: Result, found: Result
+    ) -> Iterator[str]:
+        pair = (Answers(run.spikes, run.unrounded) for run in (expected, found))
+        for wrong in compare(self.network.graph, inputs, *pair).wrong:
+            yield str(wrong)
+
+    def _whole(self, folder: Path, name: str, expected: Result) -> Iterator[str]:
+        """Run the file as it is, in batches."""
+        session = load_onnxruntime().InferenceSession(folder / NETWORK)
+        for begin in range(0, len(self.x), 50):
+            outputs = session.run(None, {name: self.x[begin : begin + 50]})
+            for key, got in zip(expected.decoded, outputs, strict=True):
+                if not np.array_equal(got, expected.decoded[key][begin : begin + 50, -1]):
+                    yield f"output {key} of {NETWORK} differs in samples from {begin}"
+
+    def _streamed(self, folder: Path, name: str, expected: Result) -> Iterator[str]:
+        """Feed the model of one step."""
+        open_session = load_onnxruntime().InferenceSession
+        begin, step = (open_session(folder / file) for file in (INITIAL_STATE, STEP))
+        names = [output.name for output in begin.get_outputs()]
+        x = self.x[: len(next(iter(expected.decoded.values())))]
+        states = dict(zip(names, begin.run(None, {"batch": np.array([len(x)])}), strict=True))
+        wanted = [output.name for output in step.get_outputs()]
+        for t in range(next(iter(expected.decoded.values())).shape[1]):
+            found = dict(zip(wanted, step.run(None, {name: x, **states}), strict=True))
+            states = {state: found[state.replace("state.", "next.", 1)] for state in names}
+            for key, trace in expected.decoded.items():
+                if not np.array_equal(found[key], trace[:, t]):
+                    yield f"output {key} of {STEP} differs in step {t + 1}"
+
+
+def unequal(expected: Result, found: Result) -> Iterator[str]:
+    """Yield which arrays of two results differ."""
+    for what, pair in (
+        ("output", (expected.decoded, found.decoded)),
+        ("payloads of", (expected.spikes, found.spikes)),
+    ):
+        for name, wanted in pair[0].items():
+            if not np.array_equal(wanted, pair[1][name]):
+                yield f"{what} {name} differs"
+    for name, counts in expected.activity.items():
+        for field in fields(Activity):
+            one, other = (getattr(each, field.name) for each in (counts, found.activity[name]))
+            if not np.array_equal(one, other):
+                yield f"{field.name} of {name} differ"
+    if (expected.settled is None) != (found.settled is None) or (
+        expected.settled is not None and not np.array_equal(expected.settled, found.settled)  # type: ignore[arg-type]
+    ):
+        yield "the step at which samples came to rest differs"
+
+
+def compiled(model: str, code: str) -> Network:
+    """Compile one network."""
+    data, plain, quantised = FILES[model]
+    options = dict(CODES[code])
+    path = quantised if options["code"] == "exact" else plain
+    if options["code"] != "exact":
+        options = {"timesteps": TIMESTEPS, **options}
+    calibration = calibration_samples(data)[:CALIBRATION]
+    return snnc.compile(path, target="onnx", calibration=calibration, **options)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", choices=FILES, default=list(FILES))
+    parser.add_argument("--codes", nargs="+", choices=CODES, default=list(CODES))
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--recorded", type=int, default=20, help="so many with every payload")
+    arguments = parser.parse_args()
+    wrong = 0
+    for model in arguments.models:
+        x, _ = load(FILES[model][0], "test")
+        for code in arguments.codes:
+            begin = time.perf_counter()
+            case = Case(compiled(model, code), np.ascontiguousarray(x[: arguments.samples]))
+            differences = list(case.differences(min(arguments.recorded, len(case.x))))
+            wrong += len(differences)
+            line = {
+                "model": model,
+                "code": code,
+                "steps": case.network.steps,
+                "samples": len(case.x),
+                "differences": differences,
+                "seconds": round(time.perf_counter() - begin, 1),
+            }
+            print(json.dumps(line), flush=True)
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
