@@ -1,6 +1,6 @@
 """A spiking network with nothing but onnxruntime and numpy: whole runs, or one step at a time.
 
-    snnc model.onnx --target onnx --calibration calibration.npz -o out
+    snnc model.onnx --target onnx -o out
     python examples/run_onnx_network.py out samples.npz
     python examples/run_onnx_network.py out samples.npz --stream --until 0.9
     python examples/run_onnx_network.py out/network.onnx samples.npz
@@ -57,12 +57,12 @@ def stream(folder: Path, data: Arrays, sure: float) -> tuple[Arrays, int]:
     outputs = [n.name for n in session.get_outputs() if not n.name.startswith("next.")]
     after = ["next." + name.removeprefix("state.") for name in states]
     steps = int(session.get_modelmeta().custom_metadata_map["steps"])
-    for step in range(1, steps + 1):
+    taken, found = 0, []
+    while taken < steps and (not taken or confidence(found[0]) < sure):
         found = session.run(outputs + after, {**inputs, **held})
         held = dict(zip(states, found[len(outputs) :], strict=True))
-        if confidence(found[0]) >= sure:
-            break
-    return dict(zip(outputs, found, strict=False)), step
+        taken += 1
+    return dict(zip(outputs, found, strict=False)), taken
 
 
 def confidence(logits: Any) -> float:

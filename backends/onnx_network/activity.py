@@ -83,7 +83,7 @@ class Counting:
         traces: Mapping[str, Array],
         edges: Mapping[str, Array],
     ) -> Array:
-        """Return the events on an edge, ``(all steps, samples, *shape)``; none where it has none."""
+        """Return the events on an edge, ``(all steps, samples, *shape)``; empty where none are."""
         if node.name in traces:
             return traces[node.name]
         arguments = [edges[name] for name in node.inputs]
@@ -108,6 +108,7 @@ class Counting:
     def _by_step(self, counts: Activity, samples: int) -> Activity:
         """Return counts of a step as sums over all elements of a sequence."""
         parts = (counts.spikes, counts.units, counts.synops, counts.unit_synops)
+        rounds = parts[0].shape[1] // self.steps
         return Activity(
-            *(part[:samples].reshape(samples, -1, self.steps).sum(axis=1) for part in parts)
+            *(part[:samples].reshape(samples, rounds, self.steps).sum(axis=1) for part in parts)
         )

@@ -21,8 +21,8 @@ from ...ir import (
     Reshape,
 )
 from ...ir.bounds import value_bounds
-from .number import Number, exact, in_floats, largest_state, of_edge, of_synapse, stored
 from .neurons import charged
+from .number import Number, exact, in_floats, largest_state, of_edge, of_synapse, stored
 from .step import Step, write
 from .value import Value, total
 

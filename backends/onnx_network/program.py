@@ -174,6 +174,6 @@ class OnnxProgram:
         return np.asarray(active.reshape(-1, self.steps, active.shape[1]))
 
     def _last(self, trace: Array) -> Array:
-        """Return the last step of each element with an event, at least 1, ``(elements, samples)``."""
+        """Return the last step with an event, at least 1, ``(elements, samples)``."""
         steps = np.arange(1, self.steps + 1)[:, None]
         return np.asarray(np.maximum((self._by_element(trace) * steps).max(axis=1), 1))

@@ -4,10 +4,11 @@
     python -m examples.benchmarks.onnx_equality --models lenet5 --codes rate exact --samples 100
 
 Each network is compiled once for every code. ``network.onnx``, as it is saved, computes all samples
-in a session of ONNX Runtime that knows nothing of snnc: outputs after the last step are compared bit
-for bit. Of the first ``--recorded`` samples every payload, every count and every output after every
-step is compared too, and ``step.onnx`` is fed step by step. Real-valued networks (``differential``)
-are judged as ``verify`` judges them: payloads may differ only where a membrane lies on an edge.
+in a session of ONNX Runtime that knows nothing of snnc: outputs after the last step are compared
+bit for bit. Of the first ``--recorded`` samples every payload, every count and every output after
+every step is compared too, and ``step.onnx`` is fed step by step. Real-valued networks
+(``differential``) are judged as ``verify`` judges them: payloads may differ only where a membrane
+lies on an edge.
 """
 
 from __future__ import annotations
