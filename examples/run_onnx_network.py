@@ -1,7 +1,6 @@
 """A spiking network with nothing but onnxruntime and numpy: whole runs, or one step at a time.
 
-    snnc model.onnx --target onnx -o out
-    python examples/run_onnx_network.py out samples.npz
+    python examples/run_onnx_network.py out samples.npz     # snnc model.onnx --target onnx -o out
     python examples/run_onnx_network.py out samples.npz --stream --until 0.9
     python examples/run_onnx_network.py out/network.onnx samples.npz
 
@@ -39,14 +38,13 @@ def run(path: Path, data: Arrays) -> Arrays:
     """Run samples through all steps at once."""
     session = open_model(path)
     outputs = [node.name for node in session.get_outputs()]
-    return dict(zip(outputs, session.run(outputs, samples(data, session)), strict=True))
+    return dict(zip(outputs, session.run(None, samples(data, session)), strict=True))
 
 
 def stream(folder: Path, data: Arrays, sure: float) -> tuple[Arrays, int]:
     """Run samples step by step; return the outputs and how many steps it took.
 
-    A state is an input ``state.NAME``, and the output ``next.NAME`` is what it is one step later.
-    Here every step gets the same samples; a device gives each what it has by then.
+    A state is an input ``state.NAME``; the output ``next.NAME`` is what it is one step later.
     """
     session = open_model(folder / "step.onnx")
     inputs = samples(data, session)
@@ -57,7 +55,8 @@ def stream(folder: Path, data: Arrays, sure: float) -> tuple[Arrays, int]:
     outputs = [n.name for n in session.get_outputs() if not n.name.startswith("next.")]
     after = ["next." + name.removeprefix("state.") for name in states]
     steps = int(session.get_modelmeta().custom_metadata_map["steps"])
-    taken, found = 0, []
+    found: list[Any] = []
+    taken = 0
     while taken < steps and (not taken or confidence(found[0]) < sure):
         found = session.run(outputs + after, {**inputs, **held})
         held = dict(zip(states, found[len(outputs) :], strict=True))

@@ -37,7 +37,7 @@ class Recorded:
         decoded: For each output of the graph, the decoded output after each step.
         spikes: For each node that sends events, its payloads.
         carried: For each node that a sequence carries a value to, what it injects.
-        waiting: For each tracking population, what it had left to send.
+        waiting: For each tracking population, the most that one of its neurons had left to send.
     """
 
     decoded: Mapping[str, str]
@@ -70,7 +70,7 @@ def recording(graph: Graph, timesteps: int) -> tuple[ModelProto, Recorded]:
     spikes = {name: run.traced(_small(graph, name, run), name) for name in sending}
     loops = [node.name for node in graph.of_type(Previous)]
     carried = {name: run.traced(_small(graph, name, run), name) for name in loops}
-    waiting = {name: run.traced(value, name) for name, value in run.step.waiting.items()}
+    waiting = {name: run.traced(value, name, ()) for name, value in run.step.waiting.items()}
     run.close()
     return _model(run.root, run.inputs, run.traces, timesteps, graph), Recorded(
         decoded, spikes, carried, waiting
@@ -173,10 +173,11 @@ class _Run:
         self._keep(State(name, shape, np.zeros(()), now, value), final)
         return final
 
-    def traced(self, value: Value, node: str) -> str:
+    def traced(self, value: Value, node: str, shape: tuple[int, ...] | None = None) -> str:
         """Give out a value of a node at every step; return the name of that output."""
         name = self.root.fresh(f"trace.{node}")
-        sizes: list[int | str] = [BATCH, *self.graph.types[node].shape]
+        sizes: list[int | str] = [BATCH]
+        sizes += self.graph.types[node].shape if shape is None else shape
         self._traces.append((value, name, sizes))
         self.traces.append(_info(name, value.number, ["all steps", *sizes]))
         return name

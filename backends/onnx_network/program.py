@@ -156,7 +156,8 @@ class OnnxProgram:
 
         Args:
             traces: For each node that sends, ``(all steps, samples, *shape)``.
-            waiting: For each tracking population, what it had left to send.
+            waiting: For each tracking population, the most that a neuron had left to send,
+                ``(all steps, samples)``.
 
         Returns:
             ``(samples,)``; of a sequence, that of its slowest element.

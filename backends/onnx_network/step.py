@@ -68,7 +68,7 @@ class Step:
         self.states: list[State] = []
         self.values: dict[str, Value] = {}
         self.waiting: dict[str, Value] = {}
-        """For each tracking population, what its neurons have left to send."""
+        """For each tracking population, the most that a neuron of a sample has left to send."""
         self._injected_once: set[str] = set()
         for node in graph:
             scope.root.prefix = f"{node.name}/"
@@ -116,7 +116,7 @@ class Step:
             return None
         moving = self.t < digits_end(self.graph)
         for left in self.waiting.values():
-            moving = moving | (left.magnitude().then("ReduceMax", keepdims=0) > 0)
+            moving = moving | (left.then("ReduceMax", keepdims=0) > 0)
         return moving
 
     def _written(self, node: Node) -> Value:

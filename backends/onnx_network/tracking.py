@@ -26,7 +26,9 @@ def _(node: TrackingIF, to: Step, inputs: list[Value]) -> Value:
     missing = quantized(node, received) - sent.now
     event = missing.clip(-node.max_negative, node.max_positive)
     sent.next = sent.now + event
-    to.waiting[node.name] = missing - event
+    left = (missing - event).magnitude()
+    axes = list(range(1, 1 + len(to.graph.types[node.name].shape)))
+    to.waiting[node.name] = left.then("ReduceMax", axes=axes, keepdims=0)
     return event
 
 
