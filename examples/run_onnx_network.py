@@ -29,7 +29,7 @@ def open_model(path: Path) -> Any:
 
 def samples(data: Arrays, session: Any) -> Arrays:
     """Return the inputs of a network from what a file holds."""
-    names = [node.name for node in session.get_inputs() if not node.name.startswith("state.")]
+    names = [n.name for n in session.get_inputs() if not n.name.startswith("state.")]
     alone = names[0] if len(names) == 1 and names[0] not in data else ""
     return {name: data["x" if name == alone else name].astype(np.float32) for name in names}
 
@@ -38,7 +38,7 @@ def run(path: Path, data: Arrays) -> Arrays:
     """Run samples through all steps at once."""
     session = open_model(path)
     outputs = [node.name for node in session.get_outputs()]
-    return dict(zip(outputs, session.run(None, samples(data, session)), strict=True))
+    return dict(zip(outputs, session.run(outputs, samples(data, session)), strict=True))
 
 
 def stream(folder: Path, data: Arrays, sure: float) -> tuple[Arrays, int]:
@@ -55,8 +55,7 @@ def stream(folder: Path, data: Arrays, sure: float) -> tuple[Arrays, int]:
     outputs = [n.name for n in session.get_outputs() if not n.name.startswith("next.")]
     after = ["next." + name.removeprefix("state.") for name in states]
     steps = int(session.get_modelmeta().custom_metadata_map["steps"])
-    found: list[Any] = []
-    taken = 0
+    taken, found = 0, list[Any]()
     while taken < steps and (not taken or confidence(found[0]) < sure):
         found = session.run(outputs + after, {**inputs, **held})
         held = dict(zip(states, found[len(outputs) :], strict=True))
@@ -67,7 +66,7 @@ def stream(folder: Path, data: Arrays, sure: float) -> tuple[Arrays, int]:
 def confidence(logits: Any) -> float:
     """Return the largest softmax of the sample that is the least sure."""
     e = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return float((e / e.sum(axis=-1, keepdims=True)).max(axis=-1).min())
+    return float(1 / e.sum(axis=-1).max())
 
 
 def main() -> None:

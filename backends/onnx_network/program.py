@@ -131,7 +131,7 @@ class OnnxProgram:
         settled = None
         if is_exact(self.graph):
             waiting = [self._padded(found[output]) for output in names.waiting.values()]
-            settled = self._settled(traces, waiting)[:samples]
+            settled = self._settled(traces, waiting, max(samples, 1))[:samples]
         real = not is_quantized(self.graph)
         return Result(
             {key: trace.astype(np.float32) for key, trace in decoded.items()},
@@ -151,21 +151,24 @@ class OnnxProgram:
         missing = max(0, self.steps - len(trace))
         return np.pad(trace, [(0, missing)] + [(0, 0)] * (trace.ndim - 1), mode)
 
-    def _settled(self, traces: Mapping[str, Array], waiting: list[Array]) -> Array:
+    def _settled(self, traces: Mapping[str, Array], waiting: list[Array], samples: int) -> Array:
         """Return the step after which no population did anything more, 0 where one was not done.
 
         Args:
             traces: For each node that sends, ``(all steps, samples, *shape)``.
             waiting: For each tracking population, the most that a neuron had left to send,
                 ``(all steps, samples)``.
+            samples: Number of samples.
 
         Returns:
             ``(samples,)``; of a sequence, that of its slowest element.
         """
-        last = [self._last(trace) for trace in traces.values()]
-        slowest = np.maximum(np.max(last, axis=(0, 1)), digits_end(self.graph))
-        moving = [self._by_element(left)[:, -1].any(axis=0) for left in waiting]
-        unfinished = np.any(moving, axis=0) if moving else np.zeros(len(slowest), bool)
+        slowest = np.full(samples, digits_end(self.graph))
+        for trace in traces.values():
+            slowest = np.maximum(slowest, self._last(trace).max(axis=0))
+        unfinished = np.zeros(samples, bool)
+        for left in waiting:
+            unfinished |= self._by_element(left)[:, -1].any(axis=0)
         unfinished |= self.steps < digits_end(self.graph)
         return np.asarray(np.where(unfinished, 0, slowest))
 

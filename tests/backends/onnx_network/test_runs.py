@@ -20,7 +20,7 @@ from snnc.compiler.passes.hoist_clip import hoist_clip
 from snnc.compiler.passes.to_exact import ToExact
 from snnc.compiler.passes.to_integer import ToInteger
 from snnc.compiler.verify import verify
-from snnc.ir import Array, Graph
+from snnc.ir import Array, Encoder, Graph, Input, Integrator, Linear, TensorType
 from tests.exact_graphs import EXACT, exact_inputs
 from tests.spiking_graphs import TIMESTEPS, random_graph, random_inputs, vector_graph
 
@@ -99,6 +99,20 @@ def test_blocks_and_threads_change_nothing(name: str) -> None:
     for node, sent in whole.spikes.items():
         np.testing.assert_array_equal(parts.spikes[node], sent)
     assert np.array_equal(parts.settled, whole.settled)  # type: ignore[arg-type]
+
+
+def test_a_network_without_neurons_is_at_rest_at_once() -> None:
+    nodes = [
+        Input(name="x", type=TensorType((4,))),
+        Encoder(name="e", inputs=("x",), scale=0.5, once=True),
+        Linear(name="l", inputs=("e",), weight=np.arange(12).reshape(3, 4)),
+        Integrator(name="y", inputs=("l",), bias=np.ones(1, int), scale=np.ones(1), decoding="sum"),
+    ]
+    graph, inputs = Graph(nodes, {"y": "y"}), {"x": np.ones((2, 4), np.float32)}
+    assert_as_simulated(graph, 3, inputs)
+    found = get_backend("onnx").lower(graph, 3).run(inputs)
+    assert found.settled is not None
+    assert found.settled.tolist() == [1, 1]
 
 
 def test_no_samples_give_empty_results() -> None:
