@@ -45,7 +45,7 @@ class Inspection:
     Attributes:
         target: Name of the target.
         code: Name of the spike code.
-        opset: Version of the standard operators.
+        opset: Version of the standard operators; None for a NIR file, which has none.
         inputs: Shapes of the inputs, without the batch axis; empty where not all could be read.
         outputs: Shapes of the outputs, likewise.
         operators: How often each operator stands in the file.
@@ -55,11 +55,12 @@ class Inspection:
         levels: A value between populations is rounded to one part in so many of its full scale;
             None where the code rounds otherwise, or not at all.
         division: How the model is cut, where it does not spike as a whole; else None.
+        warnings: What has to be known, each with the way out.
     """
 
     target: str
     code: str
-    opset: int
+    opset: int | None
     inputs: Mapping[str, tuple[int, ...]]
     outputs: Mapping[str, tuple[int, ...]]
     operators: Mapping[str, int]
@@ -68,6 +69,7 @@ class Inspection:
     approximations: Sequence[str]
     levels: int | None = None
     division: Division | None = None
+    warnings: Sequence[tuple[str, str]] = ()
 
     @property
     def convertible(self) -> bool:
@@ -101,6 +103,7 @@ class Inspection:
             "partition": self.division.to_json() if self.division else None,
             "approximations": list(self.approximations),
             "levels": self.levels,
+            "warnings": [{"message": text, "hint": hint} for text, hint in self.warnings],
         }
 
 

@@ -1,0 +1,141 @@
+"""Reads an HDF5 file in a child process: what a damaged file does to libhdf5 stays there.
+
+libhdf5 2.0.0 never comes back from some damaged files, and a C library may crash. So the file is
+read by a fork of this process, which has a deadline, and what it found comes through a pipe: one
+line of JSON with names, texts, and types and shapes of arrays, then the bytes of the arrays.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import numpy as np
+
+from ...ir import Array
+from ...ir.errors import ModelError
+from .tree import Group
+
+SECONDS = 60.0
+"""Longest that reading a small file may take."""
+
+BYTES_A_SECOND = 10_000_000
+"""How fast a file is read at least: larger ones have more time."""
+
+Reader = Callable[[Path, int], Group]
+
+
+def read_in_child(read: Reader, path: Path, max_elements: int) -> Group:
+    """Return what ``read`` returns, computed in a child process.
+
+    Raises:
+        ModelError: As ``read``; or it crashed, or took too long.
+    """
+    seconds = SECONDS + path.stat().st_size / BYTES_A_SECOND
+    receiving, sending = os.pipe()
+    child = _fork()
+    if child == 0:
+        os.close(receiving)
+        _answer(read, path, max_elements, sending)
+    os.close(sending)
+    with _deadline(child, seconds), os.fdopen(receiving, "rb") as pipe:
+        try:
+            return _received(pipe)
+        except (ValueError, EOFError) as error:
+            raise ModelError(
+                f"{path}: reading it crashed libhdf5, or took more than {seconds:.0f} s",
+                hint="the file is damaged: export the network again",
+            ) from error
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():  # of other threads: the child calls nothing of theirs
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+@contextmanager
+def _deadline(child: int, seconds: float) -> Iterator[None]:
+    """End a child process after some time, and in any case when the block ends."""
+    timer = threading.Timer(seconds, os.kill, (child, signal.SIGKILL))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        os.kill(child, signal.SIGKILL)  # it has answered, or nobody waits for it any more
+        os.waitpid(child, 0)
+
+
+def _answer(read: Reader, path: Path, max_elements: int, sending: int) -> NoReturn:
+    """Send what a file holds, or what is wrong with it, and end this process."""
+    try:
+        with os.fdopen(sending, "wb") as pipe:
+            try:
+                tree = read(path, max_elements)
+            except ModelError as error:
+                (problem,) = error.problems
+                _write_line(pipe, {"error": [problem.message, problem.hint]})
+            else:
+                _send(pipe, tree)
+    finally:
+        os._exit(0)  # nothing of the parent's is ended or flushed twice
+
+
+def _write_line(pipe: IO[bytes], document: Any) -> None:
+    pipe.write(json.dumps(document).encode() + b"\n")
+
+
+def _send(pipe: IO[bytes], tree: Group) -> None:
+    arrays: list[Array] = []
+
+    def document(group: Group) -> dict[str, Any]:
+        said: dict[str, Any] = {}
+        for name, entry in group.entries.items():
+            if isinstance(entry, Group):
+                said[name] = {"entries": document(entry)}
+            elif isinstance(entry, np.ndarray):
+                said[name] = {"dtype": entry.dtype.str, "shape": entry.shape}
+                arrays.append(entry)
+            else:
+                said[name] = entry
+        return said
+
+    _write_line(pipe, {"tree": document(tree)})
+    for array in arrays:
+        pipe.write(np.ascontiguousarray(array).data if array.size else b"")
+
+
+def _received(pipe: IO[bytes]) -> Group:
+    said = json.loads(pipe.readline())
+    if "error" in said:
+        message, hint = said["error"]
+        raise ModelError(message, hint=hint)
+
+    def group(entries: dict[str, Any], where: str) -> Group:
+        found: dict[str, Any] = {}
+        for name, entry in entries.items():
+            if not isinstance(entry, dict):
+                found[name] = entry
+            elif "entries" in entry:
+                found[name] = group(entry["entries"], f"{where}/{name}")
+            else:
+                found[name] = _array(pipe, np.dtype(entry["dtype"]), entry["shape"])
+        return Group(where, found)
+
+    return group(said["tree"], "")
+
+
+def _array(pipe: IO[bytes], dtype: np.dtype[Any], shape: list[int]) -> Array:
+    content = pipe.read(prod(shape) * dtype.itemsize)
+    return np.frombuffer(content, dtype).reshape(shape)  # ValueError where some is missing

@@ -1,0 +1,33 @@
+"""What was read into a file that does not say it: told to whoever compiles it."""
+
+from __future__ import annotations
+
+from .discretisation import AUTO, Discretisation
+from .file import NirFile
+from .nodes import Neuron, NirGraph
+from .resets import Resets, reset_warning
+
+
+def warnings_about(
+    file: NirFile, graph: NirGraph, rule: Discretisation, resets: Resets
+) -> tuple[tuple[str, str], ...]:
+    """Return warnings, each with the way out."""
+    found = (reset_warning(file, graph, resets), _gain_warning(graph, rule))
+    return tuple(each for each in found if each)
+
+
+def _gain_warning(graph: NirGraph, rule: Discretisation) -> tuple[str, str] | None:
+    """Return what was taken for ``r`` of neurons without leak, where it is not the equation."""
+    taken = [
+        name
+        for name, node in graph.nodes.items()
+        if isinstance(node, Neuron) and node.tau is None and rule.takes_r_as_gain(node)
+    ]
+    if not taken or rule.if_gain != AUTO or rule.dt == 1:
+        return None
+    more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+    return (
+        f"{taken[0]}{more}: r = 1 without leak is taken for the gain of one step, as sinabs and "
+        f"snnTorch mean it; by NIR's equation it would be r * dt = {rule.dt:g}",
+        "choose with --if-gain step or --if-gain second",
+    )
