@@ -25,6 +25,7 @@ from .data import Delivered, Samples, Source, load_samples, synthetic_samples
 from .exact import approximated, convert_exactly
 from .golden import make_golden
 from .network import Network
+from .nir_import.options import NIR_ONLY
 from .options import Options
 from .passes.piecewise_linear import PiecewiseLinear
 from .pipeline import (
@@ -58,7 +59,8 @@ def compile(
     """Compile a trained ONNX model, or a torch module, to a spiking network.
 
     Args:
-        model: The ONNX file, or a ``torch.nn.Module`` in evaluation mode: a copy of it is
+        model: The ONNX file, a NIR file (see ``nir_import.NirOptions``), or a
+            ``torch.nn.Module`` in evaluation mode: a copy of it is
             exported, and the file compared with it (``compiler.torch_export``).
         example_input: Of a module, a tensor or an array, batch axis first, or a tuple of them.
         target: Name of a target; ``snnc targets`` lists them.
@@ -90,8 +92,14 @@ def compile(
         AccuracyError: No setting is sure to keep to ``max_drop``.
         UnknownTargetError: No backend has that name.
     """
+    from .nir_import import is_nir
     from .onnx_import import load
 
+    if example_input is None and isinstance(model, (str, PathLike)) and is_nir(Path(model)):
+        from .from_nir import compile_nir
+
+        about_ann = {"calibration": calibration, "max_drop": max_drop}
+        return compile_nir(Path(model), target, about_ann | options, after)
     if example_input is not None or not isinstance(model, (str, PathLike)):
         from .torch_export import as_file
 
@@ -99,7 +107,7 @@ def compile(
         settings |= {"include_ann": include_ann, "require_full": require_full}
         with as_file(model, example_input) as path:
             return compile(path, after=after, progress=progress, **settings)
-    chosen = _options(options)
+    chosen = chosen_options(options)
     backend = get_backend(target)
     chosen.code_for(backend.target)  # refuses a code that the target cannot take
     if max_drop is not None:
@@ -226,9 +234,15 @@ def _calibration(
     return samples
 
 
-def _options(options: Mapping[str, Any]) -> Options:
+def chosen_options(options: Mapping[str, Any]) -> Options:
+    """Return the options of an ONNX model; raise ``OptionError`` for unknown names."""
     known = [field.name for field in fields(Options)]
     for name in options:
+        if name in NIR_ONLY:
+            raise OptionError(
+                f"--{name.replace('_', '-')} is about NIR files, and the model is none",
+                hint="leave it out",
+            )
         if name not in known:
             hint = f"{suggestion(name, known)}choose from: {', '.join(known)}"
             raise OptionError(f"unknown option {name!r}", hint=hint)

@@ -192,9 +192,12 @@ def check_model(network: Network, model: str | PathLike[str]) -> None:
 
 def check_hash(manifest: Mapping[str, Any], model: str | PathLike[str]) -> None:
     """Raise ``ArtifactError`` where a manifest is that of another model."""
+    from .nir_import import file as nir
     from .onnx_import.file import read
 
-    actual, recorded = read(Path(model)).sha256, manifest["model"]["sha256"]
+    path = Path(model)
+    found = nir.read(path) if nir.is_nir(path) else read(path)
+    actual, recorded = found.sha256, manifest["model"]["sha256"]
     if actual != recorded:
         raise ArtifactError(
             f"{model}: has the hash {actual}, but the artifact was compiled from {recorded}",

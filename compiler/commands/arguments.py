@@ -115,7 +115,9 @@ def offering_simulator() -> Iterator[None]:
 
 def add_conversion(parser: ArgumentParser) -> None:
     """Add the options of a conversion, which ``compile`` and ``inspect`` share."""
-    parser.add_argument("model", metavar="MODEL.onnx", help="the trained model")
+    parser.add_argument(
+        "model", metavar="MODEL.onnx", help="the trained model: an ONNX or a NIR file"
+    )
     parser.add_argument(
         "--target", default="numpy", help="where the network shall run (default: %(default)s)"
     )
@@ -171,7 +173,8 @@ def add_conversion(parser: ArgumentParser) -> None:
         metavar="subtract|zero",
         help="what a spike does to the membrane, for code rate: take one threshold off, or set it "
         "to 0, which loses what was above the threshold; for comparison and for targets that have "
-        "nothing else (default: subtract, where the target can)",
+        "nothing else (default: subtract, where the target can); of a NIR file also auto: as the "
+        "version in the file means it (the default there)",
     )
     group.add_argument(
         "--select",
@@ -268,12 +271,36 @@ def add_conversion(parser: ArgumentParser) -> None:
         help="numbers that one value of one sample may have; a model with larger ones is refused "
         "(default: 2**27)",
     )
+    add_nir(parser)
+
+
+def add_nir(parser: ArgumentParser) -> None:
+    """Add the options for NIR files."""
+    group = parser.add_argument_group(
+        "NIR files", "beside these: --timesteps (default: 100), --reset, --seed, --max-elements"
+    )
+    group.add_argument(
+        "--dt", type=float, metavar="SECONDS", help="length of a time step (default: 1e-4)"
+    )
+    group.add_argument(
+        "--discretisation",
+        metavar="exact|euler",
+        help="how equations become steps: a decay of exp(-dt/tau), or of 1 - dt/tau (default: "
+        "exact)",
+    )
+    group.add_argument(
+        "--if-gain",
+        metavar="auto|step|second",
+        help="whether r of a neuron without leak is what one unit of input adds in a step, or in a "
+        "second, r * dt; auto: in a step where r is 1 (default: auto)",
+    )
 
 
 def conversion_options(arguments: Namespace) -> dict[str, Any]:
     """Return the fields of ``compiler.options.Options`` that arguments hold.
 
-    ``timesteps`` is left out where it was not given: to a search, T given is a limit.
+    ``timesteps`` is left out where it was not given: to a search, T given is a limit. Those of a
+    NIR file are among them where they were given.
     """
     names = (
         *("code", "timesteps", "thresholds", "percentile", "per_channel"),
@@ -284,7 +311,9 @@ def conversion_options(arguments: Namespace) -> dict[str, Any]:
     )
     given = {name: getattr(arguments, name) for name in names}
     defaulted = ("timesteps", "max_elements")
-    return {n: value for n, value in given.items() if n not in defaulted or value is not None}
+    found = {n: value for n, value in given.items() if n not in defaulted or value is not None}
+    nir = {name: getattr(arguments, name) for name in ("dt", "discretisation", "if_gain")}
+    return found | {name: value for name, value in nir.items() if value is not None}
 
 
 def fraction(text: str) -> float:

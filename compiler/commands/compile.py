@@ -71,7 +71,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, console: Console) -> int:
     from ...backends import get_backend
-    from ...backends.artifact import check_destination
+    from ...backends.artifact import check_destination, is_trained
     from ..api import compile
     from ..network import Network
 
@@ -105,7 +105,10 @@ def run(arguments: Namespace, console: Console) -> int:
         return 0
     console.lines(*describe(network))
     print_search(network.report.get("search"), console)
-    console.lines(f"written      {out}", *_next_commands(_claim(network, arguments.model), out))
+    following = _next_commands(_claim(network, arguments.model), out)
+    if is_trained(network.artifact):
+        following.pop()  # there is no ANN to estimate beside
+    console.lines(f"written      {out}", *following)
     console.result({"artifact": str(out), **to_json(network)})
     return 0
 

@@ -33,14 +33,42 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, console: Console) -> int:
     from ...backends import get_backend
+    from ..api import chosen_options
     from ..inspection import inspect
-    from ..options import Options
+    from ..nir_import import is_nir
 
     if arguments.target == ALL:
         return compare_targets(arguments, console)
-    backend, options = get_backend(arguments.target), Options(**conversion_options(arguments))
+    if is_nir(Path(arguments.model)):
+        return of_nir(arguments, console)
+    backend, options = get_backend(arguments.target), chosen_options(conversion_options(arguments))
     found = inspect(Path(arguments.model), backend, options, require_full=arguments.require_full)
     print_inspection(found, options, console)
+    console.result({"model": arguments.model, **found.to_json()})
+    return 0
+
+
+def of_nir(arguments: Namespace, console: Console) -> int:
+    """Inspect a NIR file for one target."""
+    from ...backends import get_backend
+    from ..from_nir import inspect_nir
+    from ..nir_import import NirOptions
+
+    options = NirOptions.of(conversion_options(arguments))
+    found = inspect_nir(Path(arguments.model), get_backend(arguments.target), options)
+    console.lines(
+        f"convertible  {_answer(found)}",
+        f"for          target {found.target}, T = {options.timesteps}",
+        *(f"input        {name} {shape}, at every step" for name, shape in found.inputs.items()),
+        *(f"output       {name} {shape}" for name, shape in found.outputs.items()),
+        "nodes        " + ", ".join(f"{name} x {n}" for name, n in found.operators.items()),
+        *(f"read as      {text}" for text in found.approximations),
+    )
+    for message, hint in found.warnings:
+        console.warning(message, hint)
+    if found.unsupported:
+        rows = [(entry.node, entry.reason, entry.hint) for entry in found.unsupported]
+        console.table(("node", "reason", "way round"), rows)
     console.result({"model": arguments.model, **found.to_json()})
     return 0
 
@@ -50,14 +78,20 @@ def compare_targets(arguments: Namespace, console: Console) -> int:
     from ...backends import get_backend
     from ...backends.registry import known_targets
     from ...ir.errors import ModelError, SnncError
+    from ..api import chosen_options
+    from ..from_nir import inspect_nir
     from ..inspection import inspect
-    from ..options import Options
+    from ..nir_import import NirOptions, is_nir
 
-    options = Options(**conversion_options(arguments))
+    nir = is_nir(Path(arguments.model))
+    given = conversion_options(arguments)
+    options = NirOptions.of(given) if nir else chosen_options(given)
 
     def inspected(name: str) -> Inspection | SnncError:
         path, full = Path(arguments.model), arguments.require_full
         try:
+            if isinstance(options, NirOptions):
+                return inspect_nir(path, get_backend(name), options)
             return inspect(path, get_backend(name), options, require_full=full)
         except ModelError:
             raise  # the file itself: no target is any better
