@@ -86,7 +86,7 @@ def _neuron(kind: str) -> Callable[[Fields], NirNode]:
     def read(fields: Fields) -> NirNode:
         r = fields.array("r")
         tau = fields.positive("tau_mem" if cuba else "tau") if leaks else None
-        weight = (fields.optional("w_in") if cuba else None) if cuba else None
+        weight = fields.optional("w_in") if cuba else None
         parameters = {
             "r": r,
             "tau": tau,

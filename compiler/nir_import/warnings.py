@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .discretisation import AUTO, Discretisation
+import numpy as np
+
+from .discretisation import AUTO, EXACT, NEARLY, Discretisation
 from .file import NirFile
 from .nodes import Neuron, NirGraph
 from .resets import Resets, reset_warning
@@ -12,7 +14,11 @@ def warnings_about(
     file: NirFile, graph: NirGraph, rule: Discretisation, resets: Resets
 ) -> tuple[tuple[str, str], ...]:
     """Return warnings, each with the way out."""
-    found = (reset_warning(file, graph, resets), _gain_warning(graph, rule))
+    found = (
+        reset_warning(file, graph, resets),
+        _gain_warning(graph, rule),
+        _euler_warning(graph, rule),
+    )
     return tuple(each for each in found if each)
 
 
@@ -30,4 +36,23 @@ def _gain_warning(graph: NirGraph, rule: Discretisation) -> tuple[str, str] | No
         f"{taken[0]}{more}: r = 1 without leak is taken for the gain of one step, as sinabs and "
         f"snnTorch mean it; by NIR's equation it would be r * dt = {rule.dt:g}",
         "choose with --if-gain step or --if-gain second",
+    )
+
+
+def _euler_warning(graph: NirGraph, rule: Discretisation) -> tuple[str, str] | None:
+    """Return that a file was written by someone who divides by Euler's ``dt / tau``."""
+    divided = [
+        name
+        for name, node in graph.nodes.items()
+        if isinstance(node, Neuron)
+        and node.tau is not None
+        and rule.rule == EXACT
+        and np.allclose(node.r * rule.dt, node.tau, rtol=NEARLY, atol=0)
+    ]
+    if not divided:
+        return None
+    more = f" and {len(divided) - 1} more" if len(divided) > 1 else ""
+    return (
+        f"{divided[0]}{more}: r is tau / dt, as snnTorch writes it, which takes Euler's steps",
+        "use --discretisation euler to get what it trained",
     )

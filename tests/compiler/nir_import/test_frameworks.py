@@ -50,12 +50,11 @@ def test_recurrent_networks_of_snntorch(tmp_path: Path, all_to_all: bool) -> Non
         torch.nn.Linear(8, 3),
         snntorch.Leaky(beta=torch.full((3,), 0.9), threshold=torch.full((3,), 0.4), **common),
     )
-    x, wanted = events(5), []
+    x = events(5)
     with torch.no_grad():
         for layer in (module[0], module[2]):
             layer.weight *= 3
-        for t in range(STEPS):
-            wanted.append(module(torch.from_numpy(x[:, t])).numpy())
+        wanted = [module(torch.from_numpy(x[:, t])).numpy() for t in range(STEPS)]
     path = exported(module, x, tmp_path / "n.nir")
     network = compile(path, timesteps=STEPS, discretisation="euler")
     assert network.graph.of_type(Feedback)

@@ -67,6 +67,14 @@ def test_what_r_is_without_leak(
     assert bool(network.report["warnings"]) == warned
 
 
+def test_a_file_that_means_steps_of_euler(tmp_path: Path) -> None:
+    path = chain(tmp_path / "n.nir", lif(tau=1e-3, r=10.0, v_reset=0), shape=(1,))
+    ((message, hint),) = compile(path, timesteps=1).report["warnings"]
+    assert "as snnTorch writes it" in message
+    assert "--discretisation euler" in hint
+    assert not compile(path, timesteps=1, discretisation="euler").report["warnings"]
+
+
 def test_a_step_longer_than_a_time_constant(tmp_path: Path) -> None:
     path = chain(tmp_path / "n.nir", lif(tau=1e-3), shape=(1,))
     with pytest.raises(Exception, match=r"0: has a time constant of 0.001 s, shorter than a step"):
