@@ -13,6 +13,7 @@ import traceback
 import warnings
 from pathlib import Path
 
+from snnc.backends.resources import most_resident
 from snnc.ir.errors import SnncError
 
 from .inputs import Inputs
@@ -43,7 +44,7 @@ def main(folder: Path, first: int, end: int) -> None:
         except Exception as error:
             where = traceback.format_tb(error.__traceback__)[-1].strip()
             found |= {"outcome": "foreign", "detail": f"{type(error).__name__}: {error} {where}"}
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        memory = most_resident()
         if memory > MOST_MEMORY:
             found |= {"outcome": "memory", "detail": f"{memory} bytes"}
         print(json.dumps(found), flush=True)
