@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -26,15 +27,25 @@ from tests.spiking_graphs import (
 SEEDS = range(8)
 
 
+NAMES = sorted(BUILTIN.keys() - {"netx"})
+"""Of targets; netx has graphs of its own: tests/backends/netx_file."""
+
+
 def targets() -> list[object]:
     marks = {"lava": pytest.mark.lava}
-    names = sorted(BUILTIN.keys() - {"netx"})  # has graphs of its own: tests/backends/netx_file
-    return [pytest.param(name, marks=marks.get(name, ())) for name in names]
+    return [pytest.param(name, marks=marks.get(name, ())) for name in NAMES]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+def targets_and_seeds() -> list[object]:
+    """Return every target with every seed; the many runs on Lava are slow together."""
+    slow = [pytest.mark.lava, pytest.mark.slow]
+    marks = {("lava", seed): slow if seed > 2 else slow[:1] for seed in SEEDS}
+    pairs = product(NAMES, SEEDS)
+    return [pytest.param(*pair, marks=marks.get(pair, ())) for pair in pairs]
+
+
+@pytest.mark.parametrize(("target", "seed"), targets_and_seeds())
 @pytest.mark.parametrize("arithmetic", ["integer", "real"])
-@pytest.mark.parametrize("target", targets())
 def test_equals_the_reference(target: str, arithmetic: str, seed: int) -> None:
     graph = random_graph(seed, integer=arithmetic == "integer")
     assert_equals_the_reference(target, arithmetic, graph, seed)

@@ -284,16 +284,23 @@ def test_every_unsupported_operator_is_named(command: Command, tmp_path: Path) -
 
 def test_a_missing_extra(command: Command, model_file: Path, data_file: Path) -> None:
     command(model_file, "--target", "lava", "-o", "out")
-    code = "import sys; sys.modules['lava'] = None; from snnc.compiler.cli import main; "
-    for words in (["run", "out", "--input", str(data_file)], ["verify", "out"], ["demo"]):
-        extra = ["--target", "lava", "--samples", "2"] if words == ["demo"] else []
-        process = subprocess.run(
-            [sys.executable, "-c", f"{code} sys.exit(main({words + extra}))"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        found = Outcome(process.returncode, process.stdout, process.stderr)
+    commands = (
+        ["run", "out", "--input", str(data_file)],
+        ["verify", "out"],
+        ["demo", "--target", "lava", "--samples", "2"],
+    )
+    code = (
+        "import sys; sys.modules['lava'] = None; from snnc.compiler.cli import main\n"
+        f"for words in {commands}:\n"
+        "    print(main(words), 'end'); print('end', file=sys.stderr)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    errors, outs = process.stderr.split("end\n"), process.stdout.split(" end\n")
+    for words, out, err in zip(commands, outs, errors, strict=False):
+        found = Outcome(int(out[-1]), out[:-1], err)
         assert "needs lava-nc, which is not installed" in refusal(found)
-        assert "--on numpy" in found.err or words == ["demo"]
+        assert "--on numpy" in found.err or words[0] == "demo"
+    assert (len(errors), len(outs)) == (4, 4)
     assert command("verify", "out", "--on", "numpy").status == 0

@@ -24,7 +24,14 @@ SEEDS = (4, 16, 100, 106, 112, 116, 124, 1008, 1015, 1029)
 groups than Lava's convolution counts."""
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+FAST = (100, 106, 112, 124)
+"""Every code once, two inputs, two outputs and 200 groups; CI runs the others too."""
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(seed, marks=() if seed in FAST else pytest.mark.slow) for seed in SEEDS],
+)
 def test_lava_equals_the_simulator(seed: int) -> None:
     name = "examples.benchmarks.lava_equality"
     equality = pytest.importorskip(name, reason="runs in a checkout only")
