@@ -18,6 +18,7 @@ from ..ir.errors import (
     GraphError,
     ModelError,
     OptionError,
+    UnsupportedOperatorError,
     suggestion,
 )
 from .convert import Progress, convert
@@ -93,7 +94,9 @@ def compile(
         UnknownTargetError: No backend has that name.
     """
     from .nir_import import is_nir
-    from .onnx_import import load
+    from .onnx_import.examine import examine_file, required_model
+    from .onnx_import.file import read
+    from .unrolled.compile import compile_rolled_up, rolled_up
 
     if example_input is None and isinstance(model, (str, PathLike)) and is_nir(Path(model)):
         from .from_nir import compile_nir
@@ -110,6 +113,12 @@ def compile(
     chosen = chosen_options(options)
     backend = get_backend(target)
     chosen.code_for(backend.target)  # refuses a code that the target cannot take
+    path = Path(model)
+    file = read(path, chosen.max_elements)
+    unrolled, why_not = rolled_up(file, chosen.timesteps)
+    if unrolled is not None:
+        given = options if max_drop is None else {"max_drop": max_drop, **options}
+        return compile_rolled_up(unrolled, path, file.sha256, target, calibration, given, after)
     if max_drop is not None:
         from .search import Search, candidates
 
@@ -124,23 +133,21 @@ def compile(
             settings=candidates(chosen, backend.target, options.get("timesteps")),
             progress=progress,
         ).network(after)
-    path = Path(model)
     common: dict[str, Any] = {"include_ann": include_ann, "after": after, "progress": progress}
-
-    def whole(imported: ImportedModel) -> Network:
-        return compile_imported(imported, path.name, target, chosen, calibration, **common)
-
-    if require_full:
-        return whole(load(path, chosen.max_elements))
     try:
-        return whole(load(path, chosen.max_elements))
+        imported = required_model(path, examine_file(path, file, why_not))
+        return compile_imported(imported, path.name, target, chosen, calibration, **common)
     except (ModelError, ConversionError, DesignRuleError, GraphError) as error:
-        if chosen.exact and not isinstance(error, ModelError):
+        if require_full or (chosen.exact and not isinstance(error, ModelError)):
             raise  # what is not quantised can be: see --approximate
         refusal = error
     from .partition import compile_cut
 
-    return compile_cut(path, target, chosen, calibration, refusal, **common)
+    try:
+        return compile_cut(path, target, chosen, calibration, refusal, **common)
+    except UnsupportedOperatorError as error:
+        # Of spiking neurons the diagnosis says more than that nothing of the model can be cut out.
+        raise (refusal if why_not else error) from None
 
 
 def compile_imported(

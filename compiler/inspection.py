@@ -6,6 +6,7 @@ ones, so that the code and the target have their say too.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backends import Backend
+from ..backends.artifact import TRAINED
 from ..ir import Graph, Input
 from ..ir.errors import ModelError, Problem, SnncError, UnsupportedOperatorError
 from .codes import Code
@@ -32,6 +34,8 @@ from .pipeline import (
     trained_full_scale,
 )
 from .report import Report, describe_approximations
+from .unrolled.compile import backend_problems, describe_rolled_up, rolled_up
+from .unrolled.roll_up import RolledUp
 
 if TYPE_CHECKING:
     from .partition import Division
@@ -126,8 +130,11 @@ def inspect(
     code = options.code_for(target)
     options.threshold_rule(synthetic=True)  # refuses an unknown rule
     file = read(path, options.max_elements)
+    unrolled, why_not = rolled_up(file, options.timesteps)
+    if unrolled is not None:
+        return _of_trained(unrolled, file, backend)
     try:
-        found = examine_file(path, file)
+        found = examine_file(path, file, why_not)
     except ModelError:
         cutting = None if require_full else _cut(path, file, backend, options)
         if cutting is None:
@@ -153,6 +160,23 @@ def inspect(
         unsupported=unsupported,
         approximations=approximations,
         levels=_levels(code, options),
+    )
+
+
+def _of_trained(found: RolledUp, file: ModelFile, backend: Backend) -> Inspection:
+    """Return what can be said of a spiking network that was rolled up."""
+    graph = found.graph
+    names = (node.op_type for node in file.proto.graph.node)
+    return Inspection(
+        target=backend.target.name,
+        code=TRAINED,
+        opset=file.opset,
+        inputs={node.name: node.type.shape for node in graph.of_type(Input)},
+        outputs={key: graph.types[name].shape for key, name in graph.outputs.items()},
+        operators=Counter(names),
+        cut=found.cut,
+        unsupported=[Unsupported("", "", *each) for each in backend_problems(found, backend)],
+        approximations=describe_rolled_up(found),
     )
 
 

@@ -31,6 +31,8 @@ def trained_network(
     target: str = "numpy",
     model: Mapping[str, Any] | None = None,
     notes: Iterable[str] = (),
+    cut: Iterable[str] = (),
+    warnings: Iterable[tuple[str, str]] = (),
     seed: int = 0,
 ) -> Network:
     """Return a network that computes a spiking graph as it is.
@@ -42,6 +44,8 @@ def trained_network(
         target: What it is to run on.
         model: Where the graph is from, for the manifest: ``file`` and ``sha256``.
         notes: What an importer changed or assumed, one sentence each.
+        cut: Read-out operators that an importer left out, in words.
+        warnings: What the user is to be warned of, with the way out.
         seed: Of random samples.
 
     Raises:
@@ -50,7 +54,9 @@ def trained_network(
     """
     backend = get_backend(target)
     program = backend.lower(graph, timesteps)
-    report = Report(thresholds=TRAINED, approximations=list(notes))
+    report = Report(
+        thresholds=TRAINED, cut=list(cut), approximations=list(notes), warnings=list(warnings)
+    )
     given = _samples(graph, timesteps, samples, seed, report)
     manifest = {
         "model": {"file": None, "sha256": None, **(model or {})},

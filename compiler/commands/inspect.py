@@ -148,6 +148,8 @@ def print_inspection(found: Inspection, options: Options, console: Console) -> N
         options: The options it was inspected with.
         console: Where to.
     """
+    trained = found.code == "trained"  # a spiking network: nothing is rounded or approximated
+    rounded = found.convertible and not trained
     console.lines(
         f"convertible  {_answer(found)}",
         f"for          target {found.target}, code {found.code}",
@@ -158,8 +160,8 @@ def print_inspection(found: Inspection, options: Options, console: Console) -> N
     console.lines(
         "operators    " + ", ".join(f"{name} x {n}" for name, n in found.operators.items()),
         *(f"cut off      {c.operator} ({c.node}) before output {c.output!r}" for c in found.cut),
-        *([f"rounded      {_rounding(found, options)}"] if found.convertible else []),
-        *(f"approximate  {text}" for text in found.approximations),
+        *([f"rounded      {_rounding(found, options)}"] if rounded else []),
+        *(f"{'read as' if trained else 'approximate':12} {text}" for text in found.approximations),
     )
     if found.division is not None:
         print_cut(found.division, console)

@@ -65,8 +65,15 @@ def examine(path: str | PathLike[str], max_elements: int = MOST_ELEMENTS) -> Exa
     return examine_file(path, read(path, max_elements))
 
 
-def examine_file(path: Path, file: ModelFile) -> Examination:
-    """Say which nodes of a model that was read can be converted; ``path`` is for messages."""
+def examine_file(path: Path, file: ModelFile, not_rolled_up: str = "") -> Examination:
+    """Say which nodes of a model that was read can be converted.
+
+    Args:
+        path: The file, for messages.
+        file: The model.
+        not_rolled_up: Why it is no spiking network whose steps can be rolled up, where that was
+            tried.
+    """
     live = live_part(file.proto.graph)
     scanned = scanned_tensors(live.nodes)
     signature = read_signature(path, file.proto.graph, live.tensors, scanned, file.max_elements)
@@ -74,7 +81,7 @@ def examine_file(path: Path, file: ModelFile) -> Examination:
     walk.run()
     neurons = spiking_neurons(file.proto.graph, live.nodes)
     titles = {id(node): (operator(node), title(node)) for node in live.nodes}
-    unsupported = explained(walk.unsupported, neurons, titles)
+    unsupported = explained(walk.unsupported, neurons, titles, not_rolled_up)
     outputs = [value.name for value in file.proto.graph.output]
     cut = tuple(Cut(name, *label) for name in outputs for label in walk.labels.get(name, ()))
     operators = Counter(operator(node) for node in live.nodes)

@@ -32,9 +32,9 @@ _ELEMENT_WISE = frozenset(_OPERATORS.split())
 MOST_VISITS = 1_000_000
 """Nodes that the search looks at, over all membranes; a hostile graph would make it quadratic."""
 
-_NOT_YET = (
-    "trained spiking networks are not taken yet; compile the network with Relu in the place of its "
-    "neurons, trained so or converted from"
+_OTHERWISE = (
+    "docs/trained_snn.md says which trained spiking networks are taken: write it so and export it "
+    "again, or put Relu in the place of its neurons"
 )
 _LOST = (
     "where it is a spiking neuron, its membrane was lost at the export: run all steps in forward, "
@@ -77,7 +77,7 @@ class SpikingNeuron:
     @property
     def hint(self) -> str:
         """The way round."""
-        return _LOST if self.steps == 1 and self.state is None else _NOT_YET
+        return _LOST if self.steps == 1 and self.state is None else _OTHERWISE
 
 
 def spiking_neurons(graph: GraphProto, nodes: Sequence[NodeProto]) -> tuple[SpikingNeuron, ...]:
@@ -94,6 +94,7 @@ def explained(
     unsupported: Sequence[Unsupported],
     neurons: Sequence[SpikingNeuron],
     title: Mapping[int, tuple[str, str]],
+    not_rolled_up: str = "",
 ) -> list[Unsupported]:
     """Name neurons among what cannot be converted, in the place of the operators they consist of.
 
@@ -103,6 +104,7 @@ def explained(
         unsupported: The nodes that cannot be converted.
         neurons: The neurons of the graph.
         title: Operator and name of each node, by its ``id``.
+        not_rolled_up: Why their steps cannot be rolled up; empty where that was not tried.
     """
     refused = {(entry.operator, entry.node) for entry in unsupported}
     found = [
@@ -112,9 +114,16 @@ def explained(
     ]
     parts = {title[id(node)] for neuron in found for node in neuron.parts}
     named = [
-        Unsupported(*title[id(neuron.comparison)], neuron.reason, neuron.hint) for neuron in found
+        Unsupported(*title[id(neuron.comparison)], _reason(neuron, not_rolled_up), neuron.hint)
+        for neuron in found
     ]
     return named + [entry for entry in unsupported if (entry.operator, entry.node) not in parts]
+
+
+def _reason(neuron: SpikingNeuron, not_rolled_up: str) -> str:
+    if not not_rolled_up or (neuron.steps == 1 and neuron.state is None):
+        return neuron.reason
+    return f"{neuron.reason}; its steps cannot be rolled up: {not_rolled_up}"
 
 
 class _Search:

@@ -80,10 +80,10 @@ class ToSpiking:
         Raises:
             ConversionError: The code cannot express some values; all are listed.
         """
-        return _Conversion(graph, self.code).result()
+        return Conversion(graph, self.code).result()
 
 
-class _Conversion:
+class Conversion:
     """One conversion under way: nodes made so far, and where each ANN value is found."""
 
     def __init__(self, ann: Graph, code: Code) -> None:

@@ -1,0 +1,1 @@
+"""Spiking networks that an exporter unrolled over their steps: recognised, rolled up, proved."""
