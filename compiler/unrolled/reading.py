@@ -135,6 +135,8 @@ def _is_new(name: str, reading: Reading) -> bool:
     read more than once by the next.)
     """
     value = reading.value(name)
+    if value.only_leaf is not None and value.only_leaf.kind == "membrane":
+        return False  # by another name
     names = {leaf.tensor for leaf in value.leaves}
     if len(names) != 1 or len(value.terms) < 2:
         return True
