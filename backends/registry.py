@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 
 from ..ir.errors import SnncError, UnknownTargetError
@@ -33,11 +33,18 @@ def _onnx() -> Backend:
     return OnnxBackend()
 
 
-BUILTIN: dict[str, Callable[[], Backend]] = {
+def _nir(**settings: str) -> Backend:
+    from .nir_file import NirBackend
+
+    return NirBackend(**settings)
+
+
+BUILTIN: dict[str, Callable[..., Backend]] = {
     "numpy": _numpy,
     "lava": _lava,
     "netx": _netx,
     "onnx": _onnx,
+    "nir": _nir,
 }
 PLUGINS = "snnc.backends"
 """Entry-point group: a callable without arguments that returns a ``Backend``."""
@@ -48,14 +55,18 @@ def known_targets() -> list[str]:
     return sorted(BUILTIN.keys() | {plugin.name for plugin in entry_points(group=PLUGINS)})
 
 
-def get_backend(name: str) -> Backend:
+def get_backend(name: str, settings: Mapping[str, str] | None = None) -> Backend:
     """Load the backend of that name.
+
+    Args:
+        name: Of a target.
+        settings: Of a built-in target that has some: for ``nir`` ``version`` and ``flavour``.
 
     Raises:
         UnknownTargetError: Neither built in nor an entry point of group ``snnc.backends``.
     """
     if name in BUILTIN:
-        return BUILTIN[name]()
+        return BUILTIN[name](**(settings or {}))
     for plugin in entry_points(group=PLUGINS):
         if plugin.name == name:
             try:

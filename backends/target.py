@@ -28,6 +28,10 @@ class Target:
         threshold_per_layer: Whether all neurons of a population have one threshold; an integer
             population then has one step for all its weights.
         membrane: Largest magnitude of an integer membrane; one that could pass it saturates there.
+        default_code: Name of the code it gets unless the user says, or None for the richest that it
+            takes.
+        pairwise_max: Whether max pools are computed from pairs, ``max(a, b) = a + relu(b - a)``:
+            the target has none of its own.
         max_current: Largest sum of weighted payloads one synapse node may deliver in a step, or
             None for no limit.
         source: Where the limits are from: a document and its section.
@@ -46,4 +50,6 @@ class Target:
     threshold_per_layer: bool = False
     membrane: int = SATURATION
     max_current: int | None = None
+    default_code: str | None = None
+    pairwise_max: bool = False
     source: str = ""

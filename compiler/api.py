@@ -30,9 +30,9 @@ from .nir_import.options import NIR_ONLY
 from .options import Options
 from .passes.piecewise_linear import PiecewiseLinear
 from .pipeline import (
-    SIMPLIFY,
     After,
     run_passes,
+    simplification,
 )
 from .post_training import quantized
 from .report import Report, neuron_contract
@@ -111,7 +111,7 @@ def compile(
         with as_file(model, example_input) as path:
             return compile(path, after=after, progress=progress, **settings)
     chosen = chosen_options(options)
-    backend = get_backend(target)
+    backend = get_backend(target, chosen.settings_for(target))
     chosen.code_for(backend.target)  # refuses a code that the target cannot take
     path = Path(model)
     file = read(path, chosen.max_elements)
@@ -164,7 +164,7 @@ def compile_imported(
     """Compile a model that converts as a whole; ``name`` is that of its file."""
     from ..backends.onnx_runtime import to_onnx
 
-    backend = get_backend(target)
+    backend = get_backend(target, chosen.settings_for(target))
     code = chosen.code_for(backend.target)
     report = Report(
         cut=[f"{cut.operator} ({cut.node}) before output {cut.output!r}" for cut in imported.cut]
@@ -179,7 +179,7 @@ def compile_imported(
     if chosen.approximate:
         smooth = PiecewiseLinear(report.approximations.append, products=not chosen.exact)
         imported = replace(imported, graph=run_passes(imported.graph, (smooth,), after))
-    ann = run_passes(imported.graph, SIMPLIFY, after)
+    ann = run_passes(imported.graph, simplification(backend.target), after)
     samples = _calibration(ann, calibration, imported.input_ranges, chosen, report)
     if chosen.approximate and chosen.exact:
         ann = approximated(ann, samples, report)
@@ -188,6 +188,7 @@ def compile_imported(
     else:
         spiking = convert(ann, samples, chosen, code, report, after, progress, backend.target)
     program = backend.lower(spiking, chosen.timesteps)
+    report.warnings += [(p.message, p.hint) for p in getattr(program, "differences", ())]
     manifest = {
         "model": {"file": name, "sha256": imported.sha256},
         "options": chosen.to_json()

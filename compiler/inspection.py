@@ -26,11 +26,11 @@ from .onnx_import.file import ModelFile, read
 from .options import Options
 from .passes.piecewise_linear import PiecewiseLinear
 from .pipeline import (
-    SIMPLIFY,
     conversion,
     represented_values,
     run_passes,
     signed_bounds,
+    simplification,
     trained_full_scale,
 )
 from .report import Report, describe_approximations
@@ -241,7 +241,7 @@ def try_conversion(
         if options.approximate:
             smooth = PiecewiseLinear(approximations.append, products=not options.exact)
             ann = run_passes(ann, (smooth,))
-        ann = reached = run_passes(ann, SIMPLIFY)
+        ann = reached = run_passes(ann, simplification(target))
         if options.exact:
             report = Report()
             reached, options = convert_exactly(ann, options, code, report)

@@ -19,6 +19,7 @@ from ..backends.base import UNLIMITED, Progress, Rows
 from ..backends.resources import Resources
 from ..ir import Encoder, Graph, Input, Integrator, RadixIF, TrackingIF, latency
 from .data import Inputs, Source, check_steps, open_samples
+from .options import target_settings
 
 LOOKED_AT = 256
 """Samples whose range is looked at at once."""
@@ -239,5 +240,6 @@ def load_whole(folder: str | PathLike[str], *, on: str | None = None) -> Network
         UnknownTargetError: No backend has that name.
     """
     artifact = load_artifact(Path(folder))
-    backend = get_backend(on or artifact.target)
+    target = on or artifact.target
+    backend = get_backend(target, target_settings(target, artifact.manifest["options"]))
     return Network(artifact, backend.lower(artifact.graph, artifact.timesteps))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from operator import index
 from typing import Any
@@ -40,6 +40,9 @@ FITTED = (
     *("shift", "readout_delay", "two_phase"),
 )
 """Options without meaning for code ``exact``: nothing is fitted, all steps count at the end."""
+
+TARGET_SETTINGS = {"nir": ("nir_version", "nir_flavour")}
+"""Options that only one target knows: its name, an underscore, and what the backend calls them."""
 
 WHOLE_NUMBERS = (
     *("timesteps", "weight_bits", "input_bits", "max_payload", "deadband"),
@@ -87,6 +90,8 @@ class Options:
             ``exact`` may quantise what a model leaves unquantised.
         max_elements: Numbers that one value of one sample may have in the model.
         seed: Of the synthetic calibration data, and of what a search draws.
+        nir_version: For target ``nir``: whose readers the file is for, ``current`` or ``1.0.4``.
+        nir_flavour: For target ``nir``: ``subtractive`` or ``strict``; see its backend.
     """
 
     code: str | None = None
@@ -113,6 +118,8 @@ class Options:
     approximate: bool = False
     max_elements: int = MOST_ELEMENTS
     seed: int = 0
+    nir_version: str | None = None
+    nir_flavour: str | None = None
 
     def __post_init__(self) -> None:
         self._take_words()
@@ -253,19 +260,30 @@ class Options:
     def code_for(self, target: Target) -> Code:
         """Return the code, or the richest one that a target can take."""
         return self.make_code(
-            signed=target.signed_payloads, graded=target.graded_payloads, resets=target.resets
+            signed=target.signed_payloads,
+            graded=target.graded_payloads,
+            resets=target.resets,
+            default=target.default_code,
         )
 
-    def make_code(self, *, signed: bool, graded: bool, resets: Sequence[str] = RESETS) -> Code:
+    def make_code(
+        self,
+        *,
+        signed: bool,
+        graded: bool,
+        resets: Sequence[str] = RESETS,
+        default: str | None = None,
+    ) -> Code:
         """Return the code, or the richest one that a target can take.
 
         Args:
             signed: Whether the target takes negative payloads.
             graded: Whether it takes payloads above 1.
             resets: What a spike may do to a membrane there; the first unless the user says.
+            default: The code it gets unless the user says; None for the richest.
         """
-        default = DEFAULT_CODE if graded and signed else "ternary" if signed else "rate"
-        name = self.code or ("rate" if self.two_phase else default)
+        richest = DEFAULT_CODE if graded and signed else "ternary" if signed else "rate"
+        name = self.code or ("rate" if self.two_phase else default or richest)
         if self.chooses_caps and name != "augmented":
             raise OptionError(
                 f"--max-payload auto has no meaning for code {name!r}", hint="use --code augmented"
@@ -289,6 +307,22 @@ class Options:
                 hint="use --correction reconstruct",
             )
         return code
+
+    def settings_for(self, target: str) -> dict[str, str]:
+        """Return what only one target knows, as its backend calls it.
+
+        Raises:
+            OptionError: An option is given that is another target's.
+        """
+        for owner, names in TARGET_SETTINGS.items():
+            given = [name for name in names if getattr(self, name) is not None]
+            if given and owner != target:
+                options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+                raise OptionError(
+                    f"{options} has no meaning for target {target!r}",
+                    hint=f"use --target {owner}",
+                )
+        return target_settings(target, asdict(self))
 
     def threshold_rule(self, *, synthetic: bool) -> ThresholdRule:
         """Return the threshold rule; synthetic data say nothing about a distribution's tail."""
@@ -325,6 +359,13 @@ class Options:
         """Return the options as they go into a manifest."""
         used = {"percentile": self.used_percentile, "input_bits": self.used_input_bits}
         return asdict(self) | used
+
+
+def target_settings(target: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return those of some options that only one target knows, as its backend calls them."""
+    names = TARGET_SETTINGS.get(target, ())
+    found = {name.removeprefix(f"{target}_"): options.get(name) for name in names}
+    return {name: str(value) for name, value in found.items() if value is not None}
 
 
 def _one_of(what: str, value: str | None, choices: tuple[str | None, ...]) -> None:

@@ -24,6 +24,7 @@ from .passes.hoist_scale import hoist_scale
 from .passes.join_moves import join_moves
 from .passes.join_staircases import join_staircases
 from .passes.normalize import normalize
+from .passes.pairwise_max import pairwise_max
 from .passes.payload_units import mixing_channels
 from .passes.quantize import Quantize
 from .passes.quantize_input import QuantizeInput
@@ -56,6 +57,11 @@ SIMPLIFY: tuple[Pass, ...] = (
     ),
 )
 """Exact passes on the ANN; they run before calibration."""
+
+
+def simplification(target: Target) -> tuple[Pass, ...]:
+    """Return the exact passes on an ANN that is to run on a target."""
+    return (*SIMPLIFY, pairwise_max) if target.pairwise_max else SIMPLIFY
 
 
 def conversion(
@@ -98,6 +104,7 @@ def conversion(
         *((normalize,) if spread or fitted or not bits else ()),  # else Quantize divides itself
         *((SpreadInitial(steps),) if spread else ()),
         *(pass_ for fit in fitted for pass_ in (fit, normalize)),
+        *((SpreadInitial(steps),) if spread and at_zero and fitted else ()),  # what was fitted
         *((Quantize(bits, steps, note, not scheduled, target),) if bits else ()),
         *scheduled,
     )

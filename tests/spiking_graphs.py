@@ -39,7 +39,7 @@ def random_graph(seed: int, *, integer: bool = True) -> Graph:
     Real-valued graphs have dyadic parameters, so that float64 sums are exact in any order and
     a comparison spike for spike is fair.
     """
-    return _Builder(np.random.default_rng(seed), integer).build()
+    return Builder(np.random.default_rng(seed), integer).build()
 
 
 def scheduled_graph(seed: int, kind: str, *, integer: bool = True) -> Graph:
@@ -76,7 +76,9 @@ def random_inputs(graph: Graph, seed: int, samples: int = 3) -> dict[str, Array]
 
 
 @dataclass
-class _Builder:
+class Builder:
+    """A graph under construction; the kinds of graphs differ in some of its methods."""
+
     rng: np.random.Generator
     integer: bool
     nodes: list[Node] = field(default_factory=list)
@@ -213,7 +215,7 @@ class _Builder:
         return Graph(self.nodes, {"": name}).types[name]
 
 
-class _HardResetBuilder(_Builder):
+class _HardResetBuilder(Builder):
     def settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {"reset": "zero"}
         if self.integer and self.rng.random() < 0.3:
@@ -221,7 +223,7 @@ class _HardResetBuilder(_Builder):
         return settings
 
 
-class _VectorBuilder(_Builder):
+class _VectorBuilder(Builder):
     def build(self) -> Graph:
         rng = self.rng
         sides = (2 * int(rng.integers(1, 4)), *(int(side) for side in rng.integers(4, 8, 2)))
@@ -275,7 +277,7 @@ class _VectorBuilder(_Builder):
 
 
 @dataclass
-class _ScheduledBuilder(_Builder):
+class _ScheduledBuilder(Builder):
     kind: str = "late"
 
     def encoder(self, image: str, **settings: Any) -> str:

@@ -127,6 +127,19 @@ def add_conversion(parser: ArgumentParser) -> None:
         help="refuse a model that does not spike as a whole; without it what cannot spike runs on "
         "the host, and a warning lists it",
     )
+    group = parser.add_argument_group("target nir")
+    group.add_argument(
+        "--nir-version",
+        metavar="current|1.0.4",
+        help="whose readers the file is for: those of the current package nir, or those that need "
+        "nir <= 1.0.4, such as sinabs and rockpool (default: current)",
+    )
+    group.add_argument(
+        "--nir-flavour",
+        metavar="subtractive|strict",
+        help="subtractive: spikes reset by subtraction, which the current NIR cannot say and the "
+        "metadata of the file do; strict: refuse what NIR does not mean (default: subtractive)",
+    )
     group = parser.add_argument_group("spike code")
     group.add_argument(
         "--code",
@@ -307,7 +320,7 @@ def conversion_options(arguments: Namespace) -> dict[str, Any]:
         *("correction", "weight_bits"),
         *("input_bits", "max_payload", "deadband", "guard", "v_init", "seed", "max_elements"),
         *("reset", "select", "radix", "differential"),
-        *("shift", "readout_delay", "two_phase", "rehearsal"),
+        *("shift", "readout_delay", "two_phase", "rehearsal", "nir_version", "nir_flavour"),
     )
     given = {name: getattr(arguments, name) for name in names}
     defaulted = ("timesteps", "max_elements")

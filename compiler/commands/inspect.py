@@ -41,7 +41,8 @@ def run(arguments: Namespace, console: Console) -> int:
         return compare_targets(arguments, console)
     if is_nir(Path(arguments.model)):
         return of_nir(arguments, console)
-    backend, options = get_backend(arguments.target), chosen_options(conversion_options(arguments))
+    options = chosen_options(conversion_options(arguments))
+    backend = get_backend(arguments.target, options.settings_for(arguments.target))
     found = inspect(Path(arguments.model), backend, options, require_full=arguments.require_full)
     print_inspection(found, options, console)
     console.result({"model": arguments.model, **found.to_json()})
@@ -92,7 +93,8 @@ def compare_targets(arguments: Namespace, console: Console) -> int:
         try:
             if isinstance(options, NirOptions):
                 return inspect_nir(path, get_backend(name), options)
-            return inspect(path, get_backend(name), options, require_full=full)
+            backend = get_backend(name, options.settings_for(name))
+            return inspect(path, backend, options, require_full=full)
         except ModelError:
             raise  # the file itself: no target is any better
         except SnncError as refusal:

@@ -72,7 +72,7 @@ def compile_cut(
     # Again: a model that spikes as a whole is not kept beside its graph.
     file = read(path, options.max_elements)
     try:
-        cutting = divide(path, file, get_backend(target), options)
+        cutting = divide(path, file, get_backend(target, options.settings_for(target)), options)
     except UnsupportedOperatorError as nothing:
         raise (nothing if isinstance(refusal, UnsupportedOperatorError) else refusal) from None
     except ModelError:

@@ -105,4 +105,6 @@ def _codes(options: Options, target: Target) -> tuple[str, ...]:
         return (options.code,)
     if options.two_phase or options.reset or not target.signed_payloads:
         return ("rate",)
+    if target.default_code:
+        return (target.default_code,)
     return ("augmented", "ternary") if target.graded_payloads else ("ternary",)

@@ -1,0 +1,157 @@
+"""The file format, written with h5py alone.
+
+Not with the package ``nir``: one version of it writes files of one version, and readers are split
+between ``nir <= 1.0.4`` and ``nir >= 1.0.7``, which cannot be installed together. The layout is
+that of ``nir/serialization.py``::
+
+    /version                  text
+    /node/type                "NIRGraph"
+    /node/edges               (n, 2), names
+    /node/nodes/<name>/type   "Conv2d", ..., and a data set for each of its fields
+    /node/metadata/<key>      texts; of the graph only: Conv2d of nir 1.0.4 takes none
+
+Nodes stand in the order of the network, by name as well as by creation: readers build their
+modules in the order in which HDF5 hands the nodes out, which is that of their names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...ir import Array
+from ...ir.errors import ArtifactError, MissingDependencyError
+from .network import Affine, Conv2d, Flatten, IntegrateAndFire, NirNetwork, NirNode, Port, uniform
+
+SOFT_RESET = "1.0.4"
+"""Files of this version have no ``v_reset``: a spike takes one threshold off the membrane."""
+
+
+def library() -> Any:
+    """Return the module h5py.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingDependencyError("target nir", package="h5py", extra="nir") from error
+    return h5py
+
+
+def save(network: NirNetwork, path: Path) -> None:
+    """Write a ``.nir`` file.
+
+    Raises:
+        MissingDependencyError: h5py is not installed.
+    """
+    with library().File(path, "w") as file:
+        write(network, file)
+
+
+def passed_through(network: NirNetwork) -> NirNetwork:
+    """Return what a reader finds in the file of a network; nothing is left on the disk."""
+    with library().File("network.nir", "w", driver="core", backing_store=False) as file:
+        write(network, file)
+        return read(file)
+
+
+def write(network: NirNetwork, file: Any) -> None:
+    """Write a network into an open HDF5 file."""
+    file["version"] = network.version
+    graph = file.create_group("node")
+    graph["type"] = "NIRGraph"
+    graph["edges"] = np.array(network.edges, dtype=library().string_dtype())
+    nodes = graph.create_group("nodes", track_order=True)
+    for name, node in network.nodes.items():
+        _write_node(node, nodes.create_group(name), network.version)
+    metadata = graph.create_group("metadata")
+    for key, text in network.metadata.items():
+        metadata[key] = text
+
+
+def _write_node(node: NirNode, group: Any, version: str) -> None:
+    if isinstance(node, Port):
+        group["type"] = "Output" if node.output else "Input"
+        group["shape"] = np.array(node.shape)
+    elif isinstance(node, Affine):
+        group["type"] = "Affine"
+        group["weight"], group["bias"] = node.weight, node.bias
+    elif isinstance(node, Conv2d):
+        group["type"] = "Conv2d"
+        group["input_shape"], group["groups"] = np.array(node.size), 1
+        group["weight"], group["bias"] = node.weight, node.bias
+        for name in ("stride", "padding", "dilation"):
+            group[name] = np.array(getattr(node, name))
+    elif isinstance(node, Flatten):
+        group["type"] = "Flatten"
+        group["input_type"] = np.array(node.source)
+        group["start_dim"], group["end_dim"] = 0, -1
+    else:
+        group["type"] = "IF"
+        fields = {"r": node.r, "v_threshold": node.threshold}
+        fields |= {} if version == SOFT_RESET else {"v_reset": node.reset}
+        for name, value in fields.items():
+            group[name] = np.full(node.shape, value, np.float32)
+
+
+def read(file: Any) -> NirNetwork:
+    """Read what ``write`` wrote.
+
+    Raises:
+        ArtifactError: It holds something else.
+    """
+    graph = file["node"]
+    try:
+        return NirNetwork(
+            nodes={name: _read_node(group) for name, group in graph["nodes"].items()},
+            edges=tuple((_text(a), _text(b)) for a, b in graph["edges"][()]),
+            metadata={key: _text(value[()]) for key, value in graph["metadata"].items()},
+            version=_text(file["version"][()]),
+        )
+    except (KeyError, ValueError) as error:
+        raise ArtifactError(
+            f"network.nir was not written by this snnc: {error}", hint="compile the model again"
+        ) from error
+
+
+def _read_node(group: Any) -> NirNode:
+    kind = _text(group["type"][()])
+    if kind in ("Input", "Output"):
+        return Port(shape=_whole(group["shape"]), output=kind == "Output")
+    if kind == "Affine":
+        return Affine(weight=group["weight"][()], bias=group["bias"][()])
+    if kind == "Conv2d":
+        size, *pairs = (_pair(group[n]) for n in ("input_shape", "stride", "padding", "dilation"))
+        weight, bias = group["weight"][()], group["bias"][()]
+        stride, padding, dilation = pairs
+        return Conv2d(
+            size=size, weight=weight, bias=bias, stride=stride, padding=padding, dilation=dilation
+        )
+    if kind == "Flatten":
+        return Flatten(source=_whole(group["input_type"]))
+    if kind != "IF":
+        raise ValueError(f"a node of type {kind!r}")
+    reset: Array = group["v_reset"][()] if "v_reset" in group else np.zeros(1)
+    return IntegrateAndFire(
+        shape=group["r"].shape,
+        r=uniform(group["r"][()]),
+        threshold=uniform(group["v_threshold"][()]),
+        reset=uniform(reset),
+    )
+
+
+def _whole(values: Any) -> tuple[int, ...]:
+    return tuple(int(value) for value in values[()])
+
+
+def _pair(values: Any) -> tuple[int, int]:
+    first, second = _whole(values)
+    return first, second
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

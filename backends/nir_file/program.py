@@ -1,0 +1,186 @@
+"""The program of the target ``nir``: a file, and a run of what stands in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ...ir import Array, Conv, Encoder, Graph, Input, Integrator, Linear, Signal
+from ...ir.bounds import is_quantized
+from ...ir.errors import DataError, Problem
+from ...ir.reference import step
+from ..assembly import assembled, result_bytes
+from ..base import UNLIMITED, Activity, Progress, Result, Rows
+from ..lava_process.coding import decode, viewed
+from ..lava_process.design_rules import readout
+from ..numpy_sim.events import activity, fan_out
+from ..resources import Resources
+from . import contract, hdf5
+from .execution import execute
+from .from_graph import Layout
+from .network import NirNetwork
+
+FILE = "network.nir"
+
+BLOCK_BYTES = 1 << 27
+"""Memory for the results of the samples that are computed at once, unless there is a limit."""
+
+GRID = 1e-6
+"""Sums of an integer network's outputs are as near as this to whole numbers, or are wrong."""
+
+
+@dataclass(frozen=True)
+class NirProgram:
+    """A network as a ``.nir`` file; see ``backends.base.Program``.
+
+    A run writes the file into memory, reads it back, and computes the equations of its nodes with
+    the neuron that the contract in its metadata describes. No other package than h5py is used.
+
+    Attributes:
+        graph: The graph it computes.
+        timesteps: Steps of one sample.
+        layout: What the file holds, and where the nodes of the graph are in it.
+        differences: Where NIR does not mean what the network computes.
+    """
+
+    graph: Graph
+    timesteps: int
+    layout: Layout = field(repr=False)
+    differences: tuple[Problem, ...] = ()
+
+    @property
+    def network(self) -> NirNetwork:
+        """What the file holds."""
+        return self.layout.network
+
+    @property
+    def depth_latency(self) -> int:
+        """No steps beyond T: one step crosses the whole network."""
+        return 0
+
+    def latency_steps(self, elements: int = 1) -> int:
+        """Return the steps from a sample to its outputs; see ``Program``."""
+        return elements * self.timesteps
+
+    def save(self, folder: Path) -> None:
+        """Write the file."""
+        hdf5.save(self.network, folder / FILE)
+
+    def run(
+        self,
+        inputs: Mapping[str, Rows],
+        *,
+        record: bool = False,
+        progress: Progress | None = None,
+        resources: Resources = UNLIMITED,
+    ) -> Result:
+        """Compute the file on samples; see ``Program.run``."""
+        parts = self.stream(inputs, record=record, progress=progress, resources=resources)
+        return assembled(parts, len(next(iter(inputs.values()))))
+
+    def stream(
+        self,
+        inputs: Mapping[str, Rows],
+        *,
+        record: bool = False,
+        progress: Progress | None = None,
+        resources: Resources = UNLIMITED,
+    ) -> Iterator[Result]:
+        """Compute some samples after others; see ``Program.stream``."""
+        network = hdf5.passed_through(self.network)
+        total = len(next(iter(inputs.values())))
+        left = BLOCK_BYTES if resources.memory is None else (resources.left() or 0) // 4
+        each = 8 * result_bytes(self.graph, self.timesteps, record=True)
+        size = max(1, left // each)
+        for begin in range(0, max(total, 1), size):
+            block = {name: x[begin : begin + size] for name, x in inputs.items()}
+            yield self._computed(network, block, record)
+            if progress:
+                progress(min(begin + size, total), total)
+
+    def encoded(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return what the file is fed, for each of its inputs ``(samples, *shape)``, float64."""
+        payloads = self._payloads(inputs)
+        return {
+            self.layout.inputs[node.name]: payloads[node.name] * (node.scale or 1.0)
+            for node in self.graph.of_type(Encoder)
+        }
+
+    def _payloads(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        found = {}
+        for node in self.graph.of_type(Encoder):
+            source = self.graph[node.inputs[0]]
+            assert isinstance(source, Input)
+            if source.name not in inputs:
+                raise DataError(f"{source.name}: there is no such array among the inputs")
+            x = np.asarray(inputs[source.name], np.float64)
+            if x.shape[1:] != source.type.shape:
+                raise DataError(
+                    f"{source.name}: has samples of shape {x.shape[1:]} but needs "
+                    f"{source.type.shape}"
+                )
+            found[node.name] = step(node, [x], {}, 1)
+        return found
+
+    def _computed(self, network: NirNetwork, inputs: Mapping[str, Array], record: bool) -> Result:
+        meant = contract.contract_of(network.metadata)
+        run = execute(network, self.encoded(inputs), self.timesteps, contract.rule(meant))
+        spikes: dict[str, Array] = {}
+        for name, nodes in self.layout.populations.items():
+            sent = [run.spikes[node].astype(np.int8) for node in nodes]
+            spikes[name] = sent[0] - sent[1] if len(sent) > 1 else sent[0]
+        decoded = {
+            key: self._decoded(name, run.outputs) for key, name in self.graph.outputs.items()
+        }
+        real = not is_quantized(self.graph)
+        return Result(
+            {key: trace.astype(np.float32) for key, trace in decoded.items()},
+            self._activity(self._payloads(inputs), spikes),
+            spikes if record else {},
+            None,
+            decoded if real and record else {},
+        )
+
+    def _decoded(self, name: str, outputs: Mapping[str, Array]) -> Array:
+        """Return an output after each step; the sums of an integer network are whole numbers."""
+        node = self.graph[readout(self.graph, name)]
+        assert isinstance(node, Integrator)
+        total = outputs[self.layout.outputs[node.name]].cumsum(axis=1) / node.scale
+        if is_quantized(self.graph):
+            whole = np.rint(total)
+            total = np.where(np.abs(total - whole) < GRID, whole, total)
+        trace = [decode(node, total[:, t - 1], t) for t in range(1, self.timesteps + 1)]
+        return viewed(self.graph, name, np.stack(trace, axis=1), leading=2)
+
+    @cached_property
+    def _reach(self) -> dict[str, Array]:
+        synapses = self.graph.of_type(Conv) + self.graph.of_type(Linear)
+        return {node.name: fan_out(self.graph, node.name) for node in synapses}
+
+    def _activity(
+        self, payloads: Mapping[str, Array], spikes: Mapping[str, Array]
+    ) -> dict[str, Activity]:
+        """Return what each population sent, and what each synapse received."""
+        sent = {name: array.swapaxes(0, 1) for name, array in spikes.items()}
+        for name, payload in payloads.items():
+            sent[name] = np.broadcast_to(payload, (self.timesteps, *payload.shape))
+        done: dict[str, Activity] = {}
+        for node in self.graph:
+            if self.graph.types[node.name].signal is not Signal.SPIKES:
+                continue
+            if node.name not in sent:  # a view of other edges, or several joined
+                read = [sent[name] for name in node.inputs]
+                flat = [x.reshape(-1, *x.shape[2:]) for x in read]
+                moved = step(node, flat, {}, 1)
+                sent[node.name] = moved.reshape(*read[0].shape[:2], *moved.shape[1:])
+            readers = [user for user in self.graph.users[node.name] if user.name in self._reach]
+            reaches = [self._reach[user.name] for user in readers]
+            own, *felt = activity(sent[node.name], reaches)
+            if node.name in spikes:
+                done[node.name] = own
+            done |= {user.name: each for user, each in zip(readers, felt, strict=True)}
+        return done
