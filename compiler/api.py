@@ -179,7 +179,9 @@ def compile_imported(
     if chosen.approximate:
         smooth = PiecewiseLinear(report.approximations.append, products=not chosen.exact)
         imported = replace(imported, graph=run_passes(imported.graph, (smooth,), after))
-    ann = run_passes(imported.graph, simplification(backend.target), after)
+    ann = run_passes(
+        imported.graph, simplification(backend.target, report.approximations.append), after
+    )
     samples = _calibration(ann, calibration, imported.input_ranges, chosen, report)
     if chosen.approximate and chosen.exact:
         ann = approximated(ann, samples, report)

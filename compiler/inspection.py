@@ -241,7 +241,7 @@ def try_conversion(
         if options.approximate:
             smooth = PiecewiseLinear(approximations.append, products=not options.exact)
             ann = run_passes(ann, (smooth,))
-        ann = reached = run_passes(ann, simplification(target))
+        ann = reached = run_passes(ann, simplification(target, approximations.append))
         if options.exact:
             report = Report()
             reached, options = convert_exactly(ann, options, code, report)

@@ -24,7 +24,7 @@ from .passes.hoist_scale import hoist_scale
 from .passes.join_moves import join_moves
 from .passes.join_staircases import join_staircases
 from .passes.normalize import normalize
-from .passes.pairwise_max import pairwise_max
+from .passes.pairwise_max import PairwiseMax
 from .passes.payload_units import mixing_channels
 from .passes.quantize import Quantize
 from .passes.quantize_input import QuantizeInput
@@ -59,9 +59,14 @@ SIMPLIFY: tuple[Pass, ...] = (
 """Exact passes on the ANN; they run before calibration."""
 
 
-def simplification(target: Target) -> tuple[Pass, ...]:
-    """Return the exact passes on an ANN that is to run on a target."""
-    return (*SIMPLIFY, pairwise_max) if target.pairwise_max else SIMPLIFY
+def simplification(target: Target, note: Callable[[str], None]) -> tuple[Pass, ...]:
+    """Return the exact passes on an ANN that is to run on a target.
+
+    Args:
+        target: Where it shall run.
+        note: Receives one sentence for each thing that spikes will not compute exactly.
+    """
+    return (*SIMPLIFY, PairwiseMax(note)) if target.pairwise_max else SIMPLIFY
 
 
 def conversion(

@@ -67,4 +67,7 @@ def nonnegative(graph: Graph, name: str) -> bool:
         return node.low is not None and node.low >= 0
     if isinstance(node, (Add, AveragePool, Concat, MaxPool, *VIEWS)):
         return all(nonnegative(graph, source) for source in node.inputs)
+    if isinstance(node, (Conv, Linear)):  # e.g. values taken from an image
+        adds = node.bias is None or bool(np.all(node.bias >= 0))
+        return adds and bool(np.all(node.weight >= 0)) and nonnegative(graph, node.inputs[0])
     return False

@@ -8,24 +8,42 @@ telescoping max pool. A 2 x 2 window takes three ReLUs of the size of the result
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 from ...ir import Add, Affine, Clip, Conv, Graph, MaxPool, Node
 from .kinds import nonnegative
 
 
-def pairwise_max(graph: Graph) -> Graph:
-    """Return the graph without max pools.
+@dataclass(frozen=True)
+class PairwiseMax:
+    """The pass.
 
-    One whose border could win is left: zeros stand for a border that never wins only where no
-    value is below 0.
+    Attributes:
+        note: Receives one sentence for each max pool replaced.
     """
-    made = {
-        node.name: _Pool(graph, node).nodes()
-        for node in graph.of_type(MaxPool)
-        if not any(node.padding) or nonnegative(graph, node.inputs[0])
-    }
-    return graph.with_nodes(made)
+
+    note: Callable[[str], None]
+
+    def __call__(self, graph: Graph) -> Graph:
+        """Return the graph without max pools.
+
+        One whose border could win is left: zeros stand for a border that never wins only where
+        no value is below 0.
+        """
+        made = {
+            node.name: _Pool(graph, node).nodes()
+            for node in graph.of_type(MaxPool)
+            if not any(node.padding) or nonnegative(graph, node.inputs[0])
+        }
+        for name in made:
+            self.note(
+                f"{name}: the max pool is computed from pairs, max(a, b) = a + relu(b - a), by "
+                "populations that round"
+            )
+        return graph.with_nodes(made)
 
 
 class _Pool:
