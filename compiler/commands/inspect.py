@@ -28,15 +28,32 @@ WAYS = (
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_conversion(parser)
+    parser.add_argument(
+        "--readers",
+        action="store_true",
+        help="for --target nir: compile the network, and compute from its file what other "
+        "programs make of it; each row says on what that rests",
+    )
+    parser.add_argument(
+        "--calibration",
+        metavar="XY.npz",
+        help="for --readers: samples to calibrate and to compare on, and labels y (default: "
+        "synthetic ones)",
+    )
     parser.epilog = f"{parser.epilog}\n\n--target all compares the targets in one table"
 
 
 def run(arguments: Namespace, console: Console) -> int:
     from ...backends import get_backend
+    from ...ir.errors import OptionError
     from ..api import chosen_options
     from ..inspection import inspect
     from ..nir_import import is_nir
 
+    if arguments.readers and arguments.target != "nir":
+        raise OptionError(
+            f"--readers has no meaning for target {arguments.target!r}", hint="use --target nir"
+        )
     if arguments.target == ALL:
         return compare_targets(arguments, console)
     if is_nir(Path(arguments.model)):
@@ -45,7 +62,10 @@ def run(arguments: Namespace, console: Console) -> int:
     backend = get_backend(arguments.target, options.settings_for(arguments.target))
     found = inspect(Path(arguments.model), backend, options, require_full=arguments.require_full)
     print_inspection(found, options, console)
-    console.result({"model": arguments.model, **found.to_json()})
+    document = {"model": arguments.model, **found.to_json()}
+    if arguments.readers and found.convertible:
+        document["readers"] = print_readers(arguments, console)
+    console.result(document)
     return 0
 
 
@@ -72,6 +92,38 @@ def of_nir(arguments: Namespace, console: Console) -> int:
         console.table(("node", "reason", "way round"), rows)
     console.result({"model": arguments.model, **found.to_json()})
     return 0
+
+
+def print_readers(arguments: Namespace, console: Console) -> list[dict[str, Any]]:
+    """Compile a network and write what readers of NIR make of it."""
+    from ..api import compile
+    from ..data import find_labels, open_samples, synthetic_samples
+    from ..nir_readers import HEADS, read_by_others, rows
+
+    network = compile(
+        arguments.model,
+        target=arguments.target,
+        calibration=arguments.calibration,
+        require_full=True,
+        **conversion_options(arguments),
+    )
+    source = arguments.calibration
+    labels = None
+    if source:
+        samples = open_samples(source, network.graph)
+        labels = find_labels(source, samples)
+    else:
+        samples = synthetic_samples(network.graph, {}, arguments.seed)
+    found = read_by_others(network, samples, labels)
+    for message, hint in network.report["warnings"]:
+        console.warning(message, hint)
+    console.lines("")
+    console.table(HEADS, rows(found))
+    console.lines(
+        "",
+        *(f"{each.reader}: {each.correction}" for each in found if each.correction),
+    )
+    return [each.to_json() for each in found]
 
 
 def compare_targets(arguments: Namespace, console: Console) -> int:

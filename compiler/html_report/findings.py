@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...backends.nir_file.divergence import Reading
 from ...ir.errors import Problem
 from ..evaluate import Evaluation
 from ..explain import Explanation
@@ -35,6 +36,7 @@ class Findings:
         cost: Operations and energy, as ``snnc estimate --json`` gives them.
         fit: Cores of a chip.
         recordings: What each layer that sends events sent, by its name.
+        readers: What readers of NIR make of it; None for a network of another target.
     """
 
     network: Network
@@ -48,6 +50,7 @@ class Findings:
     cost: Mapping[str, Any] | Problem
     fit: Fit | Problem
     recordings: Mapping[str, Recording] | Problem
+    readers: Sequence[Reading] | Problem | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as one JSON object."""
@@ -71,12 +74,18 @@ class Findings:
             "spikes": _known(recordings)
             if isinstance(recordings, Problem)
             else {name: recording.to_json() for name, recording in recordings.items()},
+            "readers": None if self.readers is None else _each(self.readers),
             "contract": manifest.get("contract", {}),
             "options": manifest["options"],
             "report": self.network.report,
             "versions": manifest.get("versions", {}),
             "files": manifest["files"],
         }
+
+
+def _each(found: Sequence[Reading] | Problem) -> Any:
+    """Return readings for JSON."""
+    return _known(found) if isinstance(found, Problem) else [each.to_json() for each in found]
 
 
 def _known(found: Any) -> Any:

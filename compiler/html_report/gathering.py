@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from ...backends.chips import Chip, get_chip
+from ...backends.nir_file import NirProgram
 from ...backends.numpy_sim import NumpyBackend
 from ...ir import Array, Graph
 from ...ir.errors import Problem, SnncError
@@ -17,6 +18,7 @@ from ..data import Inputs, Samples, sequence_length
 from ..evaluate import evaluate
 from ..explain import explain
 from ..network import Network
+from ..nir_readers import read_by_others
 from ..placement import Fit, fit
 from ..verify import verify
 from .estimation import estimated, get_hardware
@@ -98,6 +100,9 @@ def gather(
             )
         ),
         recordings=_attempt(lambda: _recordings(simulated, few, topology, watch("record"))),
+        readers=_attempt(lambda: read_by_others(network, looked_at, labels))
+        if isinstance(network.program, NirProgram)
+        else None,
         fit=_attempt(lambda: _fit(network, place, few, watch("count events"))),
     )
 

@@ -22,7 +22,7 @@ DOCTYPE = "<!doctype html>"
 
 def render(findings: Findings) -> str:
     """Return the report as the text of an HTML file."""
-    sections = [section(findings) for section in SECTIONS]
+    sections = [made for section in SECTIONS if (made := section(findings)) is not None]
     style, script = (_own_file(name) for name in ("style.css", "script.js"))
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "

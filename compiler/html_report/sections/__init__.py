@@ -8,11 +8,23 @@ from .cost import cost
 from .errors import errors
 from .overview import overview
 from .provenance import provenance
+from .readers import readers
 from .spikes import spikes
 from .structure import structure
 
 SECTIONS = (
-    *(structure, accuracy, errors, spikes, cost, chip, contract, approximations, provenance),
+    *(
+        structure,
+        accuracy,
+        errors,
+        spikes,
+        cost,
+        chip,
+        readers,
+        contract,
+        approximations,
+        provenance,
+    ),
 )
 """In the order of the page; ``overview`` stands before them."""
 

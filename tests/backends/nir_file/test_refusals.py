@@ -26,7 +26,8 @@ ONE = np.ones((1, 1, 1))
 
 def small(conv: dict[str, Any] | None = None, **neurons: Any) -> Graph:
     """Return an image of 4 x 6 with one convolution and one population."""
-    fields = {"weight": np.ones((2, 1, 3, 3)), "padding": (1, 1, 1, 1)} | (conv or {})
+    fields: dict[str, Any] = {"weight": np.ones((2, 1, 3, 3)), "padding": (1, 1, 1, 1)}
+    fields |= conv or {}
     start = {"threshold": ONE, "bias": 0 * ONE, "initial": 0 * ONE}
     nodes = [
         Input(name="x", type=TensorType((1, 4, 6))),
