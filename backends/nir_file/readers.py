@@ -44,7 +44,8 @@ class Reader:
         return "modelled, checked against the package" if self.checked else "modelled"
 
 
-JOINS = "several edges into one node (nirtorch: one argument each), loops"
+JOINS = "several edges into one node with nirtorch 2.0, which hands them on as arguments; loops"
+LATE = "several edges into one node as meant: nirtorch.load takes some from the step before; loops"
 
 READERS = (
     Reader(
@@ -75,7 +76,7 @@ READERS = (
         source="sinabs/nir.py, sinabs/activation/spike_generation.py, sinabs/layers/functional",
         rule=NeuronRule(several=True, floor=-1.0),
         reads="nir <= 1.0.4: compile with --nir-version 1.0.4",
-        unreadable="loops",
+        unreadable=LATE,
         checked=True,
         correction="for each IAFSqueeze: spike_fn = SingleSpike, min_v_mem = None",
     ),
@@ -94,7 +95,7 @@ READERS = (
         version="1.1.0",
         source="norse/torch/utils/import_nir.py, norse/torch/functional/iaf.py",
         rule=NeuronRule(reset="value", strict=True),
-        unreadable="loops",
+        unreadable=LATE,
         checked=True,
         correction="compile with --reset zero",
     ),

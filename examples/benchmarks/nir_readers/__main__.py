@@ -19,6 +19,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -156,7 +157,7 @@ def by_population(program: NirProgram, run: Execution) -> dict[str, Array]:
     return {name: run.spikes[nodes[0]] for name, nodes in program.layout.populations.items()}
 
 
-def differing(got: dict[str, Array], wanted: dict[str, Array]) -> float:
+def differing(got: Mapping[str, Array], wanted: Mapping[str, Array]) -> float:
     """Return the share of values that differ."""
     different = sum(int(np.count_nonzero(got[name] != wanted[name])) for name in got)
     return different / sum(each.size for each in got.values())
