@@ -80,11 +80,12 @@ def main() -> None:
             for version in set(versions.values())
         }
         first = next(iter(networks.values()))
-        own[RESETS[reset]] = (accuracy(first.run(task.x).outputs, task.y), rates(first, task.x))
+        ours = first.run(task.x, record=True)
+        own[RESETS[reset]] = (accuracy(ours.outputs, task.y), rates(ours.spikes))
         variants = VARIANTS[:2] if reset == "subtract" else VARIANTS[2:]
         for variant, name in product(variants, interpreters):
             network = networks[versions[name]]
-            found = run(name, interpreters[name], network, task, variant)
+            found = run(name, interpreters[name], network, ours.spikes, task, variant)
             if found:
                 rows.append(found)
                 print(found, file=sys.stderr, flush=True)
@@ -114,7 +115,14 @@ def compiled(task: Task, reset: str, version: str, timesteps: int) -> snnc.Netwo
     return network
 
 
-def run(name: str, python: str, network: snnc.Network, task: Task, variant: str) -> Row | None:
+def run(
+    name: str,
+    python: str,
+    network: snnc.Network,
+    ours: Mapping[str, Array],
+    task: Task,
+    variant: str,
+) -> Row | None:
     """Run one reader in its own interpreter."""
     program = network.program
     assert isinstance(program, NirProgram)
@@ -136,7 +144,6 @@ def run(name: str, python: str, network: snnc.Network, task: Task, variant: str)
     versions = json.loads(str(arrays["versions"]))
     meant = NeuronRule() if variant == "corrected" else reader(name).rule
     modelled = execute(program.network, {node: x}, program.timesteps, meant)
-    ours = network.run(task.x, record=True).spikes
     populations = program.layout.populations
     sent = {
         each: arrays[f"spikes.{nodes[0]}"].reshape(ours[each].shape)
@@ -146,7 +153,7 @@ def run(name: str, python: str, network: snnc.Network, task: Task, variant: str)
         reader=f"{name} {versions[name]} (nir {versions['nir']})",
         variant=variant,
         accuracy=accuracy(arrays["output"].mean(axis=1), task.y),
-        rates={each: float(spikes.mean()) for each, spikes in sent.items()},
+        rates=rates(sent),
         own=differing(sent, ours),
         rule=differing(sent, by_population(program, modelled)),
     )
@@ -163,15 +170,9 @@ def differing(got: Mapping[str, Array], wanted: Mapping[str, Array]) -> float:
     return different / sum(each.size for each in got.values())
 
 
-def rates(network: snnc.Network, x: Array) -> dict[str, float]:
+def rates(sent: Mapping[str, Array]) -> dict[str, float]:
     """Return the spikes of each population per neuron and step."""
-    activity = network.run(x).activity
-    steps = len(x) * network.timesteps
-    return {
-        node.name: float(activity[node.name].spikes.sum())
-        / (steps * network.graph.types[node.name].size)
-        for node in network.graph.populations
-    }
+    return {name: float(spikes.mean()) for name, spikes in sent.items()}
 
 
 def accuracy(outputs: Array | dict[str, Array], labels: Array) -> float:
