@@ -21,7 +21,7 @@ from tests.backends.nir_file.graphs import nir_graph, pair_graph
 h5py = pytest.importorskip("h5py", reason="the extra nir is not installed")
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("draw", [nir_graph, pair_graph])
 def test_what_is_written_is_read_back(seed: int, draw: Callable[[int], Any]) -> None:
     network = NirBackend().lower(draw(seed), 7).network
@@ -37,7 +37,7 @@ def test_what_is_written_is_read_back(seed: int, draw: Callable[[int], Any]) -> 
 
 
 def test_every_neuron_has_threshold_one_and_kernels_are_plain() -> None:
-    for seed in range(6):
+    for seed in range(4):
         network = NirBackend().lower(nir_graph(seed), 7).network
         with h5py.File("x", "w", driver="core", backing_store=False) as file:
             hdf5.write(network, file)
@@ -105,7 +105,7 @@ def test_the_half_unit_keeps_membranes_off_their_thresholds() -> None:
     from snnc.backends.nir_file.neuron_rules import NeuronRule
     from tests.spiking_graphs import random_inputs
 
-    for seed in range(3):
+    for seed in range(2):
         for reset in ("subtract", "value"):
             graph = nir_graph(seed, reset="zero" if reset == "value" else reset)
             program = NirBackend().lower(graph, 25)
@@ -124,7 +124,7 @@ def test_the_package_nir_reads_it(version: str, draw: Callable[[int], Any], tmp_
     nir = pytest.importorskip("nir", reason="the package nir is not installed")
     if version == "current" and nir.version == "1.0.4":
         pytest.skip("nir 1.0.4 knows no v_reset")
-    for seed in range(6):
+    for seed in range(4):
         program = NirBackend(version).lower(draw(seed), 7)
         program.save(tmp_path)
         graph = nir.read(tmp_path / "network.nir")
