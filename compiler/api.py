@@ -114,7 +114,7 @@ def compile(
     backend = get_backend(target, chosen.settings_for(target))
     chosen.code_for(backend.target)  # refuses a code that the target cannot take
     path = Path(model)
-    file = read(path, chosen.max_elements)
+    file = read(path, chosen.max_elements, chosen.input_shapes)
     unrolled, why_not = rolled_up(file, chosen.timesteps)
     if unrolled is not None:
         given = options if max_drop is None else {"max_drop": max_drop, **options}

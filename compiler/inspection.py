@@ -129,7 +129,7 @@ def inspect(
     target = backend.target
     code = options.code_for(target)
     options.threshold_rule(synthetic=True)  # refuses an unknown rule
-    file = read(path, options.max_elements)
+    file = read(path, options.max_elements, options.input_shapes)
     unrolled, why_not = rolled_up(file, options.timesteps)
     if unrolled is not None:
         return _of_trained(unrolled, file, backend)

@@ -88,6 +88,7 @@ class Options:
             None.
         approximate: Whether smooth functions may be computed from clipped pieces, and code
             ``exact`` may quantise what a model leaves unquantised.
+        input_shapes: For inputs whose sizes the model leaves open, their shapes, batch axis first.
         max_elements: Numbers that one value of one sample may have in the model.
         seed: Of the synthetic calibration data, and of what a search draws.
         nir_version: For target ``nir``: whose readers the file is for, ``current`` or ``1.0.4``.
@@ -116,6 +117,7 @@ class Options:
     rehearsal: int = 4
     quantize: int | None = None
     approximate: bool = False
+    input_shapes: Mapping[str, Sequence[int]] | None = None
     max_elements: int = MOST_ELEMENTS
     seed: int = 0
     nir_version: str | None = None
@@ -123,6 +125,7 @@ class Options:
 
     def __post_init__(self) -> None:
         self._take_words()
+        self._take_shapes()
         if self.timesteps is None and not self.exact:
             object.__setattr__(self, "timesteps", DEFAULT_TIMESTEPS)
         for name in WHOLE_NUMBERS:
@@ -150,6 +153,25 @@ class Options:
         for name, word in (("code", AUTO), ("weight_bits", FLOAT)):
             if getattr(self, name) == word:
                 object.__setattr__(self, name, None)
+
+    def _take_shapes(self) -> None:
+        """Make the shapes of inputs plain tuples of sizes above 0."""
+        if self.input_shapes is None:
+            return
+        try:
+            shapes = {str(n): tuple(map(index, s)) for n, s in dict(self.input_shapes).items()}
+        except (TypeError, ValueError):
+            raise OptionError(
+                f"input shapes {self.input_shapes!r} are not names with whole numbers",
+                hint="give e.g. {'x': (1, 3, 48, 320)}, on the command line x=1,3,48,320",
+            ) from None
+        for name, shape in shapes.items():
+            if any(size < 1 for size in shape):
+                raise OptionError(
+                    f"--input-shape {name}={','.join(map(str, shape))} has a size below 1",
+                    hint="give whole numbers above 0, the batch axis first",
+                )
+        object.__setattr__(self, "input_shapes", shapes)
 
     def _coerce(self, name: str, kind: Callable[[Any], Any], wanted: str) -> None:
         """Make an option a plain Python number: NumPy's do not go into a manifest."""

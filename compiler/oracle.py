@@ -7,7 +7,7 @@ to be equal, as float32, to the bit. Nothing is taken from the artifact but the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -120,7 +120,8 @@ def verify_model(
     """
     check_claim(network)
     check_model(network, model)
-    ann = IntegerANN(integer_graph(model))
+    shapes = network.artifact.manifest["options"].get("input_shapes")
+    ann = IntegerANN(integer_graph(model, shapes))
     runtime = Runtime(Path(model), ann) if onnxruntime else None
     count = len(next(iter(samples.values())))
     found: list[ModelDifference] = []
@@ -205,13 +206,15 @@ def check_hash(manifest: Mapping[str, Any], model: str | PathLike[str]) -> None:
         )
 
 
-def integer_graph(model: str | PathLike[str]) -> Graph:
+def integer_graph(
+    model: str | PathLike[str], input_shapes: Mapping[str, Sequence[int]] | None = None
+) -> Graph:
     """Return the quantised ANN of an ONNX file in integers."""
     from .onnx_import import load
     from .passes.to_integer import ToInteger
     from .pipeline import SIMPLIFY, run_passes
 
-    return run_passes(load(model).graph, (*SIMPLIFY, ToInteger()))
+    return run_passes(load(model, input_shapes=input_shapes).graph, (*SIMPLIFY, ToInteger()))
 
 
 def _block_size(network: Network, resources: Resources) -> int:

@@ -278,6 +278,14 @@ def add_conversion(parser: ArgumentParser) -> None:
         help="of the synthetic calibration data (default: %(default)s)",
     )
     group.add_argument(
+        "--input-shape",
+        dest="input_shapes",
+        action="append",
+        type=input_shape,
+        metavar="NAME=1,3,48,320",
+        help="sizes of an input that the model leaves open, the batch axis first; once an input",
+    )
+    group.add_argument(
         "--max-elements",
         type=int,
         metavar="N",
@@ -323,10 +331,28 @@ def conversion_options(arguments: Namespace) -> dict[str, Any]:
         *("shift", "readout_delay", "two_phase", "rehearsal", "nir_version", "nir_flavour"),
     )
     given = {name: getattr(arguments, name) for name in names}
+    if arguments.input_shapes:
+        given["input_shapes"] = dict(arguments.input_shapes)
     defaulted = ("timesteps", "max_elements")
     found = {n: value for n, value in given.items() if n not in defaulted or value is not None}
     nir = {name: getattr(arguments, name) for name in ("dt", "discretisation", "if_gain")}
     return found | {name: value for name, value in nir.items() if value is not None}
+
+
+def input_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """Return the name of an input and its shape.
+
+    >>> input_shape("x=1,3,48,320")
+    ('x', (1, 3, 48, 320))
+    """
+    name, separator, sizes = text.rpartition("=")  # a name may hold anything
+    try:
+        shape = tuple(int(size) for size in sizes.split(",")) if sizes else ()
+    except ValueError:
+        separator = ""
+    if not name or not separator:
+        raise ArgumentTypeError(f"{text!r} is no name with its sizes, e.g. x=1,3,48,320")
+    return name, shape
 
 
 def fraction(text: str) -> float:

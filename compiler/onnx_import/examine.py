@@ -16,6 +16,7 @@ from ...ir.errors import ModelError, UnsupportedOperatorError
 from ...ir.extent import MOST_ELEMENTS
 from .file import ModelFile, read
 from .handlers.quantized import as_integers
+from .input_shapes import Shapes
 from .liveness import live_part
 from .result import Cut, Examination, ImportedModel
 from .scan import scanned_tensors
@@ -25,18 +26,24 @@ from .values import Activation, Directed, Elements, Grid
 from .walk import Walk, operator, title
 
 
-def load(path: str | PathLike[str], max_elements: int = MOST_ELEMENTS) -> ImportedModel:
+def load(
+    path: str | PathLike[str],
+    max_elements: int = MOST_ELEMENTS,
+    input_shapes: Shapes | None = None,
+) -> ImportedModel:
     """Import an ONNX file.
 
     Args:
         path: The file; external data are read from its folder only.
         max_elements: Numbers that one value of one sample may have.
+        input_shapes: Shapes of inputs whose sizes the file leaves open, batch axis first.
 
     Raises:
         ModelError: The file cannot be read, or its inputs or outputs cannot be used.
+        OptionError: ``input_shapes`` do not fit the file.
         UnsupportedOperatorError: Some nodes cannot be converted; all are listed.
     """
-    return required_model(path, examine(path, max_elements))
+    return required_model(path, examine(path, max_elements, input_shapes))
 
 
 def required_model(path: str | PathLike[str], examination: Examination) -> ImportedModel:
@@ -51,18 +58,23 @@ def required_model(path: str | PathLike[str], examination: Examination) -> Impor
     )
 
 
-def examine(path: str | PathLike[str], max_elements: int = MOST_ELEMENTS) -> Examination:
+def examine(
+    path: str | PathLike[str],
+    max_elements: int = MOST_ELEMENTS,
+    input_shapes: Shapes | None = None,
+) -> Examination:
     """Say which nodes of an ONNX file can be converted.
 
     Args:
         path: The file; external data are read from its folder only.
         max_elements: As for ``load``.
+        input_shapes: As for ``load``.
 
     Raises:
         ModelError: The file cannot be read, or its inputs or outputs cannot be used.
     """
     path = Path(path)
-    return examine_file(path, read(path, max_elements))
+    return examine_file(path, read(path, max_elements, input_shapes))
 
 
 def examine_file(path: Path, file: ModelFile, not_rolled_up: str = "") -> Examination:

@@ -18,6 +18,7 @@ from onnx.external_data_helper import load_external_data_for_model
 from ...ir.errors import ModelError
 from ...ir.extent import MOST_ELEMENTS
 from .expansion import MOST_NODES, all_nodes, expanded_nodes
+from .input_shapes import Shapes, fix_input_shapes
 from .light import without_weights
 
 LARGEST = 2**31 - 1
@@ -47,11 +48,19 @@ class ModelFile:
     max_elements: int = MOST_ELEMENTS
 
 
-def read(path: Path, max_elements: int = MOST_ELEMENTS) -> ModelFile:
+def read(
+    path: Path, max_elements: int = MOST_ELEMENTS, input_shapes: Shapes | None = None
+) -> ModelFile:
     """Read and check an ONNX file.
+
+    Args:
+        path: The file; external data are read from its folder only.
+        max_elements: Numbers that one value of one sample may have.
+        input_shapes: Shapes of inputs whose sizes the file leaves open.
 
     Raises:
         ModelError: There is no such file, it is not ONNX, it is damaged, too large or too old.
+        OptionError: There is no input of that name, or its shape in the file is another.
     """
     content = _content(path)
     with _onnx_errors(path, "is not a readable ONNX model", "check that the file is complete"):
@@ -63,6 +72,7 @@ def read(path: Path, max_elements: int = MOST_ELEMENTS) -> ModelFile:
     if proto.graph.sparse_initializer:
         raise ModelError(f"{path}: has sparse weights", hint="export the model with dense weights")
     opset = _opset(path, proto)
+    fix_input_shapes(path, proto, input_shapes or {})
     digest = sha256(content)
     _expect_sane(path, proto)
     files = sorted(_external_files(path, proto))

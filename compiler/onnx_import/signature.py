@@ -132,7 +132,8 @@ def _size_problem(
             label = repr(dim.dim_param) if dim.dim_param else "without a name"
             return Problem(
                 f"{name}: the size of axis {axis} is symbolic ({label})",
-                "export the model with fixed sizes; only the first axis, the batch, may vary",
+                "fix it with --input-shape, or export the model with fixed sizes; only the first "
+                "axis, the batch, may vary",
             )
     return None
 

@@ -111,7 +111,9 @@ class Search:
         from ..onnx_import import load
 
         assert self.calibration is not None
-        ann = run_passes(load(self.model, self.options.max_elements).graph, SIMPLIFY)
+        ann = run_passes(
+            load(self.model, self.options.max_elements, self.options.input_shapes).graph, SIMPLIFY
+        )
         samples = load_samples(self.calibration, ann, what=DATA)
         labels = find_labels(self.calibration, samples, what=DATA)
         calibrating, held_back = split(samples, self.options.seed)

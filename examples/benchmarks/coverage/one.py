@@ -36,6 +36,7 @@ from snnc.backends.resources import most_resident
 from snnc.compiler.inspection import inspect
 from snnc.compiler.onnx_import import ImportedModel, load
 from snnc.compiler.options import Options
+from snnc.compiler.partition import PartitionedNetwork
 from snnc.ir import Array, Conv, Graph, Input, Linear, reference
 from snnc.ir.errors import SnncError
 
@@ -62,15 +63,27 @@ def light(name: str, folder: Path) -> dict[str, Any]:
     network = snnc.compile(path, calibration=x.astype(np.float32))
     seconds = perf_counter() - begin
     peak = most_resident()
-    populations = len(reference.spiking_nodes(network.graph))
+    populations = sum(len(reference.spiking_nodes(each.graph)) for each in networks_of(network))
     return {
         "status": "compiled",
         "reasons": [],
         "seconds": seconds,
         "peak_bytes": peak,
         "populations": populations,
+        "host_nodes": _host_nodes(network),
         "spiking_share": _share(path),
     }
+
+
+def networks_of(network: snnc.Network | PartitionedNetwork) -> list[snnc.Network]:
+    """Return the spiking networks of a model: one, or those of its regions."""
+    if isinstance(network, PartitionedNetwork):
+        return list(network.networks.values())
+    return [network]
+
+
+def _host_nodes(network: snnc.Network | PartitionedNetwork) -> int:
+    return len(network.division.host) if isinstance(network, PartitionedNetwork) else 0
 
 
 def package(name: str, folder: Path) -> dict[str, Any]:
