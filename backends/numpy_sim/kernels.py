@@ -33,7 +33,7 @@ def product(node: Conv | Linear, precision: Precision) -> Multiplication:
     """Return the product of a synapse's weights with frames of payloads."""
     if isinstance(node, Conv):
         return convolution(node, precision)
-    weight = node.weight.astype(precision).T
+    weight = node.weight.astype(precision, copy=False).T
     if is_integer(node.weight):
         return lambda frames: np.asarray(frames @ weight)
     return lambda frames: in_tiles(frames, weight)

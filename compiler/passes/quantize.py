@@ -88,7 +88,10 @@ class Quantize:
             whole = made[synapse.name]
             assert isinstance(whole, (Conv, Linear))
             by_channel = np.reshape(steps, (-1, *(1,) * (whole.weight.ndim - 1)))
-            found[synapse.name] = whole.weight.astype(np.float64) * whole.copies / by_channel
+            weights = whole.weight.astype(np.float64)
+            weights *= whole.copies  # in place: of a large layer a copy is most of the memory
+            weights /= by_channel
+            found[synapse.name] = weights
         return found
 
     @property

@@ -206,7 +206,7 @@ class _Reconstruction:
         for synapse in synapses:
             whole = replace(synapse, weight=weights[synapse.name])
             replacements[synapse.name] = whole
-            gap = replace(synapse, weight=synapse.weight - whole.weight)
+            gap = replace(synapse, weight=_difference(synapse.weight, whole.weight))
             lost = lost + run.mean_current(gap, run.received(synapse))
         matters = np.ones(lost.shape, np.float32)
         if isinstance(node, IF):
@@ -298,6 +298,11 @@ def _by_channel(values: Array) -> Array:
     axes = (0, *range(2, values.ndim))
     odd = values[1::2] if len(values) > 1 else values
     return np.array([values[::2].mean(axis=axes), odd.mean(axis=axes)])
+
+
+def _difference(weight: Array, other: Array) -> Array:
+    """Return a difference in the precision of the run, without one in that of the weights."""
+    return np.subtract(weight, other, out=np.empty(weight.shape, np.float32))
 
 
 def _is_free(node: Conv | Linear) -> bool:
