@@ -60,6 +60,8 @@ class Inspection:
             None where the code rounds otherwise, or not at all.
         division: How the model is cut, where it does not spike as a whole; else None.
         warnings: What has to be known, each with the way out.
+        unbatched: Whether the first axis of the inputs belongs to the sample, as no batch axis
+            stays apart from the others in this model.
     """
 
     target: str
@@ -74,6 +76,7 @@ class Inspection:
     levels: int | None = None
     division: Division | None = None
     warnings: Sequence[tuple[str, str]] = ()
+    unbatched: bool = False
 
     @property
     def convertible(self) -> bool:
@@ -99,6 +102,7 @@ class Inspection:
             "opset": self.opset,
             "inputs": [{"name": n, "shape": list(s)} for n, s in self.inputs.items()],
             "outputs": [{"name": n, "shape": list(s)} for n, s in self.outputs.items()],
+            "unbatched": self.unbatched,
             "operators": dict(self.operators),
             "cut": [asdict(cut) for cut in self.cut],
             "unsupported": [asdict(entry) for entry in self.unsupported],
@@ -160,6 +164,7 @@ def inspect(
         unsupported=unsupported,
         approximations=approximations,
         levels=_levels(code, options),
+        unbatched=found.unbatched,
     )
 
 

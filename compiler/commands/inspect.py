@@ -211,6 +211,8 @@ def print_inspection(found: Inspection, options: Options, console: Console) -> N
     )
     for title, shapes in (("input", found.inputs), ("output", found.outputs)):
         console.lines(*(f"{title:12} {name} {shape}" for name, shape in shapes.items()))
+    if found.unbatched:
+        console.lines("batch        the model has none that stays apart: a sample is a whole input")
     console.lines(
         "operators    " + ", ".join(f"{name} x {n}" for name, n in found.operators.items()),
         *(f"cut off      {c.operator} ({c.node}) before output {c.output!r}" for c in found.cut),

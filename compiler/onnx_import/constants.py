@@ -54,10 +54,13 @@ class Folder:
         opset: Version of the standard operators.
         batch: The batch size the file is fixed to, or None.
         size: Bytes of the file: what a large one may unfold to is larger.
+        unbatched: Whether tensors have no batch axis.
     """
 
-    def __init__(self, opset: int, batch: int | None, size: int = 0) -> None:
-        self._opset = opset
+    def __init__(
+        self, opset: int, batch: int | None, size: int = 0, *, unbatched: bool = False
+    ) -> None:
+        self._opset, self._unbatched = opset, unbatched
         self._batches = (1, 2) if batch is None else (batch, batch)
         self._left = LARGEST + size
         self._uniform_left = LARGEST_UNIFORM
@@ -67,7 +70,8 @@ class Folder:
         """Return what ``Shape`` or ``Size`` gives for an activation or a sequence of them."""
         shapes: list[tuple[int, ...]]
         if isinstance(source, Activation):
-            shapes = [(batch, *source.type.shape) for batch in self._batches]
+            leading = [() if self._unbatched else (batch,) for batch in self._batches]
+            shapes = [(*first, *source.type.shape) for first in leading]
         else:  # a number of elements that is not known is treated as the batch size is
             shapes = [
                 source.shape(batch, source.count or unknown)

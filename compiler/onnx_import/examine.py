@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from onnx import GraphProto
 
-from ...ir import Clip, Graph, Node, Staircase
+from ...ir import Clip, Graph, Input, Node, Staircase
 from ...ir.errors import ModelError, UnsupportedOperatorError
 from ...ir.extent import MOST_ELEMENTS
 from .file import ModelFile, read
@@ -77,7 +77,9 @@ def examine(
     return examine_file(path, read(path, max_elements, input_shapes))
 
 
-def examine_file(path: Path, file: ModelFile, not_rolled_up: str = "") -> Examination:
+def examine_file(
+    path: Path, file: ModelFile, not_rolled_up: str = "", *, unbatched: bool = True
+) -> Examination:
     """Say which nodes of a model that was read can be converted.
 
     Args:
@@ -85,10 +87,42 @@ def examine_file(path: Path, file: ModelFile, not_rolled_up: str = "") -> Examin
         file: The model.
         not_rolled_up: Why it is no spiking network whose steps can be rolled up, where that was
             tried.
+        unbatched: Whether a model that cannot be imported with the first axis as the batch may be
+            imported without a batch axis, where its sizes are fixed.
+
+    Raises:
+        ModelError: The inputs or outputs cannot be used.
     """
+    try:
+        found = _examined(path, file, not_rolled_up, unbatched=False)
+    except ModelError:
+        alone = _unbatched(path, file) if unbatched else None
+        if alone is None:
+            raise
+        return alone
+    alone = _unbatched(path, file) if unbatched and found.model is None else None
+    return alone or found
+
+
+def _unbatched(path: Path, file: ModelFile) -> Examination | None:
+    """Return the examination of a model that converts without a batch axis, or None."""
+    try:
+        found = _examined(path, file, unbatched=True)
+    except ModelError:
+        return None
+    if found.model is None or not all(n.type.shape for n in found.model.graph.of_type(Input)):
+        return None  # a single number is no sample
+    return found
+
+
+def _examined(
+    path: Path, file: ModelFile, not_rolled_up: str = "", *, unbatched: bool
+) -> Examination:
     live = live_part(file.proto.graph)
     scanned = scanned_tensors(live.nodes)
-    signature = read_signature(path, file.proto.graph, live.tensors, scanned, file.max_elements)
+    signature = read_signature(
+        *(path, file.proto.graph, live.tensors, scanned, file.max_elements), unbatched=unbatched
+    )
     walk = Walk(file, live, signature)
     walk.run()
     neurons = spiking_neurons(file.proto.graph, live.nodes)
@@ -101,12 +135,16 @@ def examine_file(path: Path, file: ModelFile, not_rolled_up: str = "") -> Examin
     if not unsupported:
         graph = _graph(path, file.proto.graph, walk)
         ranges = _ranges(graph, signature)
-        model = ImportedModel(graph, cut, operators, file.opset, ranges, file.sha256)
-    return Examination(tuple(walk.supported), tuple(unsupported), cut, operators, model)
+        model = ImportedModel(
+            *(graph, cut, operators, file.opset, ranges, file.sha256), unbatched=unbatched
+        )
+    return Examination(
+        *(tuple(walk.supported), tuple(unsupported), cut, operators, model), unbatched=unbatched
+    )
 
 
 def _graph(path: Path, proto: GraphProto, walk: Walk) -> Graph:
-    outputs = {value.name: walk.value(value.name) for value in proto.output}
+    outputs = {value.name: walk.left(value.name) for value in proto.output}
     nodes = {name: v.name for name, v in outputs.items() if isinstance(v, Activation)}
     constant = [name for name in outputs if name not in nodes]
     if whole := [

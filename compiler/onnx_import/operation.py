@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 
 import numpy as np
-from onnx import AttributeProto, NodeProto
+from onnx import AttributeProto, NodeProto, helper
 
 from ...ir import Array, Node
 from .values import Activation, Constant, Directed, Elements, RefusalError, Value
@@ -27,6 +27,7 @@ class Operation:
         readers: The operators that read the output; None among them for a graph output.
         batch: The batch size the file is fixed to; 1 where it is symbolic, because a constant
             shape that begins with 1 was then exported for one sample.
+        single: Whether the file is fixed to one sample.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Operation:
         emit: Callable[[tuple[Node, ...]], Activation],
         readers: frozenset[str | None],
         batch: int,
+        single: bool = False,
     ) -> None:
         self.type: str = proto.op_type
         self.outputs: tuple[str, ...] = tuple(name for name in proto.output if name)
@@ -50,6 +52,7 @@ class Operation:
         self.emit = emit
         self.readers = readers
         self.batch = batch
+        self.single = single
         self._fresh = fresh
         self._attributes: Mapping[str, AttributeProto] = {a.name: a for a in proto.attribute}
         self._unread = set(self._attributes)
@@ -67,6 +70,17 @@ class Operation:
         """Return this node as it would be with other inputs, under a name of its own."""
         other = copy(self)  # the attributes it reads count as read here too
         other.inputs, other.output = inputs, name or self.part("real")
+        return other
+
+    def altered(
+        self, inputs: Sequence[Value] | None = None, **attributes: int | Sequence[int]
+    ) -> Operation:
+        """Return this node with other attributes and inputs; one input replaces no attribute."""
+        other = copy(self)
+        other.inputs = self.inputs if inputs is None else tuple(inputs)
+        made = {name: helper.make_attribute(name, value) for name, value in attributes.items()}
+        other._attributes = {**self._attributes, **made}
+        self.ignore(*attributes)
         return other
 
     # attributes

@@ -6,6 +6,8 @@ them. Inside a network a Softmax is a computation like any other, and is not sup
 
 from __future__ import annotations
 
+from math import prod
+
 from .operation import Operation
 from .values import RefusalError
 
@@ -17,11 +19,15 @@ def check_readout(op: Operation, *, after: tuple[str, ...]) -> None:
         op: A Softmax, LogSoftmax or ArgMax in the tail of the network.
         after: The read-out operators before it.
     """
-    rank = 1 + len(op.activation().type.shape)
+    shape = op.activation().type.shape
+    rank = 1 + len(shape)
     default = 0 if op.type == "ArgMax" else 1 if op.opset < 13 else -1
     axis = op.integer("axis", default)
-    flattens = op.type != "ArgMax" and op.opset < 13 and rank > 2  # its rule until opset 12
-    if axis not in (1, 1 - rank) or flattens:
+    place = axis + rank if axis < 0 else axis
+    flattened = op.type != "ArgMax" and op.opset < 13  # its rule until opset 12
+    classes = shape[place - 1 :] if flattened else shape[place - 1 : place]
+    alone = prod(classes) == prod(shape)  # nothing else stands beside the classes
+    if not 0 < place < rank or not (alone or (place == 1 and not flattened)):
         raise RefusalError(
             f"axis={axis} of {rank} is not the class axis", "apply it to axis 1, the classes"
         )

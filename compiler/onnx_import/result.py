@@ -58,6 +58,7 @@ class ImportedModel:
         opset: Version of the standard operators the file uses.
         input_ranges: For each input that goes through a Clip first, its lower and upper bound.
         sha256: Hash of the file, followed by its external data if it has any.
+        unbatched: Whether the first axis of the inputs is no batch: see ``unbatched``.
     """
 
     graph: Graph
@@ -66,6 +67,7 @@ class ImportedModel:
     opset: int
     input_ranges: Mapping[str, tuple[float, float]]
     sha256: str
+    unbatched: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Examination:
         cut: The read-out operators that are left out.
         operators: As in ``ImportedModel``.
         model: The imported model, or None where something is unsupported.
+        unbatched: Whether the first axis of the inputs was taken for one like the others.
     """
 
     supported: tuple[tuple[str, str], ...]
@@ -87,3 +90,4 @@ class Examination:
     cut: tuple[Cut, ...]
     operators: Mapping[str, int]
     model: ImportedModel | None
+    unbatched: bool = False

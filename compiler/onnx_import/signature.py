@@ -24,11 +24,13 @@ class Signature:
         inputs: One node for each input an output depends on; of a sequence, for its elements.
         batch: The batch size the file is fixed to, or None where it is symbolic.
         grids: For each input of integers, their range; they stand for themselves.
+        unbatched: Whether all axes of an input belong to one sample.
     """
 
     inputs: tuple[Input, ...]
     batch: int | None
     grids: Mapping[str, Grid] = field(default_factory=dict)
+    unbatched: bool = False
 
 
 INTEGERS = {
@@ -46,6 +48,8 @@ def read_signature(
     used: Iterable[str],
     sequences: Collection[str] = (),
     max_elements: int = MOST_ELEMENTS,
+    *,
+    unbatched: bool = False,
 ) -> Signature:
     """Read the types of the used inputs.
 
@@ -56,6 +60,7 @@ def read_signature(
         sequences: Names of the inputs that are sequences: their second axis is the elements,
             whose number may be symbolic.
         max_elements: Numbers that one sample may have.
+        unbatched: Whether the first axis is one like the others: see ``unbatched``.
 
     Raises:
         ModelError: Inputs have no fixed size, no batch axis, or are neither float32 nor
@@ -64,9 +69,10 @@ def read_signature(
     constants = {tensor.name for tensor in graph.initializer}
     live = set(used)
     inputs = [i for i in graph.input if i.name in live and i.name not in constants]
-    problems = [p for value in inputs if (p := _problem(value, value.name in sequences))]
-    problems = problems or [p for value in inputs if (p := _too_large(value, max_elements))]
-    sizes = {_batch(value) for value in inputs} if not problems else set()
+    first = 0 if unbatched else 1
+    problems = [p for value in inputs if (p := _problem(value, value.name in sequences, first))]
+    problems = problems or [p for value in inputs if (p := _too_large(value, max_elements, first))]
+    sizes = {1 if unbatched else _batch(value) for value in inputs} if not problems else set()
     if not inputs:
         problems = [Problem(f"{path}: no output depends on an input", "export the whole model")]
     elif len(sizes) > 1:
@@ -80,24 +86,24 @@ def read_signature(
     if problems:
         message = "\n".join(problem.message for problem in problems)
         raise ModelError(message, hint=problems[0].hint, problems=problems)
-    nodes = tuple(_input(value, value.name in sequences) for value in inputs)
+    nodes = tuple(_input(value, value.name in sequences, first) for value in inputs)
     elements = {value.name: value.type.tensor_type.elem_type for value in inputs}
     grids = {
         name: Grid(np.ones(1), 0, INTEGERS[element])
         for name, element in elements.items()
         if element in INTEGERS
     }
-    return Signature(nodes, sizes.pop(), grids)
+    return Signature(nodes, sizes.pop(), grids, unbatched)
 
 
-def _input(value: ValueInfoProto, is_sequence: bool) -> Input:
-    shape = tuple(int(dim.dim_value) for dim in value.type.tensor_type.shape.dim[1:])
+def _input(value: ValueInfoProto, is_sequence: bool, first: int) -> Input:
+    shape = tuple(int(dim.dim_value) for dim in value.type.tensor_type.shape.dim[first:])
     if is_sequence:
         return Input(name=value.name, type=TensorType(shape[1:]), sequence=max(shape[0], 0))
     return Input(name=value.name, type=TensorType(shape))
 
 
-def _problem(value: ValueInfoProto, is_sequence: bool) -> Problem | None:
+def _problem(value: ValueInfoProto, is_sequence: bool, first: int) -> Problem | None:
     name, tensor = f"input {value.name!r}", value.type.tensor_type
     if not value.type.HasField("tensor_type"):
         return Problem(f"{name}: is not a tensor", "export a model whose inputs are tensors")
@@ -113,12 +119,12 @@ def _problem(value: ValueInfoProto, is_sequence: bool) -> Problem | None:
             f"{name}: has {len(dims)} axes, but a sequence needs batch, elements and one more",
             "export the model with a batch of sequences, the batch axis first",
         )
-    if len(dims) < 2:
+    if first and len(dims) < 2:
         return Problem(
             f"{name}: has {len(dims)} axes, but needs a batch axis and at least one more",
             "export the model with a batch of inputs, the batch axis first",
         )
-    return _size_problem(name, dims, fixed=2 if is_sequence else 1)
+    return _size_problem(name, dims, fixed=2 if is_sequence else first)
 
 
 def _size_problem(
@@ -138,8 +144,8 @@ def _size_problem(
     return None
 
 
-def _too_large(value: ValueInfoProto, most: int) -> Problem | None:
-    size = prod(max(1, int(dim.dim_value)) for dim in value.type.tensor_type.shape.dim[1:])
+def _too_large(value: ValueInfoProto, most: int, first: int) -> Problem | None:
+    size = prod(max(1, int(dim.dim_value)) for dim in value.type.tensor_type.shape.dim[first:])
     if size <= most:
         return None
     return Problem(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from onnx import GraphProto, NodeProto, TensorProto
+from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto
 
 from ...ir import Input, TensorType
 from .file import ModelFile
@@ -32,6 +33,7 @@ class Survey:
     Attributes:
         inputs: The inputs that a user gives, those that only a host can read included.
         batch: The batch size the file is fixed to, or None.
+        whole: The inputs without a batch axis: a sample has the whole tensor.
         able: The nodes that can be part of a spiking network, in order.
         unable: Why each of the other nodes cannot, in order.
         steps: The nodes of both kinds, in order: constants and read-outs are in neither.
@@ -44,6 +46,7 @@ class Survey:
 
     inputs: tuple[Input, ...]
     batch: int | None
+    whole: frozenset[str]
     able: frozenset[str]
     unable: Mapping[str, Unsupported]
     steps: tuple[NodeProto, ...]
@@ -67,15 +70,18 @@ def survey(path: Path, file: ModelFile, barred: Mapping[str, RefusalError]) -> S
     """
     graph = file.proto.graph
     live = live_part(graph)
-    signature, all_inputs = _signatures(path, file, live.tensors, scanned_tensors(live.nodes))
+    signature, all_inputs, whole = _signatures(
+        path, file, live.tensors, scanned_tensors(live.nodes)
+    )
     walk = Walk(file, live, signature, barred)
     walk.run()
     producers = {name: node for node in live.nodes for name in node.output if name}
     steps = [n for n in live.nodes if not _is_constant(walk, n) and not _is_label(walk, n)]
     unable = {first_output(n): entry for n in steps if (entry := _refusal(walk, n)) is not None}
     return Survey(
-        inputs=all_inputs.inputs,
-        batch=all_inputs.batch,
+        inputs=all_inputs,
+        batch=signature.batch,
+        whole=whole,
         able=frozenset(first_output(n) for n in steps) - unable.keys(),
         unable=unable,
         steps=tuple(steps),
@@ -93,21 +99,44 @@ def survey(path: Path, file: ModelFile, barred: Mapping[str, RefusalError]) -> S
 
 def _signatures(
     path: Path, file: ModelFile, used: frozenset[str], scanned: set[str]
-) -> tuple[Signature, Signature]:
-    """Return the inputs that a spiking network can read, and all of them."""
+) -> tuple[Signature, tuple[Input, ...], frozenset[str]]:
+    """Return the inputs that a spiking network can read, all of them, and those without batch.
+
+    The first input that a network can read says what the batch is; what has another first axis,
+    or no axis behind it, has none: states of recurrent layers, a sampling rate. A host reads it.
+    """
     graph = file.proto.graph
+    constants = {tensor.name for tensor in graph.initializer}
     lenient = GraphProto()
     lenient.CopyFrom(GraphProto(input=graph.input, name=graph.name))
+    values = [v for v in lenient.input if v.name in used and v.name not in constants]
     hosted = set()
-    for value in lenient.input:
-        tensor = value.type.tensor_type
-        if tensor.elem_type in NUMBERS:
-            tensor.elem_type = TensorProto.FLOAT  # what users give, and what batches look like
+    for value in values:
+        if value.type.tensor_type.elem_type in NUMBERS:
+            # What users give, and what batches look like.
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
             hosted.add(value.name)
-    constants = {tensor.name for tensor in graph.initializer}
-    whole = read_signature(path, lenient, used - constants, scanned, file.max_elements)
-    readable = tuple(node for node in whole.inputs if node.name not in hosted)
-    return Signature(readable, whole.batch, whole.grids), whole
+    leading = {v.name: _leading(v) for v in values if v.type.HasField("tensor_type")}
+    readable = [n for n, first in leading.items() if first is not None and n not in hosted]
+    batch = leading[readable[0]] if readable else None
+    whole = {n for n, first in leading.items() if readable and first != batch}
+
+    def signature(names: AbstractSet[str], *, unbatched: bool) -> Signature:
+        limits = (path, lenient, names, scanned, file.max_elements)
+        return read_signature(*limits, unbatched=unbatched)
+
+    batched = signature(used - constants - whole, unbatched=False)
+    rest = signature(whole, unbatched=True).inputs if whole else ()
+    found = {node.name: node for node in (*batched.inputs, *rest)}
+    nodes = tuple(node for node in batched.inputs if node.name not in hosted)
+    every = tuple(found[value.name] for value in values)
+    return replace(batched, inputs=nodes), every, frozenset(whole)
+
+
+def _leading(value: ValueInfoProto) -> int | None:
+    """Return the size of the first axis, 0 where it is symbolic; None where it is no batch."""
+    dims = value.type.tensor_type.shape.dim
+    return max(int(dims[0].dim_value), 0) if len(dims) > 1 else None
 
 
 def _is_constant(walk: Walk, node: NodeProto) -> bool:

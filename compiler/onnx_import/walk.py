@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 from onnx import GraphProto, NodeProto, numpy_helper
 
-from ...ir import Input, Node, Previous, TensorType
+from ...ir import Array, Input, Node, Previous, Reshape, TensorType
 from ...ir.errors import ModelError, ShapeError
 from ...ir.extent import extent
 from . import recurrent
@@ -16,7 +16,7 @@ from .constants import FOLDABLE, Folder
 from .file import ModelFile
 from .handlers import CONSTANT_HANDLERS, HINT, HINTS, KEEP_INTEGERS, handler_of
 from .handlers.gathering import part_of, split
-from .inference import inferred_types
+from .inference import inferred_types, types_behind
 from .liveness import READOUT, Live, domain, live_part, standard
 from .operation import Operation
 from .readout import check_readout
@@ -24,6 +24,7 @@ from .result import Unsupported
 from .scan import VIEWS, convert
 from .scope import defined_names, local
 from .signature import Signature
+from .unbatched import behind, convert_unbatched, lifted
 from .values import (
     Activation,
     Constant,
@@ -85,18 +86,40 @@ class Walk:
         self._taken |= live.tensors
         self._defined = defined_names(file.proto.graph)
         self._readers = dict(readers(live, file.proto.graph))
-        self._folder = Folder(file.opset, signature.batch, file.proto.ByteSize())
+        self._folder = Folder(
+            file.opset, signature.batch, file.proto.ByteSize(), unbatched=signature.unbatched
+        )
         self._inferred: Mapping[str, TensorType] | None = None
 
     def run(self) -> None:
         """Convert all live nodes."""
         for node in self._signature.inputs:
             grid = self._signature.grids.get(node.name)
-            value = replace(self.emit((node,)), grid=grid)
+            value = replace(self._entered(node), grid=grid)
             sequence = node.sequence is not None
             self.values[node.name] = Elements(value, node.sequence or 0) if sequence else value
         for proto, tail in zip(self._live.nodes, self._live.tail, strict=True):
             self.visit(proto, tail=tail)
+
+    def _entered(self, node: Input) -> Activation:
+        """Return an input; without a batch axis users do not see a first axis of size 1."""
+        shape = node.type.shape
+        if not self._signature.unbatched or behind(shape) == shape:
+            return self.emit((node,))
+        seen = replace(node, type=TensorType(behind(shape)))
+        whole = Reshape(name=self._fresh(f"{node.name}.whole"), inputs=(node.name,), shape=shape)
+        return self.emit((seen, whole))
+
+    def left(self, name: str) -> Value:
+        """Return what an output of the model is; see ``_entered``."""
+        value = self.value(name)
+        if not self._signature.unbatched or not isinstance(value, Activation):
+            return value
+        shape = value.type.shape
+        if behind(shape) == shape:
+            return value
+        seen = Reshape(name=self._fresh(f"{name}.row"), inputs=(value.name,), shape=behind(shape))
+        return replace(value, node=seen, type=self.emit((seen,)).type)
 
     def value(self, name: str) -> Value:
         """Return what a tensor is."""
@@ -148,6 +171,9 @@ class Walk:
         if folded is not None:
             self.values.update(folded)
             return
+        whole = self._signature.unbatched
+        if whole and (not standard(proto) or proto.op_type in ("Scan", *recurrent.FUNCTIONS)):
+            raise RefusalError("needs a batch axis", "export the model with a batch axis in front")
         if proto.op_type == "Scan" and standard(proto):
             convert(self, proto, [inputs[name] for name in proto.input], self._file.opset)
             return
@@ -174,7 +200,7 @@ class Walk:
         splits = _splits(proto)
         op = self._operation(proto, [inputs[name] for name in proto.input], several=splits)
         if splits:
-            self._split(op, grid)
+            self._split(lifted(op) if whole else op, grid)
         else:
             self._apply(proto, op, grid, tail=tail)
         self._expect_all_read(op)
@@ -182,9 +208,12 @@ class Walk:
     def _apply(self, proto: NodeProto, op: Operation, grid: Grid | None, *, tail: bool) -> None:
         """Let the operator's handler convert a node of one output."""
         handler = handler_of(proto)
-        if (tail and self._label(proto, op)) or handler is None:
+        whole = self._signature.unbatched
+        if tail and self._label(proto, lifted(op) if whole else op):
             return
-        made = handler(op)
+        if handler is None:
+            return
+        made = convert_unbatched(op, handler) if whole else handler(op)
         if not isinstance(made, Made):
             made = Made(made, grid)
         value = self.emit(made.nodes) if made.nodes else op.tensor()
@@ -229,6 +258,8 @@ class Walk:
                 return folded
         if not standard(proto) or proto.op_type not in FOLDABLE:
             return None
+        if proto.op_type == "CastLike" and isinstance(inputs[proto.input[-1]], Activation):
+            return _cast_to_real(proto, inputs)
         if proto.op_type in ("Shape", "Size"):
             source = inputs[proto.input[0]]
             if isinstance(source, (Activation, Elements)):
@@ -255,6 +286,7 @@ class Walk:
             emit=self.emit,
             readers=self._readers.get(proto.output[0], frozenset()),
             batch=self._signature.batch or 1,
+            single=self._signature.batch == 1,
         )
 
     def _label(self, proto: NodeProto, op: Operation) -> bool:
@@ -310,14 +342,42 @@ class Walk:
         self.refused[first_output(proto)] = entry
         self._go_on_behind(proto)
 
+    def _types_behind(self, proto: NodeProto) -> Mapping[str, TensorType]:
+        """Return what follows from the inputs of a node, where all of them are known."""
+        known: dict[str, TensorType | Array] = {}
+        for name in filter(None, proto.input):
+            value = self.value(name)
+            if isinstance(value, Constant) and value.fixed:
+                known[name] = value.value
+            elif isinstance(value, Activation) and value.grid is None:
+                known[name] = value.type
+            else:
+                return {}
+        inner = any(attribute.HasField("g") for attribute in proto.attribute)
+        if inner or not standard(proto) or self._signature.unbatched:
+            return {}
+        return types_behind(proto, self._file.opset, known, self._signature.batch)
+
     def _go_on_behind(self, proto: NodeProto) -> None:
         """Take what is known of the outputs of a node that was not converted."""
         if self._inferred is None:
-            self._inferred = inferred_types(self._file.proto, self._signature.batch)
+            self._inferred = inferred_types(
+                self._file.proto, self._signature.batch, unbatched=self._signature.unbatched
+            )
+        types = {**self._types_behind(proto), **self._inferred}
         for name in proto.output:
-            type = self._inferred.get(name)
+            type = types.get(name)
             node = Input(name=name, type=type) if type else None
             self.values[name] = self.emit((node,)) if node else Unknown()
+
+
+def _cast_to_real(proto: NodeProto, inputs: Mapping[str, Value]) -> Mapping[str, Constant] | None:
+    """Return a constant in the type of an activation of real numbers, or None."""
+    value, like = (inputs[name] for name in proto.input)
+    if not isinstance(value, Constant) or getattr(like, "grid", None) is not None:
+        return None
+    one, two = (array.astype(np.float32) for array in (value.value, value.other))
+    return {proto.output[0]: Constant(one, one if value.value is value.other else two)}
 
 
 def _splits(proto: NodeProto) -> bool:

@@ -25,7 +25,14 @@ from ..pipeline import After
 from ..versions import installed_versions
 from .divide import Cutting, divide
 from .host import HostPart
-from .network import PartitionedNetwork, SpikingPart, arriving, as_tensors, input_graph
+from .network import (
+    PartitionedNetwork,
+    SpikingPart,
+    arriving,
+    as_tensors,
+    entering,
+    input_graph,
+)
 from .region import Division
 
 MOST_LISTED = 8
@@ -83,7 +90,7 @@ def compile_cut(
     warnings.warn(CutWarning("\n".join(cut_warning(division))), stacklevel=3)
     given = _samples(cutting, calibration, options.seed)
     samples, origin = given.samples, given.origin
-    values = as_tensors(samples, division.batch)
+    values = entering(division, samples)
     parts: list[HostPart | SpikingPart] = []
     for region, model in zip(division.regions, cutting.models, strict=True):
         content = model.SerializeToString()
@@ -95,7 +102,7 @@ def compile_cut(
         opened = replace(file, proto=model, sha256=sha256(content).hexdigest())
         inputs = {name: values[name][:, 0].astype(np.float32) for name in region.inputs}
         network = compile_imported(
-            required_model(path, examine_file(path, opened)),
+            required_model(path, examine_file(path, opened, unbatched=False)),
             f"{path.name}, region {region.name}",
             target,
             options,

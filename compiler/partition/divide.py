@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from onnx import ModelProto, NodeProto
+from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from ...backends import Backend
 from ...ir import Clip, Staircase
@@ -25,6 +25,7 @@ from ..onnx_import.values import Constant, RefusalError
 from ..onnx_import.walk import first_output, operator, title
 from ..options import Options
 from .extract import Extractor, needed_outputs
+from .host import HostPart
 from .levels import Step, cut
 from .operations import RECURRENT, WEIGHTED, Types, macs, shape_of, tensor_types, weights_of
 from .region import HOST, SPIKING, Division, Region
@@ -77,6 +78,22 @@ def divide(path: Path, file: ModelFile, backend: Backend, options: Options) -> C
     return cutting
 
 
+def whole_on_host(path: Path, file: ModelFile) -> HostPart:
+    """Return the host region of a model of which nothing shall spike.
+
+    Raises:
+        ModelError: The inputs or outputs cannot be used.
+    """
+    found = survey(path, file, {})
+    types = tensor_types(file.proto, found.batch or 1)
+    _check_outputs(path, found)
+    outputs = tuple(found.outputs.values())
+    model = Extractor(file, found, types).model(found.steps, outputs)
+    inputs = tuple(value.name for value in model.graph.input)
+    region = Region(f"0-{HOST}", HOST, tuple(map(title, found.steps)), inputs, outputs, 0)
+    return HostPart(region, model.SerializeToString(), found.batch or 1)
+
+
 def _attempt(
     path: Path,
     file: ModelFile,
@@ -86,7 +103,7 @@ def _attempt(
 ) -> tuple[Cutting, dict[str, RefusalError]]:
     """Cut a model once; return also the nodes that the compiler refused, by first output."""
     found = survey(path, file, barred)
-    types = tensor_types(file.proto, found.batch or 1)
+    types = _all_types(file, found)
     extractor = Extractor(file, found, types)
     steps = [_step(node, found, extractor, types) for node in found.steps]
     _check_outputs(path, found)
@@ -123,12 +140,25 @@ def _attempt(
         batch=found.batch or 1,
         host=tuple(_host_entries(found, joined)),
         cut=found.cut,
+        whole=found.whole,
         uncounted=tuple(title(n) for n in found.steps if _macs(n, types) is None),
     )
     types_of = {name: activation_type(found.values.get(t)) for name, t in found.outputs.items()}
     shapes = {name: type.shape for name, type in types_of.items() if type is not None}
     operators = Counter(found.operators)
     return Cutting(division, tuple(models), tuple(approximations), shapes, operators), refused
+
+
+def _all_types(file: ModelFile, found: Survey) -> Types:
+    """Return what onnx says about the tensors, and what the import says where onnx cannot."""
+    batch = found.batch or 1
+    imported = {
+        name: helper.make_tensor_type_proto(TensorProto.FLOAT, (batch, *type.shape)).tensor_type
+        for name, value in found.values.items()
+        if (type := activation_type(value)) is not None
+    }
+    said = tensor_types(file.proto, batch)
+    return imported | {n: t for n, t in said.items() if n not in imported or shape_of(t)}
 
 
 def _step(node: NodeProto, found: Survey, extractor: Extractor, types: Types) -> Step:
@@ -176,7 +206,7 @@ def _refusals(
 ) -> dict[str, RefusalError]:
     """Return the nodes of a spiking region that the compiler refuses; all, if it does not say."""
     try:
-        examination = examine_file(path, file)
+        examination = examine_file(path, file, unbatched=False)
     except SnncError as error:
         entries = [Unsupported("", "", p.message, p.hint) for p in error.problems]
     else:

@@ -54,7 +54,9 @@ class HostPart:
         """
         samples = len(next(iter(values.values())))
         rows = [
-            self.session.run_once({name: values[name][i] for name in self.region.inputs})
+            self.session.run_once(
+                {name: np.asarray(values[name][i]) for name in self.region.inputs}
+            )
             for i in range(samples)
         ]
         return {name: _stacked(name, [row[name] for row in rows]) for name in self.region.outputs}

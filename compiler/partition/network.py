@@ -201,7 +201,7 @@ class PartitionedNetwork:
 
     def enter(self, samples: Samples) -> Values:
         """Return samples as the tensors that the model reads."""
-        return self.leave({node.name: samples[node.name] for node in self.division.inputs})
+        return entering(self.division, samples)
 
     def leave(self, arrays: Mapping[str, Array]) -> Values:
         """Return what a spiking region gave as the tensors that a host reads.
@@ -212,8 +212,13 @@ class PartitionedNetwork:
         return as_tensors(arrays, self.division.batch)
 
     def model_outputs(self, values: Values) -> dict[str, Array]:
-        """Return the outputs of the model, ``(samples, *shape)``."""
-        return {name: values[tensor][:, 0] for name, tensor in self.division.outputs.items()}
+        """Return the outputs of the model, ``(samples, *shape)``.
+
+        Of an output with a batch axis the first row; what a host gives may have none.
+        """
+        found = {name: values[tensor] for name, tensor in self.division.outputs.items()}
+        batch = self.division.batch
+        return {n: x[:, 0] if x.ndim > 1 and x.shape[1] == batch else x for n, x in found.items()}
 
     def on(self, target: str) -> PartitionedNetwork:
         """Return the network with its spiking regions on another target."""
@@ -246,6 +251,14 @@ class PartitionedNetwork:
 def input_graph(division: Division) -> Graph:
     """Return the inputs of a model, as data are checked against them."""
     return Graph(division.inputs, {node.name: node.name for node in division.inputs})
+
+
+def entering(division: Division, samples: Samples) -> Values:
+    """Return samples as the tensors that the model reads; what has no batch axis gets none."""
+    given = {node.name: samples[node.name] for node in division.inputs}
+    whole = {name: x for name, x in given.items() if name in division.whole}
+    others = {name: x for name, x in given.items() if name not in division.whole}
+    return as_tensors(others, division.batch) | whole
 
 
 def as_tensors(arrays: Mapping[str, Array], batch: int) -> Values:

@@ -47,6 +47,7 @@ class Division:
         inputs: The inputs of the model.
         outputs: For each output of the model, the tensor that it is.
         batch: The batch size the file is fixed to; 1 where it is symbolic.
+        whole: The inputs without a batch axis: a sample has the whole tensor.
         host: Every node that runs on the host, why, and the way round.
         cut: The read-out operators that are left out.
         uncounted: Nodes whose multiply-accumulates are not known, and not counted.
@@ -59,6 +60,7 @@ class Division:
     host: tuple[Unsupported, ...]
     cut: tuple[Cut, ...]
     uncounted: tuple[str, ...] = ()
+    whole: frozenset[str] = frozenset()
 
     @property
     def spiking_share(self) -> float:
@@ -79,6 +81,7 @@ class Division:
             "host_macs": self.host_macs,
             "uncounted": list(self.uncounted),
             "batch": self.batch,
+            "whole": sorted(self.whole),
             "inputs": [{"name": n.name, "shape": list(n.type.shape)} for n in self.inputs],
             "outputs": dict(self.outputs),
             "regions": [asdict(region) for region in self.regions],
@@ -117,4 +120,5 @@ class Division:
             host=tuple(Unsupported(**each) for each in document["host"]),
             cut=tuple(Cut(**each) for each in document["cut"]),
             uncounted=tuple(map(str, document["uncounted"])),
+            whole=frozenset(map(str, document.get("whole", ()))),
         )

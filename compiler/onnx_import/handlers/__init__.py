@@ -37,10 +37,12 @@ from .planes import on_lines
 Handler = Callable[[Operation], tuple[Node, ...] | Made]
 
 HANDLERS: dict[str, Handler] = {
+    "Abs": activation.absolute,
     "Add": arithmetic.add,
     "AveragePool": on_lines(pooling.average_pool),
     "BatchNormalization": arithmetic.batch_normalization,
     "Cast": shape.cast,
+    "CastLike": shape.cast_like,
     "Celu": smooth.celu,
     "Clip": activation.clip,
     "Concat": channels_last.concat,
@@ -168,7 +170,7 @@ def handler_of(node: NodeProto) -> Handler | None:
     return CUSTOM_HANDLERS.get((home, node.op_type)) if home else HANDLERS.get(node.op_type)
 
 
-_FUNCTIONS = "ThresholdedRelu Exp Log Sqrt Sin Cos Abs Sign"
+_FUNCTIONS = "ThresholdedRelu Exp Log Sqrt Sin Cos Sign"
 _RELU = "train the network with Relu, or with Clip for a bounded activation"
 _READOUT = "softmax and argmax are left out at the end of a network only; remove it here"
 _CELL = (

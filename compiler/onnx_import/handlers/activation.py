@@ -7,10 +7,12 @@ from math import inf, isnan
 
 import numpy as np
 
-from ....ir import Clip, Node, Staircase
+from ....ir import Affine, Clip, Node, Staircase
 from ..operation import Operation
-from ..values import Made, RefusalError
+from ..values import Activation, Constant, Made, RefusalError
+from . import arithmetic
 from .quantized import integers, quantizer
+from .smooth import leaky
 
 
 def relu(op: Operation) -> tuple[Node, ...]:
@@ -31,13 +33,52 @@ def clip(op: Operation) -> tuple[Node, ...] | Made:
 
 
 def minimum(op: Operation) -> tuple[Node, ...]:
-    """Convert ``Min`` of an activation and a number."""
-    return limited(op, -inf, _bound(op))
+    """Convert ``Min``; of an activation and a number it is a bound."""
+    bound = _bound(op)
+    return _extreme(op, -1.0) if bound is None else limited(op, -inf, bound)
 
 
 def maximum(op: Operation) -> tuple[Node, ...]:
-    """Convert ``Max`` of an activation and a number."""
-    return limited(op, _bound(op), inf)
+    """Convert ``Max``; of an activation and a number it is a bound."""
+    bound = _bound(op)
+    return _extreme(op, 1.0) if bound is None else limited(op, bound, inf)
+
+
+def _extreme(op: Operation, sign: float) -> tuple[Node, ...]:
+    """Convert the extreme of several values: ``max(x, y) = y + max(x - y, 0)``, one after another.
+
+    Args:
+        op: The node.
+        sign: 1 for the maximum, -1 for the minimum.
+    """
+    here = op.inputs[0]
+    for index, value in enumerate(op.inputs[1:], 1):
+        last = index == len(op.inputs) - 1
+        if isinstance(here, Constant) and isinstance(value, Constant):
+            raise RefusalError("compares two constants with others", "fold them before the export")
+        pair = (value, here) if isinstance(here, Constant) else (here, value)
+        above = op.emit(arithmetic.subtract(op.reading(*pair, name=op.part("above"))))
+        if sign < 0:
+            above = op.emit((_turned(above, op.part("below")),))
+        beyond = op.emit((Clip(name=op.part("beyond"), inputs=(above.name,)),))
+        if sign < 0:
+            beyond = op.emit((_turned(beyond, op.part("back")),))
+        name = op.output if last else op.part("extreme")
+        nodes = arithmetic.add(op.reading(pair[1], beyond, name=name))
+        if last:
+            return nodes
+        here = op.emit(nodes)
+    op.activation()
+    return ()
+
+
+def _turned(source: Activation, name: str) -> Node:
+    return Affine(name=name, inputs=(source.name,), scale=np.full(1, -1.0), shift=np.zeros(1))
+
+
+def absolute(op: Operation) -> tuple[Node, ...]:
+    """Convert ``Abs``: ``max(x, 0) + max(-x, 0)``."""
+    return leaky(op, np.full(1, -1.0))
 
 
 def floor(op: Operation) -> tuple[Node, ...]:
@@ -80,10 +121,12 @@ def clipped_integers(op: Operation) -> Made:
     return Made((quantizer(op.output, source, narrowed),), grid)
 
 
-def _bound(op: Operation) -> float:
+def _bound(op: Operation) -> float | None:
+    """Return the one number that the other input is compared with, or None."""
     constants = [i for i in range(len(op.inputs)) if op.is_constant(i)]
-    if len(op.inputs) != 2 or len(constants) != 1:
-        raise RefusalError("compares activations with each other", "compare with one number")
+    single = len(op.inputs) == 2 and len(constants) == 1
+    if not single or op.constant(constants[0]).size != 1:
+        return None
     return _scalar(op, constants[0])
 
 

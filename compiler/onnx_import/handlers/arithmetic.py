@@ -10,7 +10,7 @@ from ....ir import Add, Affine, Array, Node, Product
 from ....ir.ops import broadcasts_to
 from ..operation import Operation
 from ..values import Activation, RefusalError
-from .gathering import broadcast
+from .gathering import broadcast, repeated
 
 ONE = np.ones(())
 ZERO = np.zeros(())
@@ -94,7 +94,7 @@ def batch_normalization(op: Operation) -> tuple[Node, ...]:
 def operands(op: Operation) -> tuple[Activation, Array]:
     """Return the activation and the constant of a node that has one of each.
 
-    The constant comes without its batch axis and does not make the activation larger.
+    The constant comes without its batch axis; where it is larger, the activation is repeated.
     """
     if op.is_constant(0) == op.is_constant(1):
         raise RefusalError(
@@ -105,12 +105,22 @@ def operands(op: Operation) -> tuple[Activation, Array]:
     shape = source.type.shape
     if value.ndim == len(shape) + 1 and value.shape[0] == 1:
         value = value[0]
-    if not broadcasts_to(value.shape, shape):
+    return _as_large_as(op, source, value), value
+
+
+def _as_large_as(op: Operation, source: Activation, value: Array) -> Activation:
+    """Return an activation, repeated along axes of size 1 where a constant has more."""
+    shape = source.type.shape
+    aligned = (1,) * (len(shape) - value.ndim) + value.shape
+    if value.ndim > len(shape) or any(
+        1 not in (n, size) and n != size for n, size in zip(aligned, shape, strict=True)
+    ):
         raise RefusalError(
             f"the constant of shape {value.shape} does not fit batch and {shape}",
             "use a constant that has one number a channel, or the shape of the activation",
         )
-    return source, value
+    nodes = repeated(op, source, tuple(map(max, aligned, shape)), op.part("repeated"))
+    return op.emit(nodes) if nodes else source
 
 
 def affine(op: Operation, source: Activation, scale: Array, shift: Array) -> Affine:

@@ -104,6 +104,7 @@ def tile(op: Operation) -> tuple[Node, ...]:
     repeats = [int(i) for i in op.constant(1).reshape(-1)]
     if len(repeats) != 1 + len(shape) or repeats[0] != 1 or min(repeats) < 1:
         raise RefusalError(f"repeats={repeats} repeats samples or nothing", _BATCH)
+    expect_room(op, *(n * times for n, times in zip(shape, repeats[1:], strict=True)))
     return gathered(
         op, source, {a: np.tile(np.arange(n), repeats[1 + a]) for a, n in enumerate(shape)}
     )
@@ -123,7 +124,9 @@ def expand(op: Operation) -> tuple[Node, ...]:
     sizes = wanted[1:]
     if any(1 not in (size, n) and size != n for size, n in zip(sizes, shape, strict=True)):
         raise RefusalError(f"expands {shape} to {sizes}", _AGAIN)
-    return gathered(op, source, _repeated(shape, tuple(map(max, sizes, shape))))
+    target_shape = tuple(map(max, sizes, shape))
+    expect_room(op, *target_shape)
+    return gathered(op, source, _repeated(shape, target_shape))
 
 
 def space_to_depth(op: Operation) -> tuple[Node, ...]:
@@ -146,6 +149,12 @@ def space_to_depth(op: Operation) -> tuple[Node, ...]:
     return (node,)
 
 
+def expect_room(op: Operation, *sizes: int) -> None:
+    """Refuse what makes too many values, before any place of them is written down."""
+    if min(sizes) < 0 or prod(sizes) > LARGEST or max(sizes) > LARGEST:
+        raise RefusalError(f"makes {prod(sizes)} values of each sample", "use a smaller shape")
+
+
 def broadcast(op: Operation, sources: list[Activation]) -> list[Activation]:
     """Return activations under one shape; values along axes of size 1 are repeated."""
     shapes = [source.type.shape for source in sources]
@@ -157,10 +166,20 @@ def broadcast(op: Operation, sources: list[Activation]) -> list[Activation]:
         raise _different(shapes)
     enlarged = []
     for source in sources:
-        places = _repeated(source.type.shape, target)
-        nodes = gathers(op, source, places, op.part("repeated")) if places else ()
+        nodes = repeated(op, source, target, op.part("repeated"))
         enlarged.append(op.emit(nodes) if nodes else source)
     return enlarged
+
+
+def repeated(
+    op: Operation, source: Activation, target: tuple[int, ...], name: str
+) -> tuple[Node, ...]:
+    """Return the nodes that repeat an activation along its axes of size 1; none where it fits."""
+    if target == source.type.shape:
+        return ()
+    expect_room(op, 1, *target)
+    places = _repeated(source.type.shape, target)
+    return gathers(op, source, places, name) if places else ()
 
 
 def _different(shapes: list[tuple[int, ...]]) -> RefusalError:
@@ -191,6 +210,13 @@ def surrounded(
         ends: Likewise behind it.
         mode: ``constant`` adds zeros; the others are those of ONNX ``Pad``.
     """
+    expect_room(
+        *(op, 1),
+        *(
+            n + max(a, 0) + max(b, 0)
+            for n, a, b in zip(source.type.shape, begins, ends, strict=True)
+        ),
+    )
     how = {"constant": "constant", "reflect": "reflect", "edge": "edge", "wrap": "wrap"}
     if mode not in how:
         raise RefusalError(f"pads with {mode}", "pad with zeros, edge or reflect")
@@ -225,8 +251,7 @@ def gathered(
     sizes = [len(places.get(axis, ())) or n for axis, n in enumerate(source.type.shape)]
     if any(not len(chosen) for chosen in places.values()):
         raise RefusalError("leaves no values", _AGAIN)
-    if prod(sizes) > LARGEST:
-        raise RefusalError(f"makes {prod(sizes)} values of each sample", "use a smaller shape")
+    expect_room(op, 1, *sizes)
     nodes = list(gathers(op, source, places, op.output))
     if shape is not None and shape != tuple(sizes):
         before = nodes[-1].name if nodes else source.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....ir import Array, Conv, Linear, Node
+from ....ir import Affine, Array, Conv, Linear, Node
 from ..operation import Operation
 from ..values import Activation, Made, RefusalError
 from . import volumes
@@ -110,14 +110,24 @@ def pad(op: Operation) -> Made:
     pads = _pads(op, 1 + len(source.type.shape))
     if not any(pads):
         return Made(grid=source.grid)
-    if mode == "constant" and value:
+    if mode == "constant" and value and source.grid:
         raise RefusalError(f"pads with {value:g}", "pad with zeros (padding_mode='zeros')")
     rank = len(source.type.shape)
     if pads[0] or pads[1 + rank]:
         raise RefusalError("pads the batch", "pad the other axes only")
     begins, ends = list(pads[1 : 1 + rank]), list(pads[2 + rank :])
-    nodes = surrounded(op, source, begins, ends, mode)
-    return Made(nodes, source.grid)
+    if mode != "constant" or not value:
+        return Made(surrounded(op, source, begins, ends, mode), source.grid)
+    zeros = op.reading(*op.inputs, name=op.part("zeros"))
+    made = op.emit(surrounded(zeros, source, begins, ends, mode))
+    inside = np.zeros(source.type.shape)
+    widths = [(max(a, 0), max(b, 0)) for a, b in zip(begins, ends, strict=True)]
+    kept = tuple(
+        slice(max(-a, 0), n - max(-b, 0))
+        for n, a, b in zip(source.type.shape, begins, ends, strict=True)
+    )
+    border = np.pad(inside[kept], widths, constant_values=value)
+    return Made((Affine(name=op.output, inputs=(made.name,), scale=np.ones(()), shift=border),))
 
 
 def weight_rank(op: Operation) -> int:

@@ -39,11 +39,22 @@ def cast(op: Operation) -> tuple[Node, ...]:
     return (as_integers(op.output, source.name, source.grid),)
 
 
+def cast_like(op: Operation) -> tuple[Node, ...]:
+    """Convert ``CastLike`` of an activation: to real numbers, whatever the model has of them."""
+    op.ignore("saturate", "round_mode")
+    if op.is_constant(1) and op.constant(1).dtype.kind != "f":
+        raise RefusalError("casts to numbers other than float32", "export the model in float32")
+    if not op.is_constant(1):
+        op.activation(1)
+    return identity(op)
+
+
 def flatten(op: Operation) -> tuple[Node, ...]:
     """Convert ``Flatten`` that leaves the batch axis alone."""
     shape = op.activation().type.shape
     axis = op.integer("axis", 1)
-    if axis not in (1, -len(shape)):
+    one = op.single and axis in (0, -1 - len(shape))  # one sample has nothing to be mixed with
+    if axis not in (1, -len(shape)) and not one:
         raise RefusalError(f"axis={axis} mixes batch and features", "flatten from axis 1 on")
     return reshaped(op, (prod(shape),))
 

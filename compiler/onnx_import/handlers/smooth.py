@@ -7,7 +7,7 @@ from math import pi, sqrt
 import numpy as np
 
 from ....ir import Add, Affine, Array, Clip, Curve, Node, Product
-from ....ir.ops import Smooth
+from ....ir.ops import Smooth, broadcasts_to
 from ..operation import Operation
 from ..values import Activation, Made, RefusalError
 from .quantized import QUANTIZERS
@@ -127,6 +127,8 @@ def prelu(op: Operation) -> tuple[Node, ...]:
         slope = slope[0]
     if slope.size == 1:
         slope = slope.reshape(1)
+    if slope.shape == shape[:1] and not broadcasts_to(slope.shape, shape):
+        slope = slope.reshape(-1, *(1,) * (len(shape) - 1))  # one a channel, as until opset 6
     if slope.ndim > len(shape):
         raise RefusalError(f"has slopes of shape {slope.shape}", "use one slope a channel")
     return leaky(op, slope)

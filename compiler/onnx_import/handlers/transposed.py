@@ -13,7 +13,7 @@ from ....ir import Array, Conv, Node
 from ....ir.shapes import Padding
 from ..operation import Operation
 from ..values import RefusalError
-from .gathering import gathers
+from .gathering import expect_room, gathers
 from .linear import vector
 from .window import pair
 
@@ -43,6 +43,7 @@ def conv_transpose(op: Operation) -> tuple[Node, ...]:
     padding = [0, 0, 0, 0]
     for axis in (0, 1):
         size = source.type.shape[1 + axis]
+        expect_room(op, (size - 1) * stride[axis] + 1, dilation[axis] * kernel[axis])
         stuffed = np.full((size - 1) * stride[axis] + 1, -1)
         stuffed[:: stride[axis]] = np.arange(size)
         reach = dilation[axis] * (kernel[axis] - 1)
