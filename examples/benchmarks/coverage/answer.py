@@ -17,11 +17,13 @@ from onnx import ModelProto, version_converter
 
 from examples.benchmarks.coverage.cases import TOLERANCE, Case, Form
 from snnc.compiler.onnx_import import ImportedModel, load
-from snnc.ir import Array
+from snnc.compiler.onnx_import.file import read
+from snnc.compiler.partition import whole_on_host
+from snnc.ir import Array, Input
 from snnc.ir.errors import SnncError
 from snnc.ir.reference import evaluate
 
-Status = Literal["match", "refused", "mismatch", "crash", "hang"]
+Status = Literal["match", "host", "refused", "mismatch", "crash", "hang"]
 
 LIMIT = 20
 """Seconds for one test; longer is called a hang."""
@@ -29,7 +31,7 @@ LIMIT = 20
 UPGRADED = 13
 """The opset that older files are converted to, as the error for them says."""
 
-_WORST: tuple[Status, ...] = ("crash", "hang", "mismatch", "match", "refused")
+_WORST: tuple[Status, ...] = ("crash", "hang", "mismatch", "match", "host", "refused")
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ class Answer:
         name: Of the test.
         kind: As in ``Case``.
         operator: As in ``Case``.
-        status: The worst of all its forms; refused where no form was taken.
-        reasons: Why it was refused, of each form once; or where it crashed or differs.
+        status: The worst of all its forms; ``host`` where none is imported, but a host region
+            gives the expected output; refused where that cannot be either.
+        reasons: Why it is not imported, of each form once; or where it crashed or differs.
         forms: How many forms were tried.
     """
 
@@ -94,8 +97,14 @@ def _try(form: Form, folder: Path) -> tuple[Status, tuple[str, ...]]:
         imported = load(path)
         return _compared(imported, form)
     except SnncError as error:
-        return "refused", tuple(generalised(p.message, str(path)) for p in error.problems)
+        reasons = tuple(generalised(p.message, str(path)) for p in error.problems)
     except Exception as error:  # of any class: that is what is looked for
+        return "crash", (place_of(error),)
+    try:
+        return ("host" if _runs_on_host(path, form) else "refused"), reasons
+    except SnncError:
+        return "refused", reasons
+    except Exception as error:
         return "crash", (place_of(error),)
 
 
@@ -105,9 +114,11 @@ def _recent(model: ModelProto) -> ModelProto:
 
 
 def _compared(imported: ImportedModel, form: Form) -> tuple[Status, tuple[str, ...]]:
-    constants = {tensor.name for tensor in form.model.graph.initializer}
-    names = [v.name for v in form.model.graph.input if v.name not in constants]
-    values = evaluate(imported.graph, dict(zip(names, form.inputs, strict=True)))
+    given = dict(zip(_inputs(form), form.inputs, strict=True))
+    if imported.unbatched:  # all of it is one sample
+        shapes = {node.name: node.type.shape for node in imported.graph.of_type(Input)}
+        given = {n: x.reshape(1, *shapes[n]) for n, x in given.items() if n in shapes}
+    values = evaluate(imported.graph, given)
     for output, wanted in zip(form.model.graph.output, form.wanted, strict=True):
         found = read_out(values[imported.graph.outputs[output.name]], output.name, imported)
         if found.size != wanted.size:
@@ -121,8 +132,33 @@ def _compared(imported: ImportedModel, form: Form) -> tuple[Status, tuple[str, .
     return "match", ()
 
 
+def _inputs(form: Form) -> list[str]:
+    constants = {tensor.name for tensor in form.model.graph.initializer}
+    return [v.name for v in form.model.graph.input if v.name not in constants]
+
+
+def _runs_on_host(path: Path, form: Form) -> bool:
+    """Whether a host region that holds all nodes gives what is expected."""
+    part = whole_on_host(path, read(path))
+    values = {n: np.asarray(x)[None] for n, x in zip(_inputs(form), form.inputs, strict=True)}
+    found = part.run(values)
+    wanted = zip(part.region.outputs, form.wanted, strict=True)
+    return all(_close(found[name][0], array) for name, array in wanted)
+
+
+def _close(found: Array, wanted: Array) -> bool:
+    if found.shape != wanted.shape or np.array_equal(found, wanted):
+        return found.shape == wanted.shape
+    largest = float(np.nanmax(np.abs(wanted), initial=0.0))
+    close = np.allclose(found, wanted, rtol=TOLERANCE, atol=TOLERANCE * largest, equal_nan=True)
+    return bool(close)
+
+
 def read_out(values: Array, output: str, imported: ImportedModel) -> Array:
     """Apply the read-out operators that the import has cut off."""
+    shape = values.shape
+    if values[0].size == max(shape[1:]):  # nothing stands beside the classes
+        values = values.reshape(len(values), -1)
     for cut in imported.cut:
         if cut.output != output:
             continue
@@ -132,7 +168,7 @@ def read_out(values: Array, output: str, imported: ImportedModel) -> Array:
             powers = np.exp(values - values.max(1, keepdims=True))
             values = powers / powers.sum(1, keepdims=True)
             values = np.log(values) if cut.operator == "LogSoftmax" else values
-    return values
+    return values.reshape(shape) if values.size == np.prod(shape) else values
 
 
 def generalised(message: str, path: str = "") -> str:

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -31,17 +31,20 @@ from examples.benchmarks.coverage.light import graphs
 from examples.benchmarks.coverage.original import Original
 from examples.benchmarks.coverage.packages import MODELS, Model, fetch, resized
 from snnc.backends import get_backend
+from snnc.backends.base import UNLIMITED
 from snnc.backends.onnx_runtime import AnnSession
 from snnc.backends.resources import most_resident
-from snnc.compiler.inspection import inspect
-from snnc.compiler.onnx_import import ImportedModel, load
+from snnc.compiler.inspection import Inspection, inspect
+from snnc.compiler.onnx_import import Unsupported, load
+from snnc.compiler.onnx_import.file import read
 from snnc.compiler.options import Options
 from snnc.compiler.partition import PartitionedNetwork
-from snnc.ir import Array, Conv, Graph, Input, Linear, reference
-from snnc.ir.errors import SnncError
+from snnc.compiler.partition.network import inputs_of_regions
+from snnc.ir import Array, Conv, Graph, Linear, reference
+from snnc.ir.errors import OptionError, SnncError
 
 TIMESTEPS = (8, 32)
-CALIBRATION, SAMPLES = 32, 4
+CALIBRATION, SAMPLES = 32, 8
 """Random samples that thresholds are taken from, and others that outputs are compared on."""
 
 REFERENCE = 2e9
@@ -96,7 +99,9 @@ def package(name: str, folder: Path) -> dict[str, Any]:
         "sizes": {key: list(sizes) for key, sizes in model.sizes.items()},
         "as_it_is": _refusal(path),
     }
-    if model.sizes:
+    try:
+        read(path, input_shapes=model.sizes)
+    except OptionError:  # the file fixes sizes, and they are too large for the reference
         path = resized(path, model.sizes, folder / "model.onnx")
     try:
         return record | _journey(path, model)
@@ -106,75 +111,103 @@ def package(name: str, folder: Path) -> dict[str, Any]:
 
 def _journey(path: Path, model: Model) -> dict[str, Any]:
     begin = perf_counter()
-    imported = load(path)
-    calibration = _samples(imported.graph, CALIBRATION, model.low, model.high, 0)
+    options: dict[str, Any] = {"code": model.code, "input_shapes": dict(model.sizes) or None}
+    inspection = inspect(path, get_backend("numpy"), Options(**options))
+    if inspection.unsupported:
+        return _refused_entries(inspection.unsupported)
+    calibration = _samples(inspection.inputs, CALIBRATION, model, 0)
     exact = model.code == "exact"  # T is what it needs then
     given: list[dict[str, Any]] = [{}] if exact else [{"timesteps": steps} for steps in TIMESTEPS]
-    first = snnc.compile(path, calibration=calibration, code=model.code, **given[0])
+    first = snnc.compile(path, calibration=calibration, **options, **given[0])
     seconds, peak = perf_counter() - begin, most_resident()
-    others = (
-        snnc.compile(path, calibration=calibration, code=model.code, **more) for more in given[1:]
-    )
+    others = (snnc.compile(path, calibration=calibration, **options, **more) for more in given[1:])
     record: dict[str, Any] = {
         "status": "compiled",
-        "reasons": [],
+        "reasons": [f"{e.operator}: {generalised(e.reason)}" for e in inspection.host],
         "code": model.code,
         "seconds": seconds,
         "peak_bytes": peak,
-        "spiking_share": _share(path, model.code),
+        "spiking_share": inspection.spiking_share,
+        "host_nodes": len(inspection.host),
+        "regions": len(networks_of(first)),
+        "unbatched": inspection.unbatched,
     }
-    x = _samples(imported.graph, SAMPLES, model.low, model.high, 1)
-    wanted, told_by = _wanted(path, imported, x)
+    x = _samples(inspection.inputs, SAMPLES, model, 1)
+    wanted, told_by = _wanted(path, model, inspection, first, x)
     record["compared_with"] = told_by
     record["equals_reference"] = _equals_reference(first, {k: v[:1] for k, v in x.items()})
-    record["errors"] = {}
+    record["errors"], record["agreement"] = {}, {}
     for network in (first, *others):
-        decoded = network.run(x).decoded
-        error = max(_error(decoded[key][:, -1], y) for key, y in wanted.items())
-        record["errors"][network.timesteps] = error
+        found = {key: trace[:, -1] for key, trace in network.run(x).decoded.items()}
+        record["errors"][network.timesteps] = max(_error(found[k], y) for k, y in wanted.items())
+        if inspection.cut and len(wanted) == 1:  # a read-out at the end: it tells classes apart
+            ((key, scores),) = wanted.items()
+            record["agreement"][network.timesteps] = _agreement(found[key], scores)
     return record
 
 
-def _samples(graph: Graph, count: int, low: float, high: float, seed: int) -> dict[str, Array]:
-    """Return uniform random samples for each input."""
+def _samples(
+    shapes: Mapping[str, Sequence[int]], count: int, model: Model, seed: int
+) -> dict[str, Array]:
+    """Return uniform random samples for each input, or the number that it takes."""
     rng = np.random.default_rng(seed)
     return {
-        node.name: rng.uniform(low, high, (count, *node.type.shape)).astype(np.float32)
-        for node in graph.of_type(Input)
+        name: np.full((count, *shape), model.given[name])
+        if name in model.given
+        else rng.uniform(model.low, model.high, (count, *shape)).astype(np.float32)
+        for name, shape in shapes.items()
     }
 
 
 def _wanted(
-    path: Path, imported: ImportedModel, x: Mapping[str, Array]
+    path: Path,
+    model: Model,
+    inspection: Inspection,
+    network: snnc.Network | PartitionedNetwork,
+    x: Mapping[str, Array],
 ) -> tuple[dict[str, Array], str]:
     """Return what each output is before its read-out, and who says so.
 
     Files with operators of their own are computed by the imported graph: ONNX Runtime does not
     know them.
     """
-    graph = imported.graph
-    tensors = {key: _tensor(key, imported) for key in graph.outputs}
+    cut = network.division if isinstance(network, PartitionedNetwork) else None
+    graph = None if cut else load(path, input_shapes=model.sizes).graph
+    named = cut.outputs if cut else graph.outputs if graph else {}
+    read = {entry.output for entry in inspection.cut}
+    tensors = {key: tensor if cut or key in read else key for key, tensor in named.items()}
+    if inspection.unbatched:  # the graph has nodes of its own at its ends
+        tensors = {key: key for key in named}
+    whole = {name for name in x if inspection.unbatched or (cut and name in cut.whole)}
     try:
-        found = Original(path, list(dict.fromkeys(tensors.values()))).run(x)
+        original = Original(path, list(dict.fromkeys(tensors.values())), whole)
+        found = original.run(x)
     except Exception as error:  # ONNX Runtime raises a dozen classes
-        found = AnnSession(graph).run(x)
-        return {key: found[key] for key in graph.outputs}, f"import: {first_line(error)}"
+        if graph is None:
+            raise
+        values = AnnSession(graph).run(x)
+        return {key: values[key] for key in graph.outputs}, f"import: {first_line(error)}"
     return {key: found[name] for key, name in tensors.items()}, "ONNX Runtime"
 
 
-def _tensor(output: str, imported: ImportedModel) -> str:
-    cut = any(entry.output == output for entry in imported.cut)
-    return imported.graph.outputs[output] if cut else output
-
-
-def _equals_reference(network: snnc.Network, x: Mapping[str, Array]) -> bool | None:
+def _equals_reference(
+    network: snnc.Network | PartitionedNetwork, x: Mapping[str, Array]
+) -> bool | None:
     """Whether every payload and output of a run is the reference's; None where it is too slow."""
+    if isinstance(network, PartitionedNetwork):
+        arrived = inputs_of_regions(network, x, UNLIMITED)
+        found = [_equal(each, arrived[name]) for name, each in network.networks.items()]
+        return None if None in found else all(found)
+    return _equal(network, x)
+
+
+def _equal(network: snnc.Network, x: Mapping[str, Array]) -> bool | None:
     graph = network.graph
     products = sum(_products(graph, node.name) for node in graph)
     if products * network.timesteps > REFERENCE:
         return None
     wanted = reference.run(graph, x, network.timesteps)
-    found = network.run(x, record=True)
+    found = network.run(dict(x), record=True)
     payloads = all(
         np.array_equal(np.moveaxis(found.spikes[name], 1, 0), spikes)
         for name, spikes in wanted.spikes.items()
@@ -199,6 +232,12 @@ def _error(found: Array, wanted: Array) -> float:
     return float(np.linalg.norm(difference) / max(float(np.linalg.norm(wanted)), 1e-30))
 
 
+def _agreement(found: Array, wanted: Array) -> float:
+    """Return on which share of the samples the largest output is the same."""
+    answers = [scores.reshape(len(scores), -1).argmax(axis=1) for scores in (found, wanted)]
+    return float(np.mean(answers[0] == answers[1]))
+
+
 def _share(path: Path, code: str = "auto") -> float:
     found = inspect(path, get_backend("numpy"), Options(code=code))
     return float(found.to_json()["spiking_share"])
@@ -215,8 +254,16 @@ def _refusal(path: Path) -> list[str]:
 
 
 def _refused(error: SnncError, path: Path) -> dict[str, Any]:
+    return _reasons(generalised(problem.message, str(path)) for problem in error.problems)
+
+
+def _refused_entries(entries: Iterable[Unsupported]) -> dict[str, Any]:
+    return _reasons(generalised(entry.problem.message) for entry in entries)
+
+
+def _reasons(found: Iterable[str]) -> dict[str, Any]:
     """Return the reasons of a refusal, the most frequent first, with how often there are any."""
-    counts = Counter(generalised(problem.message, str(path)) for problem in error.problems)
+    counts = Counter(found)
     reasons = [f"{reason} ({n} times)" if n > 1 else reason for reason, n in counts.most_common()]
     return {"status": "refused", "reasons": reasons, "peak_bytes": most_resident()}
 

@@ -31,6 +31,7 @@ class Model:
         sizes: For each input, its shape with a batch of 1, where the file's own is not taken.
         low: Of the uniform random samples it is fed.
         high: Likewise.
+        given: The number that an input holds, where it is none of the data.
         code: The spike code: ``exact`` for a network that was trained with quantisers.
     """
 
@@ -41,6 +42,7 @@ class Model:
     low: float = 0.0
     high: float = 1.0
     code: str = "auto"
+    given: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -53,6 +55,7 @@ RAPIDOCR, SILERO = "rapidocr==3.10.0", "silero-vad==6.2.3"
 _PATCH = {"global_in": (1, 16, 16, 3)}
 _SPEECH = {"input": (1, 576), "state": (2, 1, 128)}
 _SAMPLED = {**_SPEECH, "sr": ()}
+_RATE = {"sr": 16000}
 
 MODELS = (
     Model(HLS4ML, "bnn_model_fc_1layer.onnx", "one-bit MLP", low=-1, code="exact"),
@@ -106,11 +109,11 @@ MODELS = (
     Model(RAPIDOCR, "PP-OCRv6_det_small.onnx", "text detection", {"x": (1, 3, 64, 64)}, -1),
     Model(RAPIDOCR, "PP-OCRv6_rec_small.onnx", "text recognition", {"x": (1, 3, 48, 64)}, -1),
     Model(RAPIDOCR, "cls_mobile.onnx", "MobileNetV3", {"x": (1, 3, 48, 64)}, -1),
-    Model(SILERO, "silero_vad.onnx", "speech detection", _SAMPLED, -1),
-    Model(SILERO, "silero_vad_16k_op15.onnx", "speech detection", _SAMPLED, -1),
+    Model(SILERO, "silero_vad.onnx", "speech detection", _SAMPLED, -1, given=_RATE),
+    Model(SILERO, "silero_vad_16k_op15.onnx", "speech detection", _SAMPLED, -1, given=_RATE),
     Model(SILERO, "silero_vad_16k_sequence.onnx", "speech detection", {"input": (1, 576)}, -1),
     Model(SILERO, "silero_vad_half.onnx", "speech detection", _SPEECH, -1),
-    Model(SILERO, "silero_vad_op18_ifless.onnx", "speech detection", _SAMPLED, -1),
+    Model(SILERO, "silero_vad_op18_ifless.onnx", "speech detection", _SAMPLED, -1, given=_RATE),
     Model(SILERO, "silero_vad_openvino_16k.onnx", "speech detection", low=-1),
 )
 
@@ -168,7 +171,7 @@ def _member(archive: Path, path: str) -> bytes:
 
 
 def resized(path: Path, sizes: Mapping[str, Sequence[int]], target: Path) -> Path:
-    """Write a model whose inputs have given shapes,; return where.
+    """Write a model whose inputs have given shapes; return where.
 
     The sizes of everything else are left to be inferred again.
     """
