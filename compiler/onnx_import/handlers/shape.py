@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
 from onnx import TensorProto
 
 from ....ir import Node, Rearrange, Reshape
@@ -42,7 +43,7 @@ def cast(op: Operation) -> tuple[Node, ...]:
 def cast_like(op: Operation) -> tuple[Node, ...]:
     """Convert ``CastLike`` of an activation: to real numbers, whatever the model has of them."""
     op.ignore("saturate", "round_mode")
-    if op.is_constant(1) and op.constant(1).dtype.kind != "f":
+    if op.is_constant(1) and op.constant(1).dtype not in (np.float32, np.float64):
         raise RefusalError("casts to numbers other than float32", "export the model in float32")
     if not op.is_constant(1):
         op.activation(1)

@@ -271,3 +271,9 @@ def test_control_flow_is_refused(build: Build, save: Save) -> None:
     """
     found = examine(save(build(nodes)))
     assert [entry.operator for entry in found.unsupported] == ["Greater"]
+
+
+def test_cast_like_half_precision_is_refused(build: Build, save: Save) -> None:
+    model = build("h = Cast<to=10>(one) y = CastLike(x, h)", one=WEIGHTS["one"])
+    (entry,) = examine(save(model)).unsupported
+    assert "other than float32" in entry.reason
