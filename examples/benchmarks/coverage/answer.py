@@ -173,7 +173,7 @@ def read_out(values: Array, output: str, imported: ImportedModel) -> Array:
 
 def generalised(message: str, path: str = "") -> str:
     """Return an error message without what is of this model only: names and numbers."""
-    text = message.replace(f"{path}: ", "").splitlines()[0]
+    text = (message.replace(f"{path}: ", "") if path else message).splitlines()[0]
     text = re.sub(r"^.*?: operator ", "operator ", text)
     text = re.sub(r"'[^']*'", "'...'", text)
     return re.sub(r"\d+(, *\d+)*", "N", text)

@@ -100,10 +100,10 @@ def package(name: str, folder: Path) -> dict[str, Any]:
         "as_it_is": _refusal(path),
     }
     try:
-        read(path, input_shapes=model.sizes)
-    except OptionError:  # the file fixes sizes, and they are too large for the reference
-        path = resized(path, model.sizes, folder / "model.onnx")
-    try:
+        try:
+            read(path, input_shapes=model.sizes)
+        except OptionError:  # the file fixes sizes, and they are too large for the reference
+            path = resized(path, model.sizes, folder / "model.onnx")
         return record | _journey(path, model)
     except SnncError as error:
         return record | _refused(error, path)
