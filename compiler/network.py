@@ -19,7 +19,7 @@ from ..backends.base import UNLIMITED, Progress, Rows
 from ..backends.resources import Resources
 from ..ir import Encoder, Graph, Input, Integrator, RadixIF, TrackingIF, latency
 from .data import Inputs, Source, check_steps, open_samples
-from .options import target_settings
+from .target_settings import target_settings
 
 LOOKED_AT = 256
 """Samples whose range is looked at at once."""

@@ -13,6 +13,7 @@ from ..ir.extent import MOST_ELEMENTS
 from ..ir.neurons import RESETS
 from .codes import EXACT, Code, make_code
 from .post_training import WIDTHS
+from .target_settings import expect_of_target, target_settings
 from .thresholds import ThresholdRule
 
 CORRECTIONS = ("none", "light", "advanced", "reconstruct")
@@ -40,9 +41,6 @@ FITTED = (
     *("shift", "readout_delay", "two_phase"),
 )
 """Options without meaning for code ``exact``: nothing is fitted, all steps count at the end."""
-
-TARGET_SETTINGS = {"nir": ("nir_version", "nir_flavour")}
-"""Options that only one target knows: its name, an underscore, and what the backend calls them."""
 
 WHOLE_NUMBERS = (
     *("timesteps", "weight_bits", "input_bits", "max_payload", "deadband"),
@@ -336,14 +334,7 @@ class Options:
         Raises:
             OptionError: An option is given that is another target's.
         """
-        for owner, names in TARGET_SETTINGS.items():
-            given = [name for name in names if getattr(self, name) is not None]
-            if given and owner != target:
-                options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-                raise OptionError(
-                    f"{options} has no meaning for target {target!r}",
-                    hint=f"use --target {owner}",
-                )
+        expect_of_target(target, asdict(self))
         return target_settings(target, asdict(self))
 
     def threshold_rule(self, *, synthetic: bool) -> ThresholdRule:
@@ -381,13 +372,6 @@ class Options:
         """Return the options as they go into a manifest."""
         used = {"percentile": self.used_percentile, "input_bits": self.used_input_bits}
         return asdict(self) | used
-
-
-def target_settings(target: str, options: Mapping[str, Any]) -> dict[str, str]:
-    """Return those of some options that only one target knows, as its backend calls them."""
-    names = TARGET_SETTINGS.get(target, ())
-    found = {name.removeprefix(f"{target}_"): options.get(name) for name in names}
-    return {name: str(value) for name, value in found.items() if value is not None}
 
 
 def _one_of(what: str, value: str | None, choices: tuple[str | None, ...]) -> None:

@@ -18,12 +18,13 @@ from .file import ModelFile, read
 from .handlers.quantized import as_integers
 from .input_shapes import Shapes
 from .liveness import live_part
+from .naming import operator, title
 from .result import Cut, Examination, ImportedModel
 from .scan import scanned_tensors
 from .signature import Signature, read_signature
 from .spiking_neurons import explained, spiking_neurons
 from .values import Activation, Directed, Elements, Grid
-from .walk import Walk, operator, title
+from .walk import Walk
 
 
 def load(

@@ -12,11 +12,12 @@ from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto
 from ...ir import Input, TensorType
 from .file import ModelFile
 from .liveness import live_part
+from .naming import first_output, operator, title
 from .result import Cut, Unsupported
 from .scan import scanned_tensors
 from .signature import Signature, read_signature
 from .values import Constant, RefusalError, Value
-from .walk import Walk, first_output, operator, title
+from .walk import Walk
 
 UNKNOWN = "reads a tensor of which too little is known"
 UNKNOWN_HINT = "simplify the model before the export, e.g. with onnxsim, so that shapes are fixed"

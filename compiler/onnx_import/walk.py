@@ -14,10 +14,12 @@ from ...ir.extent import extent
 from . import recurrent
 from .constants import FOLDABLE, Folder
 from .file import ModelFile
-from .handlers import CONSTANT_HANDLERS, HINT, HINTS, KEEP_INTEGERS, handler_of
+from .handlers import CONSTANT_HANDLERS, HINT, HINTS, handler_of
 from .handlers.gathering import part_of, split
 from .inference import inferred_types, types_behind
 from .liveness import READOUT, Live, domain, live_part, standard
+from .moved_integers import without_grid
+from .naming import first_output, operator, title
 from .operation import Operation
 from .readout import check_readout
 from .result import Unsupported
@@ -385,32 +387,6 @@ def _splits(proto: NodeProto) -> bool:
     return proto.op_type == "Split" and standard(proto)
 
 
-def without_grid(
-    proto: NodeProto, inputs: Mapping[str, Value]
-) -> tuple[Mapping[str, Value], Grid | None]:
-    """Return the inputs as real numbers where a node only moves or compares integers.
-
-    Returns:
-        The inputs, and what the integers of the output stand for; None for real numbers.
-    """
-    grids = [v.grid for v in inputs.values() if isinstance(v, Activation) and v.grid]
-    if not grids or not standard(proto) or proto.op_type not in KEEP_INTEGERS:
-        return inputs, None
-    real = {n: replace(v, grid=None) if isinstance(v, Activation) else v for n, v in inputs.items()}
-    moved = [v for v in inputs.values() if isinstance(v, Activation)]
-    if len(grids) < len(moved) or not all(grid.same(grids[0]) for grid in grids):
-        raise RefusalError(
-            "joins integers of different scales or zero points",
-            "put a DequantizeLinear before each input",
-        )
-    if grids[0].scale.size > 1 and proto.op_type not in ("Identity", "MaxPool"):
-        raise RefusalError(
-            "moves integers whose scales differ between channels",
-            "put a DequantizeLinear before it",
-        )
-    return real, grids[0]
-
-
 def readers(live: Live, graph: GraphProto) -> Mapping[str, frozenset[str | None]]:
     """Return the operators that read each tensor; None for an output of the graph."""
     found: dict[str, set[str | None]] = {value.name: {None} for value in graph.output}
@@ -418,18 +394,3 @@ def readers(live: Live, graph: GraphProto) -> Mapping[str, frozenset[str | None]
         for name in node.input:
             found.setdefault(name, set()).add(node.op_type)
     return {name: frozenset(operators) for name, operators in found.items()}
-
-
-def operator(proto: NodeProto) -> str:
-    """Return a node's operator, with the domain in front unless it is the standard one."""
-    return proto.op_type if standard(proto) else f"{proto.domain}.{proto.op_type}"
-
-
-def title(proto: NodeProto) -> str:
-    """Return a node's name, or the first tensor it computes if it has none."""
-    return proto.name or first_output(proto)
-
-
-def first_output(proto: NodeProto) -> str:
-    """Return the first tensor a node computes, which no other node does; or its operator."""
-    return next((name for name in proto.output if name), proto.op_type)

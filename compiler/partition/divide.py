@@ -20,9 +20,9 @@ from ..inspection import try_conversion
 from ..onnx_import import Unsupported
 from ..onnx_import.examine import examine_file
 from ..onnx_import.file import ModelFile
+from ..onnx_import.naming import first_output, operator, title
 from ..onnx_import.survey import Survey, activation_type, survey
 from ..onnx_import.values import Constant, RefusalError
-from ..onnx_import.walk import first_output, operator, title
 from ..options import Options
 from .extract import Extractor, needed_outputs
 from .host import HostPart

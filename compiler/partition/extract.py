@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from ..onnx_import.file import ModelFile
+from ..onnx_import.naming import first_output
 from ..onnx_import.survey import Survey, activation_type, read_tensors
 from ..onnx_import.values import Constant
-from ..onnx_import.walk import first_output
 from .operations import Types
 
 

@@ -15,8 +15,8 @@ from onnx import NodeProto, TensorProto
 from ...ir import Array, Graph, Input
 from ..onnx_import.file import ModelFile
 from ..onnx_import.liveness import READOUT, live_part
+from ..onnx_import.naming import title
 from ..onnx_import.result import Cut
-from ..onnx_import.walk import title
 from .build import Part
 from .constants import Shape, constants, expect_bounded, tensor_shapes
 from .outputs import Builder
