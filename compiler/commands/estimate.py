@@ -59,7 +59,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace, console: Console) -> int:
-    from ...backends.artifact import require_ann
+    from ...backends.artifact import is_trained, require_ann
     from ..cost import estimate, get_hardware
     from ..network import Network, load
     from ..onnx_import import load as load_model
@@ -70,8 +70,10 @@ def run(arguments: Namespace, console: Console) -> int:
     network = load(arguments.artifact)
     if not isinstance(network, Network):
         return partitioned.estimate(network, arguments, console)
-    require_ann(network.artifact)
-    ann = load_model(Path(arguments.artifact) / "ann.onnx").graph
+    ann = None
+    if not is_trained(network.artifact):
+        require_ann(network.artifact)
+        ann = load_model(Path(arguments.artifact) / "ann.onnx").graph
     samples = network.opened(arguments.data, limits)
     labels = _labels(arguments.data, samples, network)
     with console.stage("estimate") as advance:

@@ -21,7 +21,7 @@ def print_estimate(found: Estimate, console: Console) -> None:
     print_networks(found, document, console)
     print_terms(found, console)
     print_models(document, console)
-    print_activity(document, console)
+    print_activity(found, document, console)
     print_latency(document, console)
     print_neurobench(document, console)
     console.lines("", f"verdict   {document['verdict']}")
@@ -63,7 +63,7 @@ def print_networks(found: Estimate, document: dict[str, Any], console: Console) 
     console.table(
         (
             *("", ">MACs", ">additions", ">memory accesses", "arithmetic", ">energy"),
-            ">SNN takes",
+            *((">SNN takes",) if found.has_ann else ()),
         ),
         [
             (
@@ -75,11 +75,13 @@ def print_networks(found: Estimate, document: dict[str, Any], console: Console) 
                 joules(document[name]["energy_joules"])
                 if costed.network in found.hardware.runs
                 else "does not run",
-                times(found.ratio(name)) if name != "snn" else "",
+                *((times(found.ratio(name)) if name != "snn" else "",) if found.has_ann else ()),
             )
             for name, costed in found.networks.items()
         ],
     )
+    if document["no_ann"]:
+        console.lines("", f"{document['no_ann']}, so neither an ANN nor a twin stands beside it")
     bracket = document["snn"]["energy_joules_bracket"]
     if bracket:
         console.lines(
@@ -112,22 +114,27 @@ def print_terms(found: Estimate, console: Console) -> None:
 def print_models(document: dict[str, Any], console: Console) -> None:
     """Write the energies on all models: how much the answer depends on the model."""
     console.lines("", "on every model of energy", "")
+    models, alone = document["sensitivity"]["models"], bool(document["no_ann"])
+    rivals = () if alone else (">twin", ">ANN, INT8", ">ANN, FP32", ">SNN / twin")
     console.table(
-        ("model", ">SNN", ">twin", ">ANN, INT8", ">ANN, FP32", ">SNN / twin", ""),
+        ("model", ">SNN", *rivals, ""),
         [
             (
-                model["hardware"],
-                joules(model["snn"]),
-                *(
-                    joules(model[name]) if "ann" in model["runs"] else "does not run"
-                    for name in ("twin", "ann_int8", "ann")
-                ),
-                times(model["snn_to_twin"]),
+                *(model["hardware"], joules(model["snn"])),
+                *(() if alone else _rivals(model)),
                 _remarks(model),
             )
-            for model in document["sensitivity"]["models"]
+            for model in models
         ],
     )
+
+
+def _rivals(model: dict[str, Any]) -> tuple[str, ...]:
+    """Return the energies of the ANNs on a model, and the ratio to that of the twin."""
+    runs = "ann" in model["runs"]
+    energies = (joules(model[name]) for name in ("twin", "ann_int8", "ann"))
+    shown = (energy if runs else "does not run" for energy in energies)
+    return (*shown, times(model["snn_to_twin"]))
 
 
 def _remarks(model: dict[str, Any]) -> str:
@@ -140,7 +147,7 @@ def _remarks(model: dict[str, Any]) -> str:
     return ", ".join(remarks)
 
 
-def print_activity(document: dict[str, Any], console: Console) -> None:
+def print_activity(found: Estimate, document: dict[str, Any], console: Console) -> None:
     """Write how active the network is beside published break-evens, and its Bit Budget."""
     activity, budget = document["break_even"], document["budget"]
     console.lines(
@@ -161,8 +168,7 @@ def print_activity(document: dict[str, Any], console: Console) -> None:
     console.lines(
         f"Bit Budget          {budget['bit_budget']:.4g} bit^2 steps, S-ACE {budget['s_ace']:.4g}, "
         f"NS-ACE {budget['ns_ace']:.4g} (Shen et al., CVPR 2024)",
-        f"input               {document['encoder']['macs']:,.0f} MACs; "
-        f"{document['encoder']['macs_if_cached']:,.0f} where a repeated input is multiplied once",
+        f"input               {_input(found, document['encoder'])}",
     )
     traffic = document["traffic"]
     console.lines(
@@ -174,6 +180,13 @@ def print_activity(document: dict[str, Any], console: Console) -> None:
             f"{INDENT}the network does not fit the chip: {len(traffic['violations'])} "
             f"violation(s), e.g. {traffic['violations'][0]}"
         )
+
+
+def _input(found: Estimate, encoder: dict[str, float]) -> str:
+    if found.stepwise:
+        return f"{encoder['events']:,.0f} events, {encoder['macs']:,.0f} MACs"
+    cached = f"{encoder['macs_if_cached']:,.0f} where a repeated input is multiplied once"
+    return f"{encoder['macs']:,.0f} MACs; {cached}"
 
 
 def print_latency(document: dict[str, Any], console: Console) -> None:
@@ -234,10 +247,13 @@ def print_sources(found: Estimate, document: dict[str, Any], console: Console) -
         ],
     )
     console.lines("Loihi 2: no energy per operation is published, so none is given")
-    narrow = found.twin_bits < 8 and document["twin"]["mac"] == "int8_mac"
+    bits = found.twin_bits
+    if bits is None:
+        return
+    narrow = bits < 8 and document["twin"]["mac"] == "int8_mac"
     if narrow and any(each["name"] == "int8_mac" for each in constants):
         console.lines(
-            f"no energy below 8 bits is published there: the {found.twin_bits}-bit ANN is costed "
+            f"no energy below 8 bits is published there: the {bits}-bit ANN is costed "
             "with 8-bit MACs"
         )
 

@@ -59,7 +59,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace, console: Console) -> int:
-    from ...backends.artifact import require_ann
+    from ...backends.artifact import is_trained, require_ann
     from ...ir import Graph
     from ...ir.errors import OptionError
     from ..html_report import gather, render
@@ -73,7 +73,9 @@ def run(arguments: Namespace, console: Console) -> int:
     check_file(out)
     samples, labels = _data(arguments, network)
 
-    def ann() -> Graph:
+    def ann() -> Graph | None:
+        if is_trained(network.artifact):
+            return None
         require_ann(network.artifact)
         return load_model(Path(arguments.artifact) / "ann.onnx").graph
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 NO_ANN = "no ANN runs on this hardware, so none is costed on it"
 
+NO_SOURCE = "no source ANN: the network was trained as a spiking one"
+
+RIVALS = ("twin", "ann_int8", "ann")
+
 Row = tuple[str, str, str, str, float | str, str]
 """Network, node, kind, quantity, value, unit."""
 
@@ -31,9 +35,11 @@ def document(found: Estimate) -> dict[str, Any]:
         "title": found.hardware.title,
         "basis": found.hardware.basis,
         "samples": found.samples,
-        **{name: _network(found, name) for name in found.networks},
+        "snn": _network(found, "snn"),
+        **{name: _network(found, name) if found.has_ann else None for name in RIVALS},
+        "no_ann": None if found.has_ann else NO_SOURCE,
         "layers": [_layer(found, "snn", layer) for layer in found.snn],
-        "twin_layers": [_layer(found, "twin", layer) for layer in found.layers("twin")],
+        "twin_layers": _twin_layers(found),
         "budget": _budget(found),
         "break_even": found.activity.to_json(),
         "latency": found.latency.to_json(),
@@ -64,6 +70,12 @@ def _network(found: Estimate, name: str) -> dict[str, Any]:
     if name == "twin":
         shown["activation_bits"] = found.twin_bits
     return shown
+
+
+def _twin_layers(found: Estimate) -> list[dict[str, Any]] | None:
+    if not found.has_ann:
+        return None
+    return [_layer(found, "twin", layer) for layer in found.layers("twin")]
 
 
 def _bracket(found: Estimate, name: str) -> dict[str, Any] | None:
@@ -130,7 +142,8 @@ def _encoder(found: Estimate) -> dict[str, float]:
         if layer.kind in ("Conv", "Linear") and layer.counts.macs and not layer.counts.synops
     ]
     macs = fsum(layer.counts.macs for layer in reading)
-    steps = max((found.budgets[layer.node].timesteps for layer in reading), default=1)
+    repeated = max((found.budgets[layer.node].timesteps for layer in reading), default=1)
+    steps = 1 if found.stepwise else repeated
     return {
         "quantisations": fsum(layer.counts.macs for layer in encoders),
         "events": fsum(layer.counts.output_writes for layer in encoders),
@@ -169,6 +182,15 @@ def rows(found: Estimate) -> Iterator[Row]:
         for term, joules in found.terms(name).items():
             yield name, "", "", f"energy: {term}", _number(joules), "J a sample"
         yield name, "", "", "energy", _number(found.joules(name)), "J a sample"
+    if not found.has_ann:
+        yield from ((name, "", "", "energy", "", NO_SOURCE) for name in RIVALS)
+    yield from _measures(found)
+    for constant in found.constants:
+        source = f"{constant.unit}; {constant.status}; {constant.technology}; {constant.source}"
+        yield "", "", "constant", constant.name, constant.value, source
+
+
+def _measures(found: Estimate) -> Iterator[Row]:
     for end, joules in (found.bracket or {}).items():
         yield "snn", "", "", f"bracket of the energy: {end}", joules, "J a sample"
     for node, budget in found.budgets.items():
@@ -176,9 +198,6 @@ def rows(found: Estimate) -> Iterator[Row]:
         yield *place, "bit_budget", float(budget.bit_budget), "bit^2 steps"
         yield *place, "s_ace", budget.s_ace, "bit^2 steps"
         yield *place, "ns_ace", budget.ns_ace, "bit^2 steps"
-    for constant in found.constants:
-        source = f"{constant.unit}; {constant.status}; {constant.technology}; {constant.source}"
-        yield "", "", "constant", constant.name, constant.value, source
 
 
 def _number(joules: float | None) -> float | str:

@@ -12,7 +12,7 @@ from ...backends import Result
 from ...backends.base import UNLIMITED, Progress
 from ...backends.numpy_sim import NumpyBackend
 from ...backends.resources import Resources
-from ...ir import Array, Graph, latency
+from ...ir import Array, Graph, Input, latency
 from ...ir.depth import depth_latency
 from ..data import Inputs, sequence_length
 from ..network import Network
@@ -24,7 +24,7 @@ from .constants import Constant
 from .counts import Layer
 from .dense import Widths, dense_layers
 from .hardware import Arithmetic, Hardware, total
-from .inject import injected_events
+from .inject import as_observed, injected_events
 from .latency import Answers, Latency, latency_of
 from .neurobench import NeuroBench
 from .presets import PRESETS, bracket_joules, preset
@@ -69,26 +69,29 @@ class Estimate:
     Attributes:
         hardware: The model of energy.
         samples: Number of samples the counts are means of.
-        networks: ``snn``, ``ann`` (32-bit floats), ``ann_int8`` and ``twin``; not placed.
-        twin_bits: Width of the twin's activations.
+        networks: ``snn``, ``ann`` (32-bit floats), ``ann_int8`` and ``twin``; not placed. Of a
+            network that was trained as a spiking one only the first: it has no source ANN.
+        twin_bits: Width of the twin's activations; None where there is no twin.
         budgets: Arithmetic effort of every synapse of the spiking network.
         activity: How active it was.
         latency: How long an answer takes, in steps of the artifact's own target.
         neurons: Neurons of the spiking network, inputs included.
         placement: On the chip of the hardware, if that is one.
         neurobench: NeuroBench's metrics, if asked for.
+        stepwise: Whether an input has a value of its own at every step.
     """
 
     hardware: Hardware
     samples: int
     networks: Mapping[str, Costed]
-    twin_bits: int
+    twin_bits: int | None
     budgets: Mapping[str, Budget]
     activity: Activity
     latency: Latency
     neurons: int
     placement: Placement | None = None
     neurobench: NeuroBench | None = None
+    stepwise: bool = False
 
     @cached_property
     def snn(self) -> tuple[Layer, ...]:
@@ -123,7 +126,9 @@ class Estimate:
 
     def joules(self, network: str) -> float | None:
         """Return the energy of a network, or None where it is not known."""
-        costed = self.networks[network]
+        costed = self.networks.get(network)
+        if costed is None:
+            return None
         dynamic = self.hardware.joules(self.layers(network), costed.arithmetic, costed.network)
         static = self.static_joules(network)
         return dynamic if static is None else total((dynamic, static))
@@ -145,6 +150,11 @@ class Estimate:
         if static is None or not static.neurons:
             return 1
         return -(-self.neurons // int(self.hardware.constants[static.neurons].value))
+
+    @property
+    def has_ann(self) -> bool:
+        """Whether there is a source ANN, so that there are rivals."""
+        return "ann" in self.networks
 
     @cached_property
     def step_seconds(self) -> float | None:
@@ -198,7 +208,7 @@ class Estimate:
 
 def estimate(
     network: Network,
-    ann: Graph,
+    ann: Graph | None,
     samples: Inputs,
     hardware: Hardware,
     progress: Progress | None = None,
@@ -211,7 +221,7 @@ def estimate(
 
     Args:
         network: The compiled network.
-        ann: Its source model.
+        ann: Its source model; None for a network that was trained as a spiking one.
         samples: For each input, ``(samples, *shape)``.
         hardware: The model of energy; on a chip that ``snnc fit`` knows the network is placed.
         progress: Called with samples done and in all.
@@ -222,7 +232,7 @@ def estimate(
     Raises:
         DataError: There are labels, and the network is no classifier of them.
     """
-    graph, timesteps = network.graph, network.timesteps
+    graph, timesteps = as_observed(network.graph, samples), network.timesteps
     elements = sequence_length(graph, samples)
     program = NumpyBackend().lower(graph, timesteps)
     answers = None if labels is None else Answers(network, labels)
@@ -234,13 +244,13 @@ def estimate(
     placement = None
     if hardware.chip:
         placement = place(graph, hardware.chip, timesteps, steps, samples)
-    bits = twin_bits(graph, timesteps)
+    bits = None if ann is None else twin_bits(graph, timesteps)
     found = Estimate(
         hardware=hardware,
         samples=totals.samples,
         networks={
             "snn": Costed("SNN", "snn", spiking_arithmetic(graph), spiking),
-            **_rivals(graph, ann, bits, elements),
+            **({} if ann is None or bits is None else _rivals(graph, ann, bits, elements)),
         },
         twin_bits=bits,
         budgets=budgets(graph, timesteps, spiking, elements),
@@ -253,6 +263,7 @@ def estimate(
         neurons=sum(graph.types[layer.node].size for layer in spiking if _is_neural(layer)),
         placement=placement,
         neurobench=neurobench,
+        stepwise=any(node.stepwise for node in graph.of_type(Input)),
     )
     return replace(found, latency=replace(found.latency, step_seconds=found.step_seconds))
 
@@ -279,4 +290,4 @@ def _overheard(results: Iterator[Result], answers: Answers | None) -> Iterator[R
 
 
 def _is_neural(layer: Layer) -> bool:
-    return layer.kind not in ("Conv", "Linear", "Product")
+    return layer.kind not in ("Conv", "Delay", "Linear", "Product")

@@ -21,15 +21,19 @@ from typing import Any
 import numpy as np
 
 from ...backends.numpy_sim.events import fan_out
-from ...ir import Array, Conv, Graph, Input, Linear, Population, latency
+from ...ir import Array, Conv, Feedback, Graph, Input, Linear, Population, latency
 from ...ir.errors import DataError
-from ...ir.reference import State, step
+from ...ir.reference import State, at_step, brought_back, step
 from .connections import connections
 
 PARAMETERS = ("weight",)
 """Fields of nodes that are trained."""
 
-BUFFERS = ("bias", "threshold", "initial", "multiplier", "edges", "scale", "gain", "shift")
+BUFFERS = (
+    *("bias", "threshold", "initial", "multiplier", "edges", "scale", "gain", "shift"),
+    *("decay", "current_decay", "current_gain", "reset_to", "steps"),
+    *("du", "dv", "bias_exp", "initial_current"),
+)
 """Other arrays that a node needs to compute."""
 
 MEMBRANES = ("v", "left")
@@ -75,7 +79,8 @@ def neurobench(graph: Graph, samples: Mapping[str, Array], timesteps: int) -> Ne
 
     Args:
         graph: The spiking graph.
-        samples: For each input a batch ``(samples, *shape)``.
+        samples: For each input a batch ``(samples, *shape)``, of a stepwise input
+            ``(samples, timesteps, *shape)``.
         timesteps: T.
 
     Raises:
@@ -117,6 +122,7 @@ class _Run:
     neurons: int = 0
     updates: int = 0
     states: dict[str, State] = field(default_factory=dict)
+    last: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.states = {node.name: {} for node in self.graph}
@@ -129,7 +135,11 @@ class _Run:
         values: dict[str, Array] = {}
         for node in self.graph:
             if isinstance(node, Input):
-                values[node.name] = batch[node.name]
+                values[node.name] = at_step(node, batch[node.name], t)
+                continue
+            if isinstance(node, Feedback):
+                count = len(next(iter(batch.values())))
+                values[node.name] = brought_back(node, self.last, count)
                 continue
             arguments = [values[name] for name in node.inputs]
             if isinstance(node, (Conv, Linear)):
@@ -138,6 +148,7 @@ class _Run:
             values[node.name] = step(node, arguments, self.states[node.name], t)
             if isinstance(node, Population):
                 self._neurons(values[node.name], before, _membrane(self.states[node.name]), t)
+        self.last = values
 
     def _operations(self, name: str, x: Array) -> None:
         """Count the operations of one call of a layer."""

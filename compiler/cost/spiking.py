@@ -4,7 +4,8 @@ An event that reaches a synapse with a nonzero weight is one operation there: a 
 other than -1, 0 and 1 occur on the edge (the input, graded codes), else an AC. It reads one
 weight, and reads and writes the state of the neuron it reaches. A neuron is updated at every step,
 whether something arrived or not: it adds its bias and compares with its threshold, and each event
-it sends is one subtraction more (soft reset). An integrator is a neuron without threshold.
+it sends is one subtraction more (soft reset). An integrator is a neuron without threshold. What
+neurons of trained spiking networks multiply and add at a step is in ``leaky``.
 
 Memory and addresses follow Lemaire et al. 2022 (arXiv 2210.13107), with two differences: the
 fan-out of every event is the true one, borders and zero weights included, and what finds the next
@@ -14,6 +15,7 @@ address counts one addition for each synaptic operation, as in the paper's text.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,8 +24,10 @@ from ...ir import (
     IF,
     Array,
     Conv,
+    Delay,
     DifferentialIF,
     Encoder,
+    Feedback,
     Graph,
     Integrator,
     Linear,
@@ -32,15 +36,18 @@ from ...ir import (
     Population,
     Product,
     RadixIF,
+    Signal,
     TrackingIF,
     TwoPhaseIF,
     latency,
 )
-from ...ir.leaky import TRAINED, CubaLI, CubaLIF, LeakyIntegrator, LoihiLIF
+from ...ir.leaky import TRAINED, LeakyIntegrator, LoihiLIF
 from ...ir.types import is_integer
 from ..event_counts import multiplies, reads_input, sends_spikes
 from ..placement.layers import DRIVE_BITS, MEMBRANE_BITS, bits_of
 from .counts import Buffer, Counts, Layer
+from .inject import has_a_value_each_step
+from .leaky import Leaky, additions, kept_numbers, multiplications, subtracts, waits
 from .payloads import REAL_BITS, payload_bits
 
 BIAS_BITS = 32
@@ -117,7 +124,7 @@ def neuron_counts(
     bits: int,
     states: int = 1,
     compares: bool = True,
-    leaky: bool = False,
+    multiplications: int = 0,
 ) -> Counts:
     """Return what neurons do.
 
@@ -129,10 +136,10 @@ def neuron_counts(
         bits: Of a payload.
         states: Numbers that a neuron keeps from step to step.
         compares: Whether there is a threshold.
-        leaky: Whether an update multiplies each number that is kept by a decay.
+        multiplications: Of one update: decays and gains.
     """
     return Counts(
-        macs=updates * states if leaky else 0.0,
+        macs=updates * multiplications,
         bias_additions=biased,
         comparisons=updates if compares else 0.0,
         resets=events,
@@ -169,6 +176,8 @@ class _Run:
             counts, buffers = self._pool(node), self._pool_buffers(node)
         elif isinstance(node, (Population, Integrator, LeakyIntegrator)):
             counts, buffers = self._neurons(node), self._neuron_buffers(node)
+        elif isinstance(node, Delay):
+            counts, buffers = self._delay(node), self._delay_buffers(node)
         elif isinstance(node, Encoder):
             counts, buffers = self._encoder(node), self._encoder_buffers(node)
         else:
@@ -203,7 +212,7 @@ class _Run:
         size = self.graph.types[node.name].size
         spiking = isinstance(node, Population)
         done = self.activity[node.name] if spiking else None
-        return neuron_counts(
+        counts = neuron_counts(
             updates=float(self.elements * self.steps * size),
             biased=float(self.elements * self._steps_with_bias(node) * size),
             events=mean(done.spikes) if done else 0.0,
@@ -211,7 +220,22 @@ class _Run:
             bits=payload_bits(self.graph, node.name) if spiking else 0,
             states=states_of(node),
             compares=spiking,
-            leaky=isinstance(node, TRAINED),
+            multiplications=multiplications(node) if isinstance(node, TRAINED) else 0,
+        )
+        return self._leaky(node, counts) if isinstance(node, TRAINED) else counts
+
+    def _leaky(self, node: Leaky, counts: Counts) -> Counts:
+        """Return the counts of neurons with what current, reset and refractory period take."""
+        updates = counts.neuron_updates
+        waiting = updates if waits(node) else 0.0
+        membranes = isinstance(node, LeakyIntegrator)  # go out as they are, at every step
+        return replace(
+            counts,
+            acs=updates * additions(node) + waiting,
+            mac_planes=counts.macs * state_bits(node),
+            comparisons=counts.comparisons + waiting,
+            resets=counts.resets if subtracts(node) else 0.0,
+            output_writes=updates if membranes else counts.output_writes,
         )
 
     def _steps_with_bias(self, node: Population | Integrator | LeakyIntegrator) -> int:
@@ -256,13 +280,33 @@ class _Run:
         )
 
     def _arriving(self, name: str) -> float:
-        """Return the events on an edge in front of a max pool."""
+        """Return the events on an edge; of membranes and currents every value is one."""
         node = self.graph[name]
         if isinstance(node, (Population, MaxPool)):
             return mean(self.activity[name].spikes)
         if isinstance(node, Encoder):
             return self.injected.get(name, 0.0)
+        if isinstance(node, Feedback):
+            return self._arriving(node.source)
+        if isinstance(node, LeakyIntegrator) or self.graph.types[name].signal is Signal.CURRENT:
+            return self._values(name)
         return sum(self._arriving(source) for source in node.inputs)
+
+    def _values(self, name: str) -> float:
+        """Return the neurons of a node, times all steps."""
+        return float(self.elements * self.steps * self.graph.types[name].size)
+
+    def _delay(self, node: Delay) -> Counts:
+        """Return what a delay does: each event is written once, and read once."""
+        waiting = self._arriving(node.inputs[0]) if node.longest else 0.0
+        return Counts(state_reads=waiting, state_writes=waiting)
+
+    def _delay_buffers(self, node: Delay) -> dict[str, Buffer]:
+        type = self.graph.types[node.name]
+        places = int(np.broadcast_to(np.asarray(node.steps), type.shape).sum())
+        events = type.signal is Signal.SPIKES
+        bits = payload_bits(self.graph, node.name) if events else REAL_BITS
+        return {"states": Buffer(places, bits)}
 
     def _pool_buffers(self, node: MaxPool) -> dict[str, Buffer]:
         source, here = self.graph.types[node.inputs[0]], self.graph.types[node.name]
@@ -274,8 +318,11 @@ class _Run:
 
     def _encoder(self, node: Encoder) -> Counts:
         """Return what an encoder does: it scales and rounds every value once, and sends it."""
-        size = float(self.elements * self.graph.types[node.name].size)
-        events, quantises = self.injected.get(node.name, 0.0), node.scale is not None
+        stepwise = has_a_value_each_step(self.graph, node)
+        values = self.elements * (self.steps if stepwise else 1)
+        size = float(values * self.graph.types[node.name].size)
+        events = self.injected.get(node.name, 0.0)
+        quantises = node.scale is not None and not (stepwise and node.scale == 1)
         bits = payload_bits(self.graph, node.name)
         return Counts(
             macs=size if quantises else 0.0,
@@ -296,11 +343,13 @@ def states_of(node: Node) -> int:
     """Return how many numbers a neuron keeps from one step to the next.
 
     A membrane; beside it the units sent where they have bounds, what a value says so far for
-    differential coding, the start and a correction for two phases, a neuron's own current.
+    differential coding, the start and a correction for two phases; of leaky neurons see there.
     """
     if isinstance(node, IF):
         return 1 if node.acc_min is None and node.acc_max is None else 2
-    two = (DifferentialIF, TrackingIF, TwoPhaseIF, CubaLI, CubaLIF, LoihiLIF)
+    if isinstance(node, TRAINED):
+        return kept_numbers(node)
+    two = (DifferentialIF, TrackingIF, TwoPhaseIF)
     return 2 if isinstance(node, two) else 1
 
 

@@ -104,6 +104,8 @@ def sensitivity(models: Sequence[OnModel]) -> dict[str, Any]:
 
 def verdict(found: Estimate) -> str:
     """Return the sentence."""
+    if not found.has_ann:
+        return f"on {found.hardware.name} there is no source ANN to compare with{_most(found)}"
     ratios = {name: found.ratio(name) for name in RIVALS}
     known = {name: ratio for name, ratio in ratios.items() if ratio is not None}
     models = [model.snn_to_twin for model in over_models(found) if model.snn_to_twin is not None]
@@ -135,9 +137,10 @@ def _most(found: Estimate) -> str:
     most = dominant(found)
     if most is None:
         return ""
+    whose = "its" if found.has_ann else "the SNN's"
     return (
-        f"; {most.term_share:.0%} of its energy is {most.term}, and {most.layer_share:.0%} is at "
-        f"{most.layer}"
+        f"; {most.term_share:.0%} of {whose} energy is {most.term}, and {most.layer_share:.0%} is "
+        f"at {most.layer}"
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...backends.artifact import require_ann
 from ...backends.base import Progress
 from ...ir import Array, Graph
 from ..cost import DEFAULT, Hardware, estimate, get_hardware
@@ -20,7 +19,7 @@ HARDWARE = DEFAULT
 
 def estimated(
     network: Network,
-    ann: Graph,
+    ann: Graph | None,
     samples: Inputs,
     labels: Array | None,
     hardware: Hardware,
@@ -30,11 +29,10 @@ def estimated(
 
     Args:
         network: The network.
-        ann: Its source model, as it stands in the artifact.
+        ann: Its source model, as it stands in the artifact; None where it never had one.
         samples: For each input, ``(samples, *shape)``.
         labels: ``(samples,)``, or None.
         hardware: The model of energy.
         progress: Called with samples done and in all.
     """
-    require_ann(network.artifact)
     return estimate(network, ann, samples, hardware, progress, labels=labels).to_json()

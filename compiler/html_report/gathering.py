@@ -45,7 +45,7 @@ Found = TypeVar("Found")
 
 def gather(
     network: Network,
-    ann: Callable[[], Graph],
+    ann: Callable[[], Graph | None],
     samples: Inputs | None = None,
     labels: Array | None = None,
     *,
@@ -57,7 +57,7 @@ def gather(
 
     Args:
         network: The network, on its own target.
-        ann: Returns the source model as it stands in the artifact.
+        ann: Returns the source model as it stands in the artifact; None where it never had one.
         samples: For each input, ``(samples, *shape)``; the golden ones by default.
         labels: ``(samples,)``, or None.
         hardware: Name of whose energy per operation.

@@ -87,7 +87,7 @@ def test_random_networks_without_data(make: type, seed: int, tmp_path: Path) -> 
 def test_the_command_line(command: str, saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = str(saved.parent / "xy.npz")
     given = {"run": ["--input", data], "show": []}.get(command, ["--data", data])
-    assert main([command, str(saved), *given]) == (2 if command == "estimate" else 0)
+    assert main([command, str(saved), *given]) == 0
     told = capsys.readouterr()
     if command == "show":
         assert "LIF(%w, %r" in told.out
@@ -96,7 +96,32 @@ def test_the_command_line(command: str, saved: Path, capsys: pytest.CaptureFixtu
     if command == "evaluate":
         assert "trained as a spiking network: there is no source ANN" in told.out
     if command == "estimate":
-        assert "there is no source ANN, which this needs" in told.err
+        assert "no source ANN: the network was trained as a spiking one" in told.out
+        assert "twin" not in told.out.split("verdict")[0].split("no source ANN")[0]
+
+
+def test_an_estimate_without_an_ann(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The spiking network is counted and costed; nothing stands in for its rivals."""
+    data, figures = str(saved.parent / "xy.npz"), saved.parent / "figures.csv"
+    given = ["--data", data, "--neurobench", "--csv", str(figures), "--json"]
+    assert main(["estimate", str(saved), *given]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["twin"] is found["ann"] is found["ann_int8"] is found["twin_layers"] is None
+    assert found["no_ann"] == "no source ANN: the network was trained as a spiking one"
+    layers = {layer["node"]: layer for layer in found["layers"]}
+    sent = run(counting(), {"x": events()}, STEPS).spikes["n"]
+    assert layers["n"]["events"] == np.count_nonzero(sent) / 12
+    assert layers["n"]["macs"] == layers["n"]["neuron_updates"] == 6 * STEPS  # one decay each
+    assert layers["e"]["macs"] == layers["w"]["macs"] == 0  # events, nothing to multiply
+    assert found["encoder"]["events"] == np.count_nonzero(events()) / 12
+    assert all(model["twin"] is None for model in found["sensitivity"]["models"])
+    assert all(model["snn_to_twin"] is None for model in found["sensitivity"]["models"])
+    assert "no source ANN" in found["verdict"]
+    assert found["latency"]["correct"]["at_end"] == 1
+    rows = figures.read_text().splitlines()
+    for rival in ("twin", "ann_int8", "ann"):
+        (row,) = [row for row in rows if row.startswith(f"{rival},")]
+        assert row.endswith(f"energy,,{found['no_ann']}")
 
 
 def test_accuracy_has_no_ann_beside_it(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:

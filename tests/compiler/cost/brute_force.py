@@ -20,7 +20,9 @@ from snnc.ir import (
     IF,
     Array,
     Conv,
+    Delay,
     Encoder,
+    Feedback,
     Graph,
     Input,
     Integrator,
@@ -32,7 +34,9 @@ from snnc.ir import (
     TwoPhaseIF,
     latency,
 )
+from snnc.ir.leaky import TRAINED, LeakyIntegrator
 from snnc.ir.reference import State, step
+from tests.compiler.cost.leaky_neurons import count_updates
 
 Synapse = tuple[int, int, int | float]
 """Flat index of the neuron it ends at, of the one it begins at, and its weight."""
@@ -46,23 +50,34 @@ class BruteForce:
         graph: A spiking graph.
         timesteps: T.
         counts: For each node what was counted.
+        memory: For each leaky population what each of its neurons keeps.
     """
 
     graph: Graph
     timesteps: int
     counts: dict[str, dict[str, float]] = field(default_factory=dict)
+    memory: dict[str, list[dict[str, float]]] = field(default_factory=dict)
 
     def run(self, inputs: Mapping[str, Array]) -> None:
         """Simulate one sample, ``(*shape)`` for each input."""
         self.counts = {node.name: defaultdict(float) for node in self.graph}
+        sizes = {
+            n.name: self.graph.types[n.name].size for n in self.graph if isinstance(n, TRAINED)
+        }
+        self.memory = {name: [{} for _ in range(size)] for name, size in sizes.items()}
         states: dict[str, State] = {node.name: {} for node in self.graph}
         synapses = {n.name: list(written_down(self.graph, n)) for n in self.graph if is_map(n)}
+        values: dict[str, Array] = {}
         for t in range(1, self.timesteps + latency(self.graph) + 1):
-            values: dict[str, Array] = {}
+            last, values = values, {}
             for node in self.graph:
                 before = [values[name] for name in node.inputs]
                 if isinstance(node, Input):
-                    values[node.name] = np.asarray(inputs[node.name], np.float64)
+                    given = np.asarray(inputs[node.name], np.float64)
+                    values[node.name] = given[t - 1] if node.stepwise else given
+                elif isinstance(node, Feedback):
+                    nothing = np.zeros(node.type.shape, np.int64)
+                    values[node.name] = last.get(node.source, nothing)
                 elif is_map(node):
                     values[node.name] = self._multiplied(node, synapses[node.name], before[0])
                 elif isinstance(node, Reshape):
@@ -94,7 +109,7 @@ class BruteForce:
     def _looked_at(self, node: Node, before: list[Array], after: Array, t: int) -> None:
         """Count what a neuron, an encoder or a max pool did in a step."""
         count = self.counts[node.name]
-        if isinstance(node, (Population, Integrator)):
+        if isinstance(node, (Population, Integrator, LeakyIntegrator)):
             for _ in range(after.size):
                 count["updates"] += 1
                 count["biased"] += adds_bias(node, t)
@@ -102,6 +117,10 @@ class BruteForce:
             for payload in after.ravel().tolist():
                 count["events"] += payload != 0
                 count["sent_units"] += abs(payload)
+        if isinstance(node, TRAINED):
+            count_updates(node, before, after, self.memory[node.name], count)
+        if isinstance(node, Delay):
+            count["arrived"] += sum(payload != 0 for payload in before[0].ravel().tolist())
         if isinstance(node, MaxPool):
             for _, source in windows(self.graph, node):
                 count["compared"] += before[0].ravel()[source] != 0
@@ -115,12 +134,12 @@ def is_map(node: Node) -> bool:
 
 def adds_bias(node: Node, t: int) -> bool:
     """Whether a neuron adds a bias at a step."""
-    assert isinstance(node, (Population, Integrator))
+    assert isinstance(node, (Population, Integrator, LeakyIntegrator))
     if not any(value != 0 for value in node.bias.ravel().tolist()):
         return False
     if isinstance(node, Integrator) and node.decoding == "mean":
         return t >= node.start
-    return isinstance(node, (IF, TwoPhaseIF)) or t == 1
+    return isinstance(node, (IF, TwoPhaseIF, *TRAINED)) or t == 1
 
 
 def written_down(graph: Graph, node: Node) -> Iterator[Synapse]:

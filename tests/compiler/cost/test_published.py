@@ -9,11 +9,12 @@ from snnc.compiler.cost.budget import Budget, bit_budget
 from snnc.compiler.cost.counts import Buffer, Layer
 from snnc.compiler.cost.dense import Widths, dense_layers
 from snnc.compiler.cost.hardware import Arithmetic
+from snnc.compiler.cost.leaky import multiplications
 from snnc.compiler.cost.neurobench import neurobench
 from snnc.compiler.cost.presets import preset
 from snnc.compiler.cost.spiking import neuron_counts, synapse_counts
 from snnc.compiler.cost.twin import FP32, INT8
-from snnc.ir import IF, Conv, Encoder, Graph, Input, Integrator, Linear, TensorType
+from snnc.ir import IF, LIF, Conv, Encoder, Graph, Input, Integrator, Linear, TensorType
 
 PJ = 1e-12
 
@@ -29,7 +30,12 @@ SYNAPSE = synapse_counts(
     convolution=False,
 )
 NEURONS = neuron_counts(
-    updates=T * NOUT, biased=T * NOUT, events=THETA_OUT, units=THETA_OUT, bits=1, leaky=True
+    updates=T * NOUT,
+    biased=T * NOUT,
+    events=THETA_OUT,
+    units=THETA_OUT,
+    bits=1,
+    multiplications=multiplications(LIF(name="n", decay=np.full(1, 0.9), threshold=np.ones(1))),
 )
 
 
