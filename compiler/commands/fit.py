@@ -126,4 +126,4 @@ def print_verdict(found: Fit, console: Console) -> None:
     if found.problems:
         console.lines("")
         console.table(("violation", "way round"), [(p.message, p.hint) for p in found.problems])
-    console.lines("", *(f"not checked  {text}" for text in found.chip.unchecked), CAVEAT)
+    console.lines("", *(f"not checked  {text}" for text in found.unchecked), CAVEAT)

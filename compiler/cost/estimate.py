@@ -16,6 +16,7 @@ from ...ir import Array, Graph, Input, latency
 from ...ir.depth import depth_latency
 from ..data import Inputs, sequence_length
 from ..network import Network
+from ..observed_inputs import as_observed
 from ..passes.recognise_staircase import recognise_staircase
 from ..totals import Totals
 from .break_even import Activity, activity_of
@@ -24,7 +25,7 @@ from .constants import Constant
 from .counts import Layer
 from .dense import Widths, dense_layers
 from .hardware import Arithmetic, Hardware, total
-from .inject import as_observed, injected_events
+from .inject import injected_events
 from .latency import Answers, Latency, latency_of
 from .neurobench import NeuroBench
 from .presets import PRESETS, bracket_joules, preset

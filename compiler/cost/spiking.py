@@ -5,7 +5,7 @@ other than -1, 0 and 1 occur on the edge (the input, graded codes), else an AC. 
 weight, and reads and writes the state of the neuron it reaches. A neuron is updated at every step,
 whether something arrived or not: it adds its bias and compares with its threshold, and each event
 it sends is one subtraction more (soft reset). An integrator is a neuron without threshold. What
-neurons of trained spiking networks multiply and add at a step is in ``leaky``.
+neurons of trained spiking networks multiply and add at a step is in ``leaky_updates``.
 
 Memory and addresses follow Lemaire et al. 2022 (arXiv 2210.13107), with two differences: the
 fan-out of every event is the true one, borders and zero weights included, and what finds the next
@@ -44,10 +44,10 @@ from ...ir import (
 from ...ir.leaky import TRAINED, LeakyIntegrator, LoihiLIF
 from ...ir.types import is_integer
 from ..event_counts import multiplies, reads_input, sends_spikes
+from ..leaky_updates import Leaky, additions, kept_numbers, multiplications, subtracts, waits
+from ..observed_inputs import has_a_value_each_step
 from ..placement.layers import DRIVE_BITS, MEMBRANE_BITS, bits_of
 from .counts import Buffer, Counts, Layer
-from .inject import has_a_value_each_step
-from .leaky import Leaky, additions, kept_numbers, multiplications, subtracts, waits
 from .payloads import REAL_BITS, payload_bits
 
 BIAS_BITS = 32

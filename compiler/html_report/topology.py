@@ -14,7 +14,9 @@ import numpy as np
 from ...ir import (
     Array,
     Conv,
+    Delay,
     Encoder,
+    Feedback,
     Graph,
     Integrator,
     Linear,
@@ -26,6 +28,7 @@ from ...ir import (
     Signal,
     TrackingIF,
 )
+from ...ir.leaky import LeakyIntegrator
 from .naming import short_names
 from .quantities import TIMES
 
@@ -148,7 +151,7 @@ def is_layer(graph: Graph, node: Node) -> bool:
     """Whether a node has neurons."""
     if isinstance(node, (MaxPool, Previous)):
         return graph.types[node.name].signal is Signal.SPIKES
-    return isinstance(node, (Encoder, Population, Integrator))
+    return isinstance(node, (Encoder, Population, Integrator, LeakyIntegrator))
 
 
 def in_words(node: Node) -> str:
@@ -157,6 +160,10 @@ def in_words(node: Node) -> str:
     >>> in_words(Linear(name="l", inputs=("x",), weight=np.ones((3, 5))))
     'dense 5 to 3'
     """
+    if isinstance(node, Feedback):
+        return "a step later"
+    if isinstance(node, Delay):
+        return f"{_steps(node)} steps late" if node.longest else ""
     if isinstance(node, Linear):
         return f"dense {node.weight.shape[1]:,} to {node.weight.shape[0]:,}"
     if isinstance(node, Conv):
@@ -171,13 +178,21 @@ def in_words(node: Node) -> str:
     return "product" if isinstance(node, Product) else ""
 
 
+def _steps(node: Delay) -> str:
+    least, most = int(np.min(node.steps)), node.longest
+    return str(most) if least == most else f"{least} to {most}"
+
+
 def _origins(graph: Graph, name: str, passed: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:
     """Return the layers that a value comes from, each with the nodes on the way."""
     node = graph[name]
     if is_layer(graph, node):
         return [(name, passed)]
+    if name in passed:  # a loop without neurons
+        return []
     on_the_way = (name, *passed)
-    return [found for source in node.inputs for found in _origins(graph, source, on_the_way)]
+    sources = (node.source,) if isinstance(node, Feedback) else node.inputs
+    return [found for source in sources for found in _origins(graph, source, on_the_way)]
 
 
 def _looped(graph: Graph, node: Node) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from ...backends.base import Progress
 from ...backends.numpy_sim import NumpyBackend
 from ...ir import Array, Encoder, Graph, MaxPool, Population, Previous
+from ...ir.leaky import LeakyIntegrator
 from ..data import Samples
 from .layers import Layer
 
@@ -56,7 +57,7 @@ def counted_activity(
         own = slice(layer.first, layer.first + layer.size)
         if isinstance(layer.node, Encoder):
             events[own] = injected(layer, layer.node, samples, steps)
-        elif isinstance(layer.node, Previous):  # not recorded: the static bound
+        elif isinstance(layer.node, (Previous, LeakyIntegrator)):  # not recorded: the static bound
             events[own] = total * steps
     return events / (total * steps)
 
@@ -68,7 +69,7 @@ def injected(layer: Layer, node: Encoder, samples: Samples, steps: int) -> Array
         layer: The layer of the encoder.
         node: The encoder.
         samples: For each input its samples, ``(samples, *shape)``, or of sequences
-            ``(samples, elements, *shape)``.
+            ``(samples, elements, *shape)``, of stepwise inputs ``(samples, timesteps, *shape)``.
         steps: Steps of a sample, all elements of a sequence together.
     """
     x = samples[node.inputs[0]]

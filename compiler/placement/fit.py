@@ -10,16 +10,17 @@ import numpy as np
 
 from ...backends.base import Progress
 from ...backends.chips import Chip
-from ...ir import Array, Graph
+from ...ir import Array, Delay, Graph
 from ...ir.errors import ConversionError, Problem
 from ..data import Samples
+from ..observed_inputs import as_observed
 from .activity import assumed_activity, counted_activity
 from .layers import Layer, layers
 from .mesh import Mesh, mesh_of
 from .partition import Core, partition
 from .place import in_order, place
 from .traffic import Load, Traffic, load, traffic
-from .violations import numbers, too_many_chips
+from .violations import is_trained, numbers, too_many_chips
 
 CAVEAT = (
     "physical fit is unverified: nothing was run on a chip, and the vendor's compiler has the "
@@ -64,6 +65,7 @@ class Fit:
         places: For each core its place on the mesh.
         in_order: The load of the mesh with cores in order.
         placed: The load with cores at ``places``.
+        delays: What waits for some steps, in words: no limit of a chip is known for it.
     """
 
     chip: Chip
@@ -76,6 +78,12 @@ class Fit:
     places: Array
     in_order: Load
     placed: Load
+    delays: tuple[str, ...] = ()
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """What could keep the network from fitting and cannot be checked."""
+        return (*self.chip.unchecked, *self.delays)
 
     @property
     def fits(self) -> bool:
@@ -139,7 +147,7 @@ class Fit:
             "physical_fit_verified": False,
             "caveat": CAVEAT,
             "violations": [asdict(problem) for problem in self.problems],
-            "not_checked": list(self.chip.unchecked),
+            "not_checked": list(self.unchecked),
             "cores": len(self.cores),
             "chips": self.chips,
             "utilisation": self.utilisation(),
@@ -196,6 +204,8 @@ def fit(
     Raises:
         ConversionError: The graph has no neurons.
     """
+    if samples is not None:
+        graph = as_observed(graph, samples)
     parts = layers(graph, chip)
     if not parts:
         raise ConversionError(
@@ -205,7 +215,7 @@ def fit(
     cores, problems = cut_into_cores(parts, chip)
     problems = (*numbers(graph, parts, chip), *problems)
     most = chips or max(int(system.value) for system in chip.systems.values())
-    problems += tuple(too_many_chips(parts, cores, chip, most))
+    problems += tuple(too_many_chips(parts, cores, chip, most, is_trained(graph)))
     basis = "assumed: every neuron sends one event at every step, the static bound"
     events = assumed_activity(parts)
     if samples is not None:
@@ -226,6 +236,11 @@ def fit(
         places=places,
         in_order=load(sent, in_order(len(cores)), mesh),
         placed=load(sent, places, mesh),
+        delays=tuple(
+            f"the delay {node.name} of up to {node.longest} steps: what it takes of a core"
+            for node in graph.of_type(Delay)
+            if node.longest
+        ),
     )
 
 

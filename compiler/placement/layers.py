@@ -1,7 +1,8 @@
 """A spiking graph as a chip sees it: layers of neurons, and projections into them.
 
 Views (reshape, concatenation) are no layers: they only say which neuron sends to which place of
-the image or the vector that a projection reads.
+the image or the vector that a projection reads. Delays and loops are none either: whose events
+come late, or come back, is what counts.
 """
 
 from __future__ import annotations
@@ -14,9 +15,7 @@ import numpy as np
 from ...backends.chips import Chip
 from ...ir import (
     IF,
-    MOVES,
     Array,
-    Concat,
     Conv,
     Encoder,
     Graph,
@@ -27,9 +26,11 @@ from ...ir import (
     Population,
     Previous,
     RadixIF,
-    Reshape,
     Signal,
 )
+from ...ir.leaky import TRAINED, LeakyIntegrator
+from ..leaky_updates import kept_numbers, subtracts
+from .senders import Senders
 
 Shape = tuple[int, int, int]
 """Channels, height, width; a vector is an image of one pixel."""
@@ -153,25 +154,27 @@ def layers(graph: Graph, chip: Chip) -> tuple[Layer, ...]:
     Args:
         graph: A spiking graph.
         chip: Says how much state counts as one neuron.
+
+    Raises:
+        ConversionError: A loop has no neurons.
     """
-    source: dict[str, Array] = {}
-    found: list[Layer] = []
+    first: dict[str, int] = {}
+    count = 0
     for node in graph:
-        type = graph.types[node.name]
-        if isinstance(node, Reshape) and node.inputs[0] in source:
-            source[node.name] = source[node.inputs[0]].reshape(node.shape)
-        elif isinstance(node, MOVES) and node.inputs[0] in source:
-            source[node.name] = node.spread(source[node.inputs[0]])
-        elif isinstance(node, Concat) and type.signal is Signal.SPIKES:
-            source[node.name] = np.concatenate([source[name] for name in node.inputs])
-        elif _has_neurons(graph, node):
-            first = found[-1].first + found[-1].size if found else 0
-            shape = as_image(type.shape)
-            entering = tuple(_projections(graph, node, source))
-            found.append(Layer(node, shape, first, entering, neuron_weight(node, chip)))
-            numbers = np.arange(first, first + type.size, dtype=np.int32)
-            source[node.name] = numbers.reshape(type.shape)
-    return tuple(found)
+        if _has_neurons(graph, node):
+            first[node.name] = count
+            count += graph.types[node.name].size
+    senders = Senders(graph, first)
+    return tuple(
+        Layer(
+            node=graph[name],
+            shape=as_image(graph.types[name].shape),
+            first=start,
+            projections=tuple(_projections(graph, graph[name], senders)),
+            weight=neuron_weight(graph[name], chip),
+        )
+        for name, start in first.items()
+    )
 
 
 def as_image(shape: tuple[int, ...]) -> Shape:
@@ -190,46 +193,54 @@ def _has_neurons(graph: Graph, node: Node) -> bool:
         return graph.types[node.name].signal is Signal.SPIKES
     if isinstance(node, Previous):
         return node.type.signal is Signal.SPIKES
-    return isinstance(node, (Encoder, Population, Integrator))
+    return isinstance(node, (Encoder, Population, Integrator, LeakyIntegrator))
 
 
 def neuron_weight(node: Node, chip: Chip) -> int:
     """Return how many neurons of a chip's limit one neuron of a node counts as.
 
     A neuron has its membrane and the number of units sent, an integrator its sum, a max pool a
-    sum for each element of its window, and an input has none.
+    sum for each element of its window, and an input has none. A leaky neuron has membrane and
+    current, whether it needs both or not, and what else it keeps.
     """
     if isinstance(node, (Encoder, Previous)):
         return 1
     if isinstance(node, MaxPool):
         bits = MEMBRANE_BITS * (node.kernel[0] * node.kernel[1] + 1)
+    elif isinstance(node, TRAINED):
+        bits = MEMBRANE_BITS * max(2, kept_numbers(node))
     elif isinstance(node, (IF, RadixIF, Integrator)):
         bits = 2 * MEMBRANE_BITS
     else:  # a tracking neuron, or one that keeps real numbers or a correction beside
         bits = DRIVE_BITS + MEMBRANE_BITS
-    soft = isinstance(node, Population) and not (isinstance(node, IF) and node.reset == "zero")
-    reset = int(chip.soft_reset.value) if soft else 1
+    reset = int(chip.soft_reset.value) if _resets_softly(node) else 1
     return max(ceil(bits / chip.state_bits.value), reset)
 
 
-def _projections(graph: Graph, node: Node, source: dict[str, Array]) -> list[Projection]:
+def _resets_softly(node: Node) -> bool:
+    if isinstance(node, TRAINED):
+        return subtracts(node)
+    return isinstance(node, Population) and not (isinstance(node, IF) and node.reset == "zero")
+
+
+def _projections(graph: Graph, node: Node, senders: Senders) -> list[Projection]:
     """Return what enters a layer: its synapses, or the window of a max pool."""
     if isinstance(node, (Encoder, Previous)):
         return []
     if isinstance(node, MaxPool):
-        return [_window(node, source[node.inputs[0]], node.kernel, groups=0, weight_bits=2)]
+        return [_window(node, senders.of(node.inputs[0]), node.kernel, groups=0, weight_bits=2)]
     found = []
     for name in node.inputs:
-        synapse = graph[name]
+        synapse = senders.synapse(name)
         if isinstance(synapse, Conv):
             kernel = (synapse.weight.shape[2], synapse.weight.shape[3])
-            image = source[synapse.inputs[0]]
+            image = senders.of(synapse.inputs[0])
             found.append(_window(synapse, image, kernel, synapse.groups, bits_of(synapse.weight)))
         elif isinstance(synapse, Linear):
-            vector = source[synapse.inputs[0]].reshape(-1, 1, 1)
+            vector = senders.of(synapse.inputs[0]).reshape(-1, 1, 1)
             found.append(
                 Projection(
-                    name=name,
+                    name=synapse.name,
                     source=vector,
                     rows=Axis(1),
                     columns=Axis(1),

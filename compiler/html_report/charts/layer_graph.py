@@ -25,6 +25,8 @@ KINDS = {
     "Integrator": 2,
     "MaxPool": 3,
     "Previous": 3,
+    "LI": 2,
+    "CubaLI": 2,
 }
 """Colours of layers that are no populations."""
 

@@ -9,10 +9,11 @@ import pytest
 
 from snnc.backends.numpy_sim import NumpyBackend
 from snnc.compiler.cost.counts import Counts
-from snnc.compiler.cost.inject import as_observed, injected_events
-from snnc.compiler.cost.leaky import additions, kept_numbers, multiplications
+from snnc.compiler.cost.inject import injected_events
 from snnc.compiler.cost.neurobench import neurobench
 from snnc.compiler.cost.spiking import spiking_layers
+from snnc.compiler.leaky_updates import additions, kept_numbers, multiplications
+from snnc.compiler.observed_inputs import as_observed
 from snnc.ir import (
     LI,
     LIF,

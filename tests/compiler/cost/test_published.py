@@ -9,11 +9,11 @@ from snnc.compiler.cost.budget import Budget, bit_budget
 from snnc.compiler.cost.counts import Buffer, Layer
 from snnc.compiler.cost.dense import Widths, dense_layers
 from snnc.compiler.cost.hardware import Arithmetic
-from snnc.compiler.cost.leaky import multiplications
 from snnc.compiler.cost.neurobench import neurobench
 from snnc.compiler.cost.presets import preset
 from snnc.compiler.cost.spiking import neuron_counts, synapse_counts
 from snnc.compiler.cost.twin import FP32, INT8
+from snnc.compiler.leaky_updates import multiplications
 from snnc.ir import IF, LIF, Conv, Encoder, Graph, Input, Integrator, Linear, TensorType
 
 PJ = 1e-12

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ...ir import Array
-from ...ir.leaky import (
+from ..ir import Array
+from ..ir.leaky import (
     DECAY_UNITY,
     CubaLI,
     CubaLIF,
