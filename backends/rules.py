@@ -39,9 +39,10 @@ def supported_nodes(graph: Graph, target: Target) -> Iterator[Problem]:
 def integers_only(graph: Graph, target: Target) -> Iterator[Problem]:
     """A fixed-point target runs quantised graphs."""
     if target.needs_integers and not is_quantized(graph):
+        trained = any(isinstance(node, TRAINED) for node in graph)
         yield Problem(
             f"target {target.name} runs integers but the graph is real-valued",
-            "compile with --weight-bits 8",
+            "train it in integers" if trained else "compile with --weight-bits 8",
         )
 
 

@@ -126,5 +126,6 @@ def golden_samples(graph: Graph, options: NirOptions) -> Samples:
 
 
 def _entry(problem: Problem) -> Unsupported:
-    node, _, reason = problem.message.partition(": ")
-    return Unsupported("", node, reason or problem.message, problem.hint)
+    node, colon, reason = problem.message.partition(": ")
+    named = (node, reason) if colon else ("", problem.message)
+    return Unsupported("", *named, problem.hint)

@@ -29,7 +29,7 @@ from ..ir import (
     TrackingIF,
 )
 from ..ir.bounds import accumulated_bounds
-from ..ir.leaky import LeakyPopulation
+from ..ir.leaky import TRAINED, LeakyPopulation
 from ..ir.settling import is_exact, settling_steps
 from ..ir.types import is_integer
 
@@ -91,7 +91,8 @@ def neuron_contract(graph: Graph) -> dict[str, Any]:
     """Return the neuron contract of a spiking graph: what a backend must reproduce."""
     populations = graph.populations
     integer = all(is_integer(node.bias) for node in populations)
-    readouts = sorted({_readout(node) for node in graph.of_type(Integrator)})
+    trained = any(isinstance(node, TRAINED) for node in graph)
+    readouts = sorted({_readout(node, trained) for node in graph.of_type(Integrator)})
     settled = settling_steps(graph) if is_exact(graph) else {}
     return {
         "arithmetic": "integer" if integer else "float64",
@@ -143,8 +144,8 @@ def _sequence_contract(graph: Graph) -> dict[str, Any] | None:
     }
 
 
-def _readout(node: Integrator) -> str:
-    ends = "in ANN units, before any cut read-out"
+def _readout(node: Integrator, trained: bool) -> str:
+    ends = "in its own units" if trained else "in ANN units, before any cut read-out"
     if node.decoding == "sum":
         return f"accumulated current, {ends}"
     if node.decoding == "harmonic":

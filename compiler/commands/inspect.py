@@ -13,6 +13,7 @@ from .partitioned import print_cut
 if TYPE_CHECKING:
     from ...ir.errors import SnncError
     from ..inspection import Inspection
+    from ..onnx_import import Unsupported
     from ..options import Options
 
 EXAMPLE = "snnc inspect model.onnx --target lava"
@@ -153,11 +154,11 @@ def compare_targets(arguments: Namespace, console: Console) -> int:
             return refusal
 
     found = {name: inspected(name) for name in known_targets()}
-    console.table(
-        ("target", "code", "convertible", ">spiking share", ">host nodes", "in the way"),
-        [_row(name, each) for name, each in found.items()],
-    )
-    console.lines("", "`snnc inspect MODEL.onnx --target TARGET` lists all of it")
+    heads = ("target", "code", "convertible", ">spiking share", ">host nodes", "in the way")
+    shown = (0, 1, 2, 5) if nir else range(len(heads))  # nothing of a NIR file runs on the host
+    rows = [_row(name, each) for name, each in found.items()]
+    console.table([heads[k] for k in shown], [[row[k] for k in shown] for row in rows])
+    console.lines("", f"`snnc inspect {arguments.model} --target TARGET` lists all of it")
     console.result(
         {
             "model": arguments.model,
@@ -172,7 +173,7 @@ def _row(name: str, found: Inspection | SnncError) -> tuple[object, ...]:
 
     if not isinstance(found, Inspection):
         return (name, "", "no", "", "", found.problems[0].message)
-    reasons = [f"{e.node} ({e.operator}): {e.reason}" for e in (*found.unsupported, *found.host)]
+    reasons = [_reason(entry) for entry in (*found.unsupported, *found.host)]
     more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
     whole = "yes" if not found.host else "yes, in part"
     return (
@@ -183,6 +184,12 @@ def _row(name: str, found: Inspection | SnncError) -> tuple[object, ...]:
         len(found.host),
         f"{reasons[0]}{more}" if reasons else "",
     )
+
+
+def _reason(entry: Unsupported) -> str:
+    """Return what is in the way at a node, if it is one node."""
+    operator = f" ({entry.operator})" if entry.operator else ""
+    return f"{entry.node}{operator}: {entry.reason}" if entry.node else entry.reason
 
 
 def _document(found: Inspection | SnncError) -> dict[str, Any]:

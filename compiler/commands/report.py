@@ -125,10 +125,12 @@ def write_whole(path: Path, text: str) -> None:
 
 def describe(found: Findings) -> list[str]:
     """Return in a few lines what the report says."""
+    from ...backends.artifact import is_trained
     from ...ir.errors import Problem
 
     where = "golden samples" if found.source == "golden" else "samples"
     lines = [f"looked at    {found.samples} {where}, in the simulator"]
+    trained = is_trained(found.network.artifact)
     parts = {
         "accuracy": found.evaluation,
         "errors": found.explanation,
@@ -137,8 +139,10 @@ def describe(found: Findings) -> list[str]:
         "cores": found.fit,
     }
     for name, part in parts.items():
-        if isinstance(part, Problem):
+        if isinstance(part, Problem) and not (name == "errors" and trained):
             lines.append(f"left out     {name}: {part.message} ({part.hint})")
+    if trained:
+        lines.append("left out     errors: there is no source ANN to differ from")
     return lines
 
 

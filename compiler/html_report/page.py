@@ -28,7 +28,7 @@ def render(findings: Findings) -> str:
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'"
     )
-    model = findings.network.artifact.manifest["model"].get("file", "a network")
+    model = findings.network.artifact.manifest["model"].get("file") or "a network"
     head = element(
         "head",
         element("meta", charset="utf-8"),

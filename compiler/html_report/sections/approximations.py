@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from ....backends.artifact import is_trained
 from ..findings import Findings
 from ..markup import Content, element
 from .section import Section, paragraph
 
+CHOICES = "The file leaves open how it is computed, and this was taken:"
+
 
 def approximations(findings: Findings) -> Section:
     """Return the report of the compiler."""
-    report = findings.network.report
+    report, trained = findings.network.report, is_trained(findings.network.artifact)
     body: list[Content] = []
     for text, found in (
-        ("Not exact:", report.get("approximations")),
+        (CHOICES if trained else "Not exact:", report.get("approximations")),
         ("Cut off behind the last layer, left to the reader of the outputs:", report.get("cut")),
     ):
         if found:
             body += [paragraph(text), element("ul", *(element("li", entry) for entry in found))]
-    if not report.get("approximations"):
+    if trained:
+        body.append(paragraph("Nothing else: the network computes what was trained."))
+    elif not report.get("approximations"):
         body.append(paragraph("Nothing was approximated but what the code itself rounds."))
     bound = report.get("settling_bound")
     if bound:

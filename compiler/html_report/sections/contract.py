@@ -53,7 +53,7 @@ def _group(title: str, entries: Mapping[str, Any]) -> Content:
     return [
         element("h3", title.capitalize()),
         paragraph(f"The same in all {count}:") if alike else None,
-        definitions((_words(key), _value(first[key])) for key in alike) if alike else None,
+        definitions((_words(key), _value(first.get(key))) for key in alike) if alike else None,
         table(caption, ("name", *map(_words, differing)), rows) if differing else None,
     ]
 

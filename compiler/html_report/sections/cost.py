@@ -53,6 +53,7 @@ def cost(findings: Findings) -> Section:
         ),
         element("p", element("strong", "Verdict: "), _verdict(found), ".", class_="note"),
         _totals(found),
+        _alone(found),
         grid(_operations(found, findings.topology), _energy(found, findings.topology)),
         cost_basis(found),
     ]
@@ -85,6 +86,12 @@ def _totals(found: Estimated) -> Html:
     ]
     heads = ("network", *(f">{title}" for _, title in COUNTS), ">SynOps", "arithmetic", ">energy")
     return table("One sample", heads, rows)
+
+
+def _alone(found: Estimated) -> Content:
+    """Return why no ANN stands beside the network, where none does."""
+    reason = found.get("no_ann")
+    return paragraph(f"{reason[0].upper()}{reason[1:]}.") if isinstance(reason, str) else None
 
 
 def _count(value: float | None) -> Html:

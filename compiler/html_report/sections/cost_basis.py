@@ -59,6 +59,8 @@ def _models(found: Mapping[str, Any]) -> Content:
     models = sensitivity.get("models") if isinstance(sensitivity, Mapping) else None
     if not models:
         return None
+    if found.get("no_ann"):
+        return _models_alone(models)
     ratios = [model for model in models if model.get("snn_to_twin") is not None]
     rows = [
         (
@@ -87,6 +89,12 @@ def _models(found: Mapping[str, Any]) -> Content:
     )
     note = "Left of the dashed line, at 1, the spiking network takes less than its twin."
     return figure("The same network on every model of energy", drawing, listed, note=note)
+
+
+def _models_alone(models: Sequence[Mapping[str, Any]]) -> Content:
+    """Return the energies of a network that has no rivals."""
+    rows = [(m["hardware"], data(m.get("snn"), joules(m.get("snn")))) for m in models]
+    return table("The same counts on every model of energy", ("model of energy", ">SNN"), rows)
 
 
 def _ranges(found: Mapping[str, Any]) -> Content:

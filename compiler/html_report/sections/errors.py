@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....backends.artifact import is_trained
 from ....ir.errors import Problem
 from ...explain import Explanation
 from ...explain.advice import CAUSES
@@ -17,6 +18,8 @@ from ..tables import definitions, details, table
 from ..topology import Topology
 from .section import Section, grid, missing, paragraph
 
+NO_SOURCE_ANN = "There is no ANN to differ from: the network was trained as a spiking one"
+
 VISIBLE = 0.005
 """Shares below this are left out of the drawing; the table has them."""
 
@@ -28,6 +31,8 @@ def errors(findings: Findings) -> Section:
     """Return the explanation of ``snnc evaluate --explain`` as pictures."""
     title = "Where it differs from the ANN, and why"
     found = findings.explanation
+    if is_trained(findings.network.artifact):
+        return Section("errors", title, paragraph(f"{NO_SOURCE_ANN}."))
     if isinstance(found, Problem):
         return Section("errors", title, missing("No errors to show", found))
     titles = _titles(found, findings.topology)

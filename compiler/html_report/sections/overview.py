@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from ....backends.artifact import is_trained
 from ....ir.errors import Problem
 from ..findings import Findings
 from ..markup import Content, Html, element
@@ -16,6 +18,9 @@ def overview(findings: Findings) -> Html:
     """Return the head of the page."""
     network, manifest = findings.network, findings.network.artifact.manifest
     code = manifest["options"].get("code", "")
+    how = f"as a spiking network for {network.target}: code {code}"
+    if is_trained(network.artifact):
+        how = f"trained as a spiking network, for {network.target}"
     sizes = f"T = {network.timesteps}"
     if network.program.depth_latency:
         sizes += f", depth latency {network.program.depth_latency}"
@@ -25,8 +30,8 @@ def overview(findings: Findings) -> Html:
     return element(
         "header",
         element("p", "snnc report", class_="kicker"),
-        element("h1", manifest["model"].get("file", "a network")),
-        element("p", f"as a spiking network for {network.target}: code {code}, {sizes}"),
+        element("h1", manifest["model"].get("file") or "a network"),
+        element("p", f"{how}, {sizes}"),
         tiles,
         element("p", _basis(findings), class_="quiet"),
         [stated("Warning", problem, "warning") for problem in findings.warnings],
@@ -49,14 +54,7 @@ def _tiles(findings: Findings) -> Iterator[Html]:
             yield _tile("Error of the outputs", percent(last.output_error), "against the ANN")
     cost = findings.cost
     if not isinstance(cost, Problem):
-        macs = cost["ann"]["macs"]
-        yield _tile("SynOps a sample", short(cost["snn"]["synops"]), f"the ANN: {short(macs)} MACs")
-        twin = f"its {cost['twin']['activation_bits']}-bit ANN twin"
-        yield _tile(
-            "Energy a sample",
-            energy_in_words(cost["snn"]),
-            f"{twin}: {energy_in_words(cost['twin'])}",
-        )
+        yield from _cost_tiles(cost)
     if not isinstance(findings.fit, Problem):
         fit = findings.fit
         verdict = f"on {fit.chip.title}" if fit.fits else f"does not fit {fit.chip.title}"
@@ -64,6 +62,18 @@ def _tiles(findings: Findings) -> Iterator[Html]:
     checked = findings.verification
     words = "equal" if checked.equal else "not equal"
     yield _tile("Golden samples", words, f"{checked.spike_counts_compared:,} payloads compared")
+
+
+def _cost_tiles(cost: Mapping[str, Any]) -> Iterator[Html]:
+    operations, energy = short(cost["snn"]["synops"]), energy_in_words(cost["snn"])
+    if cost["ann"] is None:
+        macs = short(cost["snn"]["macs"])
+        yield _tile("SynOps a sample", operations, f"{macs} multiplications in all")
+        yield _tile("Energy a sample", energy, f"on {cost['hardware']}")
+        return
+    yield _tile("SynOps a sample", operations, f"the ANN: {short(cost['ann']['macs'])} MACs")
+    twin = f"its {cost['twin']['activation_bits']}-bit ANN twin"
+    yield _tile("Energy a sample", energy, f"{twin}: {energy_in_words(cost['twin'])}")
 
 
 def _tile(term: str, figure: str, beside: str) -> Html:

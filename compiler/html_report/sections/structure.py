@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
+from ....backends.artifact import is_trained
 from ....ir.errors import Problem
 from ...report import summary
 from ..charts.figure import figure
@@ -14,12 +15,13 @@ from ..markup import Html, element
 from ..quantities import MINUS, NONE, TIMES, data, number
 from ..tables import definitions, table
 from ..topology import Layer, Range
+from .leaky import leaky_neurons
 from .section import Section, paragraph
 
 
 def structure(findings: Findings) -> Section:
     """Return the drawing of the network and the table of its layers."""
-    layers = findings.topology.layers
+    layers, trained = findings.topology.layers, is_trained(findings.network.artifact)
     sizes = summary(findings.network.graph)
     cores = _cores(findings)
     drawing = layer_graph(
@@ -40,7 +42,8 @@ def structure(findings: Findings) -> Section:
     graph = figure("Layers and synapses", _boxed(drawing), connections, note=note, class_="graph")
     body = [
         definitions((name, f"{count:,}") for name, count in sizes.items()),
-        element("div", graph, _table(layers, cores), class_="beside"),
+        element("div", graph, _table(layers, cores, trained), class_="beside"),
+        leaky_neurons(findings),
     ]
     return Section("network", "The network", body)
 
@@ -50,7 +53,7 @@ def _boxed(drawing: Html) -> Html:
     return element("div", drawing, class_="tall", tabindex="0", role="group", aria_label=label)
 
 
-def _table(layers: tuple[Layer, ...], cores: dict[str, int]) -> Html:
+def _table(layers: tuple[Layer, ...], cores: dict[str, int], trained: bool) -> Html:
     rows = [
         (
             layer.number,
@@ -59,14 +62,17 @@ def _table(layers: tuple[Layer, ...], cores: dict[str, int]) -> Html:
             size(layer.shape),
             span(layer.payload),
             span(layer.threshold),
-            span(layer.unit),
+            *(() if trained else (span(layer.unit),)),
             data(float(cores[layer.name]), f"{cores[layer.name]:,}") if cores else NONE,
             layer.name,
         )
         for layer in layers
     ]
-    heads = (">#", "layer", "kind", "neurons", "payload", "threshold", "unit", ">cores", "node")
+    unit = () if trained else ("unit",)
+    heads = (">#", "layer", "kind", "neurons", "payload", "threshold", *unit, ">cores", "node")
     listed = table("Layers, their payloads and scales", heads, rows)
+    if trained:
+        return listed
     return element(
         "div",
         listed,

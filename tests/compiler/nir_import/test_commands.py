@@ -69,6 +69,15 @@ def test_inspect(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "1.0.4" in found["warnings"][0]["message"]
     assert main(["inspect", str(model), "--target", "all", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["targets"]["numpy"]["convertible"]
+    assert main(["inspect", str(model), "--target", "all"]) == 0
+    told = capsys.readouterr().out
+    assert "()" not in told
+    assert "host nodes" not in told
+    assert f"`snnc inspect {model} --target TARGET` lists all of it" in told
+    assert main(["inspect", str(model), "--target", "netx", "--json"]) == 0
+    entries = json.loads(capsys.readouterr().out)["unsupported"]
+    (whole,) = (entry for entry in entries if "real-valued" in entry["reason"])
+    assert (whole["node"], whole["hint"]) == ("", "train it in integers")
 
 
 def test_inspect_says_what_is_in_the_way(
