@@ -32,9 +32,10 @@ def leaky(layer: Layer, chip: Chip) -> Iterator[Problem]:
         return
     real = [name for name in PARAMETERS if not _whole(getattr(node, name, np.zeros(1)))]
     if real:
+        first, last = ", ".join(real[:-1]), real[-1]
+        what = f"{first} and {last} are no whole numbers" if first else f"{last} is no whole number"
         yield Problem(
-            f"{layer.name}: its {' and '.join(real)} {'are' if len(real) > 1 else 'is'} no whole "
-            f"number, and neurons of {chip.title} compute in fixed point",
+            f"{layer.name}: its {what}, and neurons of {chip.title} compute in fixed point",
             FIXED_POINT,
         )
     if not chip.programmable and (odd := list(_odd(node))):

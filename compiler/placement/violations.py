@@ -97,7 +97,7 @@ def _real_numbers(graph: Graph, layer: Layer, chip: Chip) -> Iterator[Problem]:
             )
         return
     if isinstance(node, Encoder) and has_a_value_each_step(graph, node):
-        cure = "give --data with events: where all are 0 or 1, they are carried as spikes"
+        cure = "feed it events: where all that --data holds is 0 or 1, it is carried as spikes"
     elif is_trained(graph):
         cure = "train on an input of events, or of integers"
     else:

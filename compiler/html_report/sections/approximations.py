@@ -7,7 +7,7 @@ from ..findings import Findings
 from ..markup import Content, element
 from .section import Section, paragraph
 
-CHOICES = "The file leaves open how it is computed, and this was taken:"
+CHOICES = "How the file was read, and what was taken where it leaves a choice:"
 
 
 def approximations(findings: Findings) -> Section:

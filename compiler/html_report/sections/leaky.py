@@ -65,12 +65,12 @@ class Clock:
     def in_words(self) -> str:
         """Return what time constants are."""
         rule = "1 / (1 \N{MINUS SIGN} d)" if self.euler else "\N{MINUS SIGN}1 / ln d"
-        found = f"{rule} steps of the decay d"
         if self.seconds is None:
-            return f"Time constants are in steps: {found}."
+            return f"Time constants are in steps, {rule} for a decay of d a step."
         which = "Euler's" if self.euler else "exact"
         return (
-            f"A step is {self.seconds:g} s, the discretisation {which}: time constants are {found}."
+            f"A step is {self.seconds:g} s, the discretisation {which}: a decay of d a step is a "
+            f"time constant of {rule} steps."
         )
 
     def time_constants(self, decay: Array) -> Array:
