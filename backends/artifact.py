@@ -252,7 +252,7 @@ def require_ann(artifact: Artifact) -> bytes:
     if is_trained(artifact):
         raise ArtifactError(
             "the network was trained as a spiking one: there is no source ANN, which this needs",
-            hint="use `snnc run`, `snnc verify`, or `snnc evaluate` without --explain",
+            hint="leave out --explain; run, verify, evaluate, estimate, fit and report need none",
         )
     if artifact.ann is None:
         raise ArtifactError(

@@ -55,6 +55,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace, console: Console) -> int:
+    from ...backends.artifact import require_ann
     from ..data import load_labels
     from ..evaluate import evaluate
     from ..network import Network, load
@@ -67,6 +68,8 @@ def run(arguments: Namespace, console: Console) -> int:
     network = load(arguments.artifact, on=arguments.on)
     if not isinstance(network, Network):
         return partitioned.evaluate(network, arguments, console)
+    if arguments.explain or arguments.figure:
+        require_ann(network.artifact)  # before a long run
     samples = network.opened(arguments.data, limits)
     labels = load_labels(arguments.data, len(next(iter(samples.values()))))
     warn_of_cut_off_inputs(network, samples, console)

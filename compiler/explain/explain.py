@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...backends.artifact import require_ann
+from ...backends.artifact import is_trained, require_ann
 from ...backends.base import Progress
 from ...backends.numpy_sim import NumpyBackend
 from ...backends.onnx_runtime import AnnSession
@@ -58,6 +58,8 @@ def explain(
         ArtifactError: The artifact has no source model, or another one's.
         OptionError: The network's neurons weigh steps differently.
     """
+    if is_trained(network.artifact):
+        require_ann(network.artifact)  # says that there never was one
     if exact := network.graph.of_type(TrackingIF):
         raise OptionError(
             f"{exact[0].name}: an exact network equals the quantised ANN, so there is no error to "

@@ -12,6 +12,7 @@ import snnc
 from snnc.backends.artifact import require_ann
 from snnc.compiler.cli import main
 from snnc.compiler.evaluate import evaluate
+from snnc.compiler.explain import explain
 from snnc.compiler.trained import trained_network
 from snnc.compiler.verify import verify
 from snnc.ir import (
@@ -135,6 +136,9 @@ def test_accuracy_has_no_ann_beside_it(saved: Path, capsys: pytest.CaptureFixtur
     assert [entry["timesteps"] for entry in found["snn"]] == [1, STEPS]
     assert found["snn"][-1]["accuracy"] == 1
     assert main(["evaluate", str(saved), "--data", data, "--explain"]) == 2
+    told = capsys.readouterr()
+    assert "trained as a spiking one: there is no source ANN" in told.err
+    assert not told.out  # nothing ran in vain
 
 
 def test_data_of_another_length(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,3 +159,5 @@ def test_what_needs_the_ann_says_that_there_is_none(saved: Path) -> None:
     assert evaluate(network, {"x": events()}, np.zeros(12, int)).ann_accuracy is None
     with pytest.raises(ArtifactError, match="trained as a spiking one"):
         require_ann(network.artifact)
+    with pytest.raises(ArtifactError, match="trained as a spiking one"):
+        explain(network, {"x": events()})
