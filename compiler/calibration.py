@@ -18,8 +18,9 @@ from ..ir import Array, Graph
 from ..ir.errors import DataError
 
 BATCH = 64
-BATCH_BYTES = 1 << 27
-"""Samples, and memory for the watched activations, of one batch."""
+BATCH_BYTES = 1 << 24
+"""Samples, and memory for the watched activations, of one batch: a cache still holds them when
+they are counted."""
 
 Progress = Callable[[int, int], None]
 
@@ -29,10 +30,11 @@ class Statistics:
     """Magnitudes of one activation over the calibration data.
 
     Attributes:
-        counts: ``(channels, 1 + bins)``: zeros first, then magnitudes by bin.
+        counts: ``(channels, 1 + bins)``: zeros first, then magnitudes by bin; of a fixed part of
+            them where they are very many (``backends.numpy_sim.histogram``).
         edges: ``(1 + bins,)``: borders of the bins, ANN units, from 0 to the largest magnitude.
             All bins but the last have one width, at most 1/2048 of that magnitude.
-        largest: ``(channels,)``: the largest magnitude of each channel.
+        largest: ``(channels,)``: the largest magnitude of each channel, of all values.
     """
 
     counts: Array
@@ -130,11 +132,11 @@ def collect(
     watched = list(dict.fromkeys(values))
     if not watched:
         return {}
-    session = AnnSession(graph, extra=watched, spinning=False)
+    session = AnnSession(graph, extra=watched, alone=False)
     samples = len(next(iter(data.values())))
     types = [graph.types[name] for name in watched]
     size = max(1, min(BATCH, BATCH_BYTES // (4 * sum(type.size for type in types))))
-    histograms = [Histogram(type.shape[0], samples * type.size // type.shape[0]) for type in types]
+    histograms = [Histogram(type.shape[0], type.size // type.shape[0], samples) for type in types]
     done = 0
     with ThreadPoolExecutor(threads()) as pool:
         for found in session.look(data, batch=size):

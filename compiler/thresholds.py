@@ -36,6 +36,7 @@ from math import erfc, pi, sqrt
 
 import numpy as np
 
+from ..backends.numpy_sim.least_error import least_error
 from ..ir import Array
 from ..ir.errors import OptionError
 from .calibration import Moments, Statistics
@@ -48,9 +49,6 @@ GRID = np.arange(100, 5, -1) / 100
 
 ACCURACY = 1e-6
 """Relative, of the fixed point of ``iteration``."""
-
-WORK = 1 << 17
-"""Points of the grid times levels, over all channels, that are looked at together."""
 
 ITERATIONS = 1000
 """Steps of ``local``: as many batches as Bu et al. (CVPR 2025) take at least."""
@@ -101,15 +99,16 @@ class ThresholdRule:
         """
         if self.name == "iteration" and moments is not None:
             return self._iterated(statistics, moments, timesteps * max_positive)
+        each = np.zeros(1)
+        if self.per_channel and statistics.counts[0].sum() >= FEWEST:
+            each = self._estimates(
+                statistics.counts, statistics.edges, statistics.largest, timesteps, max_positive
+            )
+        if (each > 0).all():
+            return each
         pooled = statistics.pooled()[None], statistics.edges, statistics.largest.max(keepdims=True)
         whole = self._estimates(*pooled, timesteps, max_positive)
-        whole = np.where(whole > 0, whole, 1.0)
-        if not self.per_channel or statistics.counts[0].sum() < FEWEST:
-            return whole
-        each = self._estimates(
-            statistics.counts, statistics.edges, statistics.largest, timesteps, max_positive
-        )
-        return np.where(each > 0, each, whole)
+        return np.where(each > 0, each, np.where(whole > 0, whole, 1.0))
 
     def _iterated(self, statistics: Statistics, moments: Moments, levels: int) -> Array:
         if not self.per_channel or statistics.counts[0].sum() < FEWEST:
@@ -127,9 +126,11 @@ class ThresholdRule:
         """Return ``lam`` of each row of counts, 0 where a row has zeros only."""
         most = largest.astype(np.float64)
         if self.name == "mmse":
-            return _least_error(counts[:, 1:], edges, most, timesteps * max_positive)
+            return least_error(counts[:, 1:], edges, most, timesteps * max_positive, GRID)
         if self.name not in ("local", "percentile"):
             return most
+        if self.name == "percentile" and self.percentile == 100:
+            return most  # of all values, where the counts may be those of a part
         rows = zip(counts, most, strict=True)
         return np.array([self._estimate(row, edges, peak) if peak else 0.0 for row, peak in rows])
 
@@ -140,47 +141,6 @@ class ThresholdRule:
         share = np.cumsum(counts) / counts.sum()
         index = int(np.searchsorted(share, self.percentile / 100))
         return min(float(edges[index]), largest) if index else largest  # else more zeros than that
-
-
-def _least_error(counts: Array, edges: Array, largest: Array, levels: int) -> Array:
-    r"""Return for each row of counts the point of ``GRID`` of least squared error.
-
-    With the step ``s = lam / levels`` and ``b_j = (j - 1/2) s``, the value ``q(a)`` is ``s`` times
-    the number of ``b_j`` below ``a``. With :math:`N_j` the number and :math:`A_j` the sum of the
-    magnitudes beyond ``b_j``,
-
-    .. math:: \sum (q(a) - a)^2 = \sum a^2 - 2 s \sum_j A_j + s^2 \sum_j (2j - 1) N_j.
-
-    Args:
-        counts: ``(rows, bins)``.
-        edges: ``(1 + bins,)``, of one distance but for the last.
-        largest: ``(rows,)``.
-        levels: Levels above 0.
-    """
-    best = np.zeros(len(counts))
-    each = max(1, WORK // (len(GRID) * levels))
-    for begin in range(0, len(counts), each):
-        part = slice(begin, begin + each)
-        best[part] = _least_error_of_some(counts[part], edges, largest[part], levels)
-    return best
-
-
-def _least_error_of_some(counts: Array, edges: Array, largest: Array, levels: int) -> Array:
-    centre = (edges[:-1] + edges[1:]) / 2
-    width = edges[1] if len(centre) > 1 else 2 * centre[0]
-    number, total = (
-        np.cumsum(np.pad(x, ((0, 0), (0, 1)))[:, ::-1], axis=1)[:, ::-1]
-        for x in (counts.astype(np.float64), counts * centre)
-    )  # from each bin on
-    order = np.arange(1, levels + 1)
-    step = GRID * largest[:, None] / levels  # (rows, grid)
-    beyond = np.floor(step[:, :, None] * ((order - 0.5) / width) + 0.5)
-    place = np.minimum(beyond, len(centre)).astype(np.intp)
-    place += np.arange(len(counts))[:, None, None] * (len(centre) + 1)
-    sums = total.ravel()[place].sum(axis=2)
-    squares = number.ravel()[place] @ (2.0 * order - 1)
-    error = step * (step * squares - 2 * sums)
-    return np.asarray(GRID[error.argmin(axis=1)] * largest)
 
 
 def _locally_balanced(counts: Array, edges: Array) -> float:

@@ -1,17 +1,24 @@
 """Histograms of the magnitudes of a value, channel by channel, filled batch after batch.
 
 The range of a channel is a power of two and grows with the values: pairs of bins then become one,
-which is exact. So one look at the data is enough, and what comes out depends neither on the order
-nor on the size of the batches.
+which is exact. So one look at the data is enough, and what comes out does not depend on the size
+of the batches.
+
+The largest magnitude is that of all values. What is counted is a fixed part of them where there
+are very many: of every sample a band of so many places that each channel has ``ENOUGH`` counts.
+Bands follow each other from sample to sample and begin again behind the last place, so every place
+is counted equally often. A share ``p`` of the values, estimated from ``n = ENOUGH`` of them, has
+the standard error ``sqrt(p (1 - p) / n)``: at most 0.3 %, and 0.017 % where ``p`` is 0.1 %. (The
+places of one sample resemble each other, and so does that part of the error which more places of
+the same samples would not lower.)
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from concurrent.futures import Executor, wait
-from ctypes import c_float, c_int, c_int64, c_void_p
-from math import prod
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, Future
+from ctypes import byref, c_float, c_int, c_int64, c_void_p
 from typing import Any
 
 import numpy as np
@@ -26,8 +33,8 @@ SMALLEST = 2.0**-100
 LARGEST = 2.0**127
 """Of ranges: powers of two that a float32 holds together with their multiples."""
 
-PART = 1 << 18
-"""Values that one task counts."""
+ENOUGH = 1 << 15
+"""Values of a channel that are counted, at least, where there are as many."""
 
 
 class Histogram:
@@ -35,40 +42,55 @@ class Histogram:
 
     Args:
         channels: Of the value.
-        size: Most values a channel will have.
+        places: Values of a channel in one sample.
+        samples: How many there will be.
 
     Attributes:
         counts: ``(channels, 1 + BINS)``: zeros first, then magnitudes up to ``range``; one on a
             border belongs to the bin below.
         range: ``(channels,)``, float32: powers of two, 0 where there were zeros only.
         largest: ``(channels,)``, float32: infinite where a value was no finite number.
+        seen: Samples added until now.
+        band: Places of a sample that are counted.
     """
 
-    def __init__(self, channels: int, size: int) -> None:
-        self.counts: Array = np.zeros(
-            (channels, 1 + BINS), np.uint32 if size < 2**32 else np.uint64
-        )
+    def __init__(self, channels: int, places: int, samples: int) -> None:
+        self.counts: Array = np.zeros((channels, 1 + BINS), np.uint32)
         self.range = np.zeros(channels, np.float32)
         self.largest = np.zeros(channels, np.float32)
+        self.seen = 0
+        self.places = places
+        self.band = min(places, -(-ENOUGH // max(1, samples)))
 
     def add(self, values: Array) -> None:
         """Count values, ``(samples, channels, *places)``, float32."""
-        magnitude = np.abs(values.swapaxes(0, 1).reshape(len(self.range), -1))
-        most = magnitude.max(axis=1, initial=0)
+        magnitude = np.abs(values.reshape(len(values), len(self.range), self.places))
+        most = magnitude.max(axis=(0, 2), initial=0)
         self.largest = np.maximum(self.largest, np.where(most <= LARGEST, most, np.inf))
         if not np.isfinite(self.largest).all():
             return
         self.widen(_above(float(self.largest.max())))
+        sample = np.arange(self.seen, self.seen + len(values))
+        place = (sample[:, None] * self.band + np.arange(self.band)) % self.places
+        counted = np.take_along_axis(magnitude, place[:, None], axis=2)
         with np.errstate(under="ignore"):
-            bins = np.ceil(magnitude * (np.float32(BINS) / self.range[:, None])).astype(np.int64)
-        bins += np.arange(len(bins))[:, None] * (BINS + 1)
+            bins = np.ceil(counted * (np.float32(BINS) / self.range[:, None])).astype(np.int64)
+        bins += np.arange(len(self.range))[:, None] * (BINS + 1)
         found = np.bincount(bins.ravel(), minlength=self.counts.size)
-        self.counts = self.counts + found.reshape(self.counts.shape).astype(self.counts.dtype)
+        self.counts += found.reshape(self.counts.shape).astype(self.counts.dtype)
+        self.seen += len(values)
+
+    def told(self, values: Array) -> library.HistogramLayout:
+        """Return what the kernels are told of this histogram and of values to add."""
+        sizes = len(self.range), self.places, self.band
+        arrays = values, self.range, self.largest, self.counts
+        data, *own = (array.ctypes.data for array in arrays)
+        return library.HistogramLayout(data, *sizes, *own)
 
     def widen(self, wanted: float) -> None:
         """Bring all channels to one range, not below any of theirs."""
         kernels = _kernels()
-        if kernels and self.counts.dtype == np.uint32:
+        if kernels:
             where = c_void_p(self.range.ctypes.data), c_float(wanted)
             counts = c_void_p(self.counts.ctypes.data)
             kernels.snnc_widen(c_int64(len(self.range)), BINS, *where, counts)
@@ -98,22 +120,31 @@ class Histogram:
 
 
 def add_all(histograms: Sequence[Histogram], values: Sequence[Array], pool: Executor) -> None:
-    """Let each histogram count its values, on all threads of a pool."""
+    """Let each histogram count its values, on all threads of a pool.
+
+    Args:
+        histograms: One for each value.
+        values: Of equally many samples, ``(samples, channels, *places)``, float32.
+        pool: Of ``threads()`` threads.
+    """
     kernels = _kernels()
-    tasks = []
-    for histogram, x in zip(histograms, values, strict=True):
-        fits = x.dtype == np.float32 and x.flags.c_contiguous
-        if kernels is None or not fits or histogram.counts.dtype != np.uint32:
-            tasks.append(pool.submit(histogram.add, x))
-            continue
-        channels = len(histogram.range)
-        each = max(1, PART * channels // max(1, x.size))
-        for first in range(0, channels, each):
-            part = first, min(channels, first + each)
-            tasks.append(pool.submit(_count, kernels, histogram, x, part))
-    wait(tasks)
-    for task in tasks:
-        task.result()
+    if kernels is None:
+        _all_done(
+            pool.submit(histogram.add, x) for histogram, x in zip(histograms, values, strict=True)
+        )
+        return
+    held = [np.ascontiguousarray(x, np.float32) for x in values]
+    told = (library.HistogramLayout * len(held))(
+        *(histogram.told(x) for histogram, x in zip(histograms, held, strict=True))
+    )
+    samples, seen, following = len(held[0]), histograms[0].seen, c_int64(0)
+    sizes = c_int(len(told)), c_int64(samples), c_int64(seen), c_int(BINS)
+    _all_done(
+        pool.submit(kernels.snnc_histograms, library.level(), told, *sizes, byref(following))
+        for _ in range(threads())
+    )
+    for histogram in histograms:
+        histogram.seen += samples
 
 
 def threads() -> int:
@@ -121,22 +152,15 @@ def threads() -> int:
     return os.cpu_count() or 1
 
 
-def _count(kernels: Any, histogram: Histogram, x: Array, part: tuple[int, int]) -> None:
-    sizes = (len(x), len(histogram.range), prod(x.shape[2:]), *part)
-    arrays = histogram.range, histogram.largest, histogram.counts
-    kernels.snnc_histogram(
-        library.level(),
-        c_void_p(x.ctypes.data),
-        *map(c_int64, sizes),
-        c_int(BINS),
-        *(c_void_p(array.ctypes.data) for array in arrays),
-    )
+def _all_done(tasks: Iterable[Future[Any]]) -> None:
+    for task in list(tasks):
+        task.result()
 
 
 def _kernels() -> Any | None:
     """Return the compiled kernels, if they have the ones used here."""
     kernels = library.library()
-    return kernels if kernels and hasattr(kernels, "snnc_histogram") else None
+    return kernels if kernels and hasattr(kernels, "snnc_histograms") else None
 
 
 def _above(value: float) -> float:

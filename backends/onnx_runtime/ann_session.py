@@ -38,8 +38,9 @@ class AnnSession:
         model: A graph of real signals, or an ONNX model; one in serialized form may be any
             file's content.
         extra: For a graph, the names of nodes whose values are wanted beside the outputs.
+        alone: Whether its threads may wait for the next batch without sleeping, which takes
+            cores from what else runs between two batches.
         spinning: Whether its threads wait for work without sleeping: a little faster, but what
-            else runs between two batches has fewer cores.
         threads: How many threads share an operator; None leaves that to ONNX Runtime.
 
     Raises:
@@ -51,7 +52,7 @@ class AnnSession:
         model: Graph | ModelProto | bytes,
         *,
         extra: Iterable[str] = (),
-        spinning: bool = True,
+        alone: bool = True,
         threads: int | None = None,
     ) -> None:
         if isinstance(model, Graph):
@@ -60,7 +61,7 @@ class AnnSession:
         onnxruntime = load_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _SEVERITY_FATAL
-        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+        options.add_session_config_entry("session.force_spinning_stop", str(int(not alone)))
         options.intra_op_num_threads = threads or 0
         try:
             self._session: Any = onnxruntime.InferenceSession(
@@ -138,17 +139,18 @@ class AnnSession:
         samples = self._samples(inputs)
         batch = min(batch, max(samples, 1))
         memory = {name: np.empty((batch, *shape), np.float32) for name, shape in sizes.items()}
+        binding, bound = self._session.io_binding(), 0
         for start in range(0, max(samples, 1), batch):
             feed = self._feed(inputs, slice(start, start + batch))
             count = len(next(iter(feed.values())))
-            binding = self._session.io_binding()
             found = {name: array[:count] for name, array in memory.items()}
             with _failing():
                 for name, array in feed.items():
                     binding.bind_cpu_input(name, array)
-                for name, array in found.items():
+                for name, array in found.items() if count != bound else ():
                     binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
                 self._session.run_with_iobinding(binding)
+            bound = count
             yield found
 
     def run_once(self, inputs: Mapping[str, Array]) -> dict[str, Any]:

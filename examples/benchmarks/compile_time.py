@@ -8,7 +8,7 @@ The files are made with random weights (``large_models``) in a folder outside th
 run is a process of its own. Passes run as they do without calibration data, but for the full
 scales: these are 1. Calibration is what looks at data before corrections: the largest magnitudes
 and the histograms of all activations, and the full scales worked out from them; it takes turns with
-ONNX Runtime on the file itself, on the same images, batches and threads.
+ONNX Runtime on the file itself, on the same images and threads.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ IMAGES = {"resnet20": 512, "resnet50": 512}
 """Calibration images."""
 
 BATCH = {"resnet20": 64, "resnet50": 3}
-"""As many samples as calibration looks at together."""
+"""Images that plain inference takes at a time; calibration chooses its own, smaller batches."""
 
 
 def compiled(path: Path) -> dict[str, float]:

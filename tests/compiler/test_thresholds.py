@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from snnc.backends.numpy_sim import histogram as histogram_module
 from snnc.backends.numpy_sim.histogram import BINS, Histogram
 from snnc.compiler import calibration, thresholds
 from snnc.compiler.calibration import Moments, Statistics, collect, collect_moments
@@ -25,7 +26,7 @@ def network() -> Graph:
 
 def statistics(values: Array) -> Statistics:
     """Return the statistics of ``(samples, channels)`` magnitudes."""
-    histogram = Histogram(values.shape[1], len(values))
+    histogram = Histogram(values.shape[1], 1, len(values))
     histogram.add(values.astype(np.float32))
     return Statistics(*histogram.in_common(), histogram.largest)
 
@@ -60,6 +61,23 @@ def test_statistics_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) 
     np.testing.assert_array_equal(whole.edges, single.edges)
     np.testing.assert_array_equal(whole.largest, single.largest)
     assert seen == [(done, 50) for done in range(1, 51)]
+
+
+def test_a_part_of_very_many_values_gives_nearly_the_same_full_scales(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    graph, data = network(), samples(2000)
+    whole = collect(graph, ["clip2"], data)["clip2"]
+    monkeypatch.setattr(histogram_module, "ENOUGH", 1 << 13)
+    part = collect(graph, ["clip2"], data)["clip2"]
+    assert part.counts.sum() == 2000 * 3 * 5  # of 16 places of 3 channels
+    np.testing.assert_array_equal(part.largest, whole.largest)
+    for name in RULES:
+        for rule in (ThresholdRule(name), ThresholdRule(name, per_channel=True)):
+            wanted = rule.full_scale(whole, 8, 4)
+            # standard error of the share 0.1 % from 10,000 values: a third of that share
+            np.testing.assert_allclose(rule.full_scale(part, 8, 4), wanted, rtol=0.1)
+    assert ThresholdRule("percentile", 100).full_scale(part, 8, 1) == part.largest.max()
 
 
 def test_max_is_the_largest_magnitude() -> None:

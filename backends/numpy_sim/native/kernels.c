@@ -8,6 +8,7 @@
 #include <Python.h>
 
 #include "layout.h"
+#include "least_error.h"
 #include "strip.h"
 #include "vectors.h"
 #include "widened.h"
@@ -85,6 +86,7 @@ EXPORT int snnc_level(void) {
 EXPORT i64 snnc_size_of_population(void) { return sizeof(Population); }
 EXPORT i64 snnc_size_of_synapse(void) { return sizeof(Synapse); }
 EXPORT i64 snnc_size_of_fan_out(void) { return sizeof(FanOut); }
+EXPORT i64 snnc_size_of_histogram(void) { return sizeof(Histogram); }
 
 /* Bytes that the functions below work in. */
 EXPORT i64 snnc_scratch(const Population *population, int samples, int steps) {
@@ -128,11 +130,10 @@ EXPORT void snnc_max_pool(int level, const Window2D *window, const Edge *source,
   AT_LEVEL(level, max_pool, window, source, target, samples, steps, memory)
 }
 
-EXPORT void snnc_histogram(int level, const float *x, i64 samples, i64 channels, i64 places,
-                           i64 first, i64 last, int bins, float *range, float *largest,
-                           uint32_t *counts) {
-  AT_LEVEL(level, histogram, x, samples, channels, places, first, last, bins, range, largest,
-           counts)
+/* Several threads call this with the same `next`, which is 0 at the beginning. */
+EXPORT void snnc_histograms(int level, const Histogram *each, int count, i64 samples, i64 seen,
+                            int bins, i64 *next) {
+  AT_LEVEL(level, histograms, each, count, samples, seen, bins, next)
 }
 
 /* Brings histograms to one range, not below any of theirs. */
@@ -141,6 +142,12 @@ EXPORT void snnc_widen(i64 channels, int bins, float *range, float wanted, uint3
     if (range[channel] == 0) range[channel] = wanted;
     for (; range[channel] < wanted; range[channel] *= 2) halve(counts + channel * (1 + bins), bins);
   }
+}
+
+EXPORT void snnc_least_error(const uint32_t *counts, i64 rows, i64 next, i64 bins, double width,
+                             double last, const double *largest, i64 levels, const double *grid,
+                             i64 points, double *best, double *memory) {
+  least_error(counts, rows, next, bins, width, last, largest, levels, grid, points, best, memory);
 }
 
 /* Python only has to find the library; the functions are called through ctypes. */

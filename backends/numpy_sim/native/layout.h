@@ -84,4 +84,19 @@ typedef struct {
   int32_t to_zero; /* whether a spike of 1 sets the membrane to 0 */
 } Population;
 
+enum { CHANNELS_TOGETHER = 16 }; /* whose histograms one thread fills at a time */
+
+/* Counts of the magnitudes of one value, channel by channel. Sample i tells its magnitudes at
+   `band` places, from place i * band on, and past the last place from the first on; its largest
+   magnitude is that of all places. Of a channel `counts` holds zeros, then `bins` bins up to
+   `range`, a power of two, or 0 as long as there were zeros only; a magnitude on a border belongs
+   to the bin below. `largest` becomes infinite where a value is infinite, no number, or has no
+   power of two above it. */
+typedef struct {
+  const float *values; /* [samples][channels][places] */
+  i64 channels, places, band;
+  float *range, *largest; /* [channels] */
+  uint32_t *counts;       /* [channels][1 + bins] */
+} Histogram;
+
 #endif

@@ -92,6 +92,16 @@ class PopulationLayout(ctypes.Structure):
     )
 
 
+class HistogramLayout(ctypes.Structure):
+    """``Histogram`` of ``layout.h``."""
+
+    _fields_ = (
+        ("values", c_void_p),
+        *((name, c_int64) for name in ("channels", "places", "band")),
+        *((name, c_void_p) for name in ("range", "largest", "counts")),
+    )
+
+
 @cache
 def library() -> Any | None:
     """Return the compiled kernels, or None where there are none."""
@@ -113,6 +123,7 @@ def _matches(kernels: Any) -> bool:
         "population": PopulationLayout,
         "synapse": SynapseLayout,
         "fan_out": FanOutLayout,
+        "histogram": HistogramLayout,
     }
     for name, layout in sizes.items():
         size = getattr(kernels, f"snnc_size_of_{name}", None)

@@ -38,7 +38,7 @@ def batches(seed: int, growth: float) -> list[Array]:
 
 
 def counted(parts: list[Array]) -> Histogram:
-    found = Histogram(parts[0].shape[1], sum(x[:, 0].size for x in parts))
+    found = Histogram(parts[0].shape[1], parts[0][0, 0].size, sum(map(len, parts)))
     with ThreadPoolExecutor(2) as pool:
         for x in parts:
             add_all([found], [x], pool)
@@ -100,3 +100,35 @@ def test_values_that_are_not_contiguous_count_too(kernels: str) -> None:
     np.testing.assert_array_equal(
         counted([x[:, ::2]]).in_common()[0], counted([x[:, ::2].copy()]).in_common()[0]
     )
+
+
+def test_bands_of_samples_count_every_place_equally_often(
+    kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 12 samples with 35 places each, 10 places are counted: band after band, cyclically."""
+    monkeypatch.setattr(module, "ENOUGH", 120)
+    parts = [np.full((count, 2, 5, 7), 1.0, np.float32) for count in (3, 1, 8)]
+    whole = np.concatenate(parts)
+    whole[:, 1] = np.arange(35).reshape(5, 7) + 1
+    found = counted(np.split(whole, [3, 4]))
+    places = np.arange(120) % 35 + 1
+    counts, edges = found.in_common()
+    assert found.band == 10
+    np.testing.assert_array_equal(counts.sum(axis=1), [120, 120])
+    expected = np.bincount(np.searchsorted(edges, places), minlength=len(edges))
+    np.testing.assert_array_equal(counts[1], expected)
+
+
+def test_what_is_counted_does_not_depend_on_batches(
+    kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ENOUGH", 700)
+    parts = batches(5, 3.0)
+    first = counted(parts)
+    for other in ([np.concatenate(parts)], [p[i : i + 1] for p in parts for i in range(len(p))]):
+        got = counted(other)
+        np.testing.assert_array_equal(first.largest, got.largest)
+        for wanted, found in zip(first.in_common(), got.in_common(), strict=True):
+            np.testing.assert_array_equal(wanted, found)
+    every = np.concatenate(parts).swapaxes(0, 1).reshape(6, -1)
+    np.testing.assert_array_equal(first.largest, np.abs(every).max(axis=1))
