@@ -19,6 +19,7 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, Future
 from ctypes import byref, c_float, c_int, c_int64, c_void_p
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -139,10 +140,8 @@ def add_all(histograms: Sequence[Histogram], values: Sequence[Array], pool: Exec
     )
     samples, seen, following = len(held[0]), histograms[0].seen, c_int64(0)
     sizes = c_int(len(told)), c_int64(samples), c_int64(seen), c_int(BINS)
-    _all_done(
-        pool.submit(kernels.snnc_histograms, library.level(), told, *sizes, byref(following))
-        for _ in range(threads())
-    )
+    fill = partial(kernels.snnc_histograms, library.level(), told, *sizes, byref(following))
+    _all_done(pool.submit(fill) for _ in range(threads()))
     for histogram in histograms:
         histogram.seen += samples
 
