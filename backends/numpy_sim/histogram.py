@@ -7,10 +7,13 @@ of the batches.
 The largest magnitude is that of all values. What is counted is a fixed part of them where there
 are very many: of every sample a band of so many places that each channel has ``ENOUGH`` counts.
 Bands follow each other from sample to sample and begin again behind the last place, so every place
-is counted equally often. A share ``p`` of the values, estimated from ``n = ENOUGH`` of them, has
-the standard error ``sqrt(p (1 - p) / n)``: at most 0.3 %, and 0.017 % where ``p`` is 0.1 %. (The
-places of one sample resemble each other, and so does that part of the error which more places of
-the same samples would not lower.)
+is counted equally often, up to one. Neighbours in a band are correlated, so the standard error is
+not that of as many independent values.
+
+Measured on ResNet-20, on four sets of 512 training images of CIFAR-10: full scales of rule
+``mmse`` for 8 levels, in the 304 of 688 channels of which a part is counted, differ from those of
+all values by 1.4 % on average, by at most 4.3 % in 95 of 100 cases, and by 21 % in the worst. From
+one set to another, all values counted, they differ by 1.9 %, 5.4 % and 49 %.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ SMALLEST = 2.0**-100
 LARGEST = 2.0**127
 """Of ranges: powers of two that a float32 holds together with their multiples."""
 
-ENOUGH = 1 << 15
+ENOUGH = 1 << 16
 """Values of a channel that are counted, at least, where there are as many."""
 
 

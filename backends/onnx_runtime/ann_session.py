@@ -40,7 +40,6 @@ class AnnSession:
         extra: For a graph, the names of nodes whose values are wanted beside the outputs.
         alone: Whether its threads may wait for the next batch without sleeping, which takes
             cores from what else runs between two batches.
-        spinning: Whether its threads wait for work without sleeping: a little faster, but what
         threads: How many threads share an operator; None leaves that to ONNX Runtime.
 
     Raises:
@@ -139,7 +138,7 @@ class AnnSession:
         samples = self._samples(inputs)
         batch = min(batch, max(samples, 1))
         memory = {name: np.empty((batch, *shape), np.float32) for name, shape in sizes.items()}
-        binding, bound = self._session.io_binding(), 0
+        binding, bound = self._session.io_binding(), -1
         for start in range(0, max(samples, 1), batch):
             feed = self._feed(inputs, slice(start, start + batch))
             count = len(next(iter(feed.values())))

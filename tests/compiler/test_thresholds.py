@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from snnc.backends import get_backend
 from snnc.backends.numpy_sim import histogram as histogram_module
 from snnc.backends.numpy_sim.histogram import BINS, Histogram
 from snnc.compiler import calibration, thresholds
 from snnc.compiler.calibration import Moments, Statistics, collect, collect_moments
+from snnc.compiler.demo import bundled
+from snnc.compiler.onnx_import import load
+from snnc.compiler.options import Options
+from snnc.compiler.pipeline import SIMPLIFY, run_passes, watched_values
 from snnc.compiler.thresholds import FEWEST, GRID, RULES, ThresholdRule, iterated
 from snnc.ir import Array, Graph
 from snnc.ir.errors import DataError, OptionError
@@ -63,20 +69,51 @@ def test_statistics_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) 
     assert seen == [(done, 50) for done in range(1, 51)]
 
 
-def test_a_part_of_very_many_values_gives_nearly_the_same_full_scales(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.fixture(scope="module")
+def of_digits() -> Callable[[Array, int], list[Statistics]]:
+    """Return what collects statistics of LeNet-5's values of 100 places or more."""
+    ann = run_passes(load(bundled().model).graph, SIMPLIFY)
+    (node,) = (node for node in ann if not node.inputs)
+    code = Options().code_for(get_backend("numpy").target)
+    watched = watched_values(ann, code)[0]
+    values = [name for name in watched if math.prod(ann.types[name].shape[1:]) >= 100]
+
+    def collected(digits: Array, enough: int) -> list[Statistics]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(histogram_module, "ENOUGH", enough)
+            return list(collect(ann, values, {node.name: digits}).values())
+
+    return collected
+
+
+@pytest.mark.parametrize("name", ["mmse", "percentile"])
+def test_counting_a_part_moves_full_scales_less_than_other_images_do(
+    of_digits: Callable[[Array, int], list[Statistics]], name: str
 ) -> None:
-    graph, data = network(), samples(2000)
-    whole = collect(graph, ["clip2"], data)["clip2"]
-    monkeypatch.setattr(histogram_module, "ENOUGH", 1 << 13)
-    part = collect(graph, ["clip2"], data)["clip2"]
-    assert part.counts.sum() == 2000 * 3 * 5  # of 16 places of 3 channels
-    np.testing.assert_array_equal(part.largest, whole.largest)
-    for name in RULES:
-        for rule in (ThresholdRule(name), ThresholdRule(name, per_channel=True)):
-            wanted = rule.full_scale(whole, 8, 4)
-            # standard error of the share 0.1 % from 10,000 values: a third of that share
-            np.testing.assert_allclose(rule.full_scale(part, 8, 4), wanted, rtol=0.1)
+    """A twelfth to two thirds of each value's places, on digits that a trained network saw."""
+    rule = ThresholdRule(name, per_channel=True)
+    part_of_places, every = 1 << 13, 1 << 40
+    digits = bundled().calibration
+
+    def scales(found: list[Statistics]) -> Array:
+        return np.concatenate([rule.full_scale(statistics, 8, 1) for statistics in found])
+
+    by_part, by_images = [], []
+    for here, other in ((digits[:128], digits[128:]), (digits[128:], digits[:128])):
+        whole, part = of_digits(here, every), of_digits(here, part_of_places)
+        for one, all_of_it in zip(part, whole, strict=True):
+            assert one.counts[0].sum() < all_of_it.counts[0].sum()
+            np.testing.assert_array_equal(one.largest, all_of_it.largest)
+        wanted = scales(whole)
+        by_part.append(np.abs(scales(part) / wanted - 1))
+        by_images.append(np.abs(scales(of_digits(other, every)) / wanted - 1))
+    assert np.mean(by_part) < np.mean(by_images)
+
+
+def test_percentile_100_is_the_largest_of_all_values(
+    of_digits: Callable[[Array, int], list[Statistics]],
+) -> None:
+    part = of_digits(bundled().calibration[:64], 1 << 10)[0]
     assert ThresholdRule("percentile", 100).full_scale(part, 8, 1) == part.largest.max()
 
 

@@ -198,6 +198,14 @@ def test_batches_are_joined(samples: int, batch: int) -> None:
     assert session.run({"x": x}, batch=batch)["out"].shape == (samples, 4, 5, 8)
 
 
+@pytest.mark.parametrize(("samples", "batch"), list(product([0, 1, 5, 6], [1, 3, 64])))
+def test_a_look_computes_what_a_run_does(samples: int, batch: int) -> None:
+    session = AnnSession(graph_of(NODES["conv"]))
+    x = RNG.normal(size=(samples, 2, 7, 9)).astype(np.float32)
+    parts = [found["out"].copy() for found in session.look({"x": x}, batch=batch)]
+    np.testing.assert_allclose(np.concatenate(parts), session.run({"x": x})["out"], rtol=1e-5)
+
+
 BAD: dict[str, tuple[dict[str, Array], str]] = {
     "missing": ({"z": np.ones((1, 2))}, "input 'x': is missing"),
     "shape": ({"x": np.ones((1, 2))}, r"needs samples of \(2, 7, 9\) but got \(2,\)"),
