@@ -2,13 +2,17 @@
 
     python -m examples.benchmarks.onnx_equality --samples 1000
     python -m examples.benchmarks.onnx_equality --models lenet5 --codes rate exact --samples 100
+    python -m examples.benchmarks.onnx_equality --table equality.jsonl
 
 Each network is compiled once for every code. ``network.onnx``, as it is saved, computes all samples
 in a session of ONNX Runtime that knows nothing of snnc: outputs after the last step are compared
 bit for bit. Of the first ``--recorded`` samples every payload, every count and every output after
 every step is compared too, and ``step.onnx`` is fed step by step. Real-valued networks
-(``differential``) are judged as ``verify`` judges them: payloads may differ only where a membrane
-lies on an edge.
+(``differential``) are judged as ``verify`` judges them, all samples by every payload: these may
+differ only where a membrane lies on an edge.
+
+With ``--results`` a line is added to a file for each network that was compared, and a second call
+goes on behind those that are there already; ``--artifacts`` keeps compiled networks.
 """
 
 from __future__ import annotations
@@ -28,10 +32,11 @@ import numpy as np
 import snnc
 from examples.benchmarks.task import calibration_samples
 from examples.datasets import load
-from snnc.backends import Activity, Result, get_backend
+from snnc.backends import Activity, Program, Result, get_backend
 from snnc.backends.comparison import Answers, compare
 from snnc.backends.onnx_network.program import INITIAL_STATE, NETWORK, STEP
 from snnc.backends.onnx_runtime.library import load_onnxruntime
+from snnc.backends.resources import Resources
 from snnc.compiler.network import Network
 from snnc.ir import Array, Input
 from snnc.ir.bounds import is_quantized
@@ -62,6 +67,9 @@ CODES: dict[str, dict[str, Any]] = {
 }
 TIMESTEPS = 8
 CALIBRATION = 128
+ONE_THREAD = Resources(jobs=1)
+AT_ONCE = 50
+"""Samples that are compared at once."""
 
 
 @dataclass
@@ -80,39 +88,44 @@ class Case:
         """Yield what differs from the simulator, in words."""
         simulator = get_backend("numpy").lower(self.network.graph, self.network.timesteps)
         (node,) = self.network.graph.of_type(Input)
-        some = {node.name: self.x[:recorded]}
-        found = self.network.program.run(some, record=True)
-        expected = simulator.run(some, record=True)
         if not is_quantized(self.network.graph):
-            yield from self._beyond_rounding(some, expected, found)
+            yield from self._beyond_rounding(simulator, node.name, recorded)
             return
+        some = {node.name: self.x[:recorded]}
+        found = self.network.program.run(some, record=True, resources=ONE_THREAD)
+        expected = simulator.run(some, record=True, resources=ONE_THREAD)
         yield from unequal(expected, found)
-        rest = simulator.run({node.name: self.x})
         with tempfile.TemporaryDirectory() as folder:
             self.network.program.save(Path(folder))
-            yield from self._whole(Path(folder), node.name, rest)
+            yield from self._whole(Path(folder), node.name, simulator)
             yield from self._streamed(Path(folder), node.name, expected)
 
-    def _beyond_rounding(
-        self, inputs: dict[str, Array], expected: Result, found: Result
-    ) -> Iterator[str]:
-        pair = (Answers(run.spikes, run.unrounded) for run in (expected, found))
-        for wrong in compare(self.network.graph, inputs, *pair).wrong:
-            yield str(wrong)
+    def _beyond_rounding(self, simulator: Program, name: str, at_once: int) -> Iterator[str]:
+        for begin in range(0, len(self.x), at_once):
+            block = {name: self.x[begin : begin + at_once]}
+            pair = (
+                Answers(run.spikes, run.unrounded)
+                for run in (
+                    each.run(block, record=True, resources=ONE_THREAD)
+                    for each in (simulator, self.network.program)
+                )
+            )
+            for wrong in compare(self.network.graph, block, *pair).wrong:
+                yield f"{wrong}, in samples from {begin}"
 
-    def _whole(self, folder: Path, name: str, expected: Result) -> Iterator[str]:
+    def _whole(self, folder: Path, name: str, simulator: Program) -> Iterator[str]:
         """Run the file as it is, in batches."""
-        session = load_onnxruntime().InferenceSession(folder / NETWORK)
-        for begin in range(0, len(self.x), 50):
-            outputs = session.run(None, {name: self.x[begin : begin + 50]})
-            for key, got in zip(expected.decoded, outputs, strict=True):
-                if not np.array_equal(got, expected.decoded[key][begin : begin + 50, -1]):
+        session = opened(folder / NETWORK)
+        for begin in range(0, len(self.x), AT_ONCE):
+            block = {name: self.x[begin : begin + AT_ONCE]}
+            expected = simulator.run(block, resources=ONE_THREAD).decoded
+            for key, got in zip(expected, session.run(None, block), strict=True):
+                if not np.array_equal(got, expected[key][:, -1]):
                     yield f"output {key} of {NETWORK} differs in samples from {begin}"
 
     def _streamed(self, folder: Path, name: str, expected: Result) -> Iterator[str]:
         """Feed the model of one step."""
-        open_session = load_onnxruntime().InferenceSession
-        begin, step = (open_session(folder / file) for file in (INITIAL_STATE, STEP))
+        begin, step = (opened(folder / file) for file in (INITIAL_STATE, STEP))
         names = [output.name for output in begin.get_outputs()]
         x = self.x[: len(next(iter(expected.decoded.values())))]
         states = dict(zip(names, begin.run(None, {"batch": np.array([len(x)])}), strict=True))
@@ -123,6 +136,13 @@ class Case:
             for key, trace in expected.decoded.items():
                 if not np.array_equal(found[key], trace[:, t]):
                     yield f"output {key} of {STEP} differs in step {t + 1}"
+
+
+def opened(file: Path) -> Any:
+    """Return a session of one thread."""
+    options = load_onnxruntime().SessionOptions()
+    options.intra_op_num_threads = 1
+    return load_onnxruntime().InferenceSession(file, options)
 
 
 def unequal(expected: Result, found: Result) -> Iterator[str]:
@@ -145,15 +165,64 @@ def unequal(expected: Result, found: Result) -> Iterator[str]:
         yield "the step at which samples came to rest differs"
 
 
-def compiled(model: str, code: str) -> Network:
-    """Compile one network."""
+def compiled(
+    model: str, code: str, artifacts: Path | None = None, correction: str | None = None
+) -> Network:
+    """Compile one network, or load it where it was compiled before."""
+    folder = artifacts / f"{model}-{code}".replace(" ", "-") if artifacts else None
+    if folder and folder.exists():
+        return snnc.load(folder)
     data, plain, quantised = FILES[model]
     options = dict(CODES[code])
     path = quantised if options["code"] == "exact" else plain
     if options["code"] != "exact":
         options = {"timesteps": TIMESTEPS, **options}
+        if correction:
+            options["correction"] = correction
     calibration = calibration_samples(data)[:CALIBRATION]
-    return snnc.compile(path, target="onnx", calibration=calibration, **options)
+    network = snnc.compile(path, target="onnx", calibration=calibration, **options)
+    if folder:
+        network.save(folder)
+    return network
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """Return the results as Markdown."""
+    rows = [
+        "| network | code | steps | samples | with every payload | differences |",
+        "|---|---|---|---|---|---|",
+    ]
+    for line in lines:
+        keys = ("model", "code", "steps", "samples", "recorded")
+        cells = [f"{line[key]:,}" if isinstance(line[key], int) else line[key] for key in keys]
+        rows.append(f"| {' | '.join(cells)} | {len(line['differences'])} |")
+    return "\n".join(rows)
+
+
+def read(file: Path | None) -> list[dict[str, Any]]:
+    """Return the results of a file, none where it is not there yet."""
+    if file is None or not file.exists():
+        return []
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def compared(model: str, code: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Compare one network in one code."""
+    begin = time.perf_counter()
+    x, _ = load(FILES[model][0], "test")
+    network = compiled(model, code, arguments.artifacts, arguments.correction)
+    case = Case(network, np.ascontiguousarray(x[: arguments.samples]))
+    recorded = min(arguments.recorded, len(case.x))
+    differences = list(case.differences(recorded))
+    return {
+        "model": model,
+        "code": code,
+        "steps": network.steps,
+        "samples": len(case.x),
+        "recorded": recorded if is_quantized(network.graph) else len(case.x),
+        "differences": differences,
+        "seconds": round(time.perf_counter() - begin, 1),
+    }
 
 
 def main() -> None:
@@ -162,24 +231,28 @@ def main() -> None:
     parser.add_argument("--codes", nargs="+", choices=CODES, default=list(CODES))
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--recorded", type=int, default=20, help="so many with every payload")
+    parser.add_argument(
+        "--correction", help="of all codes but exact; the default of each if not given"
+    )
+    parser.add_argument("--artifacts", type=Path, help="where compiled networks are kept")
+    parser.add_argument("--results", type=Path, help="file that a line is added to for each")
+    parser.add_argument("--table", type=Path, help="print such a file as a table, and run nothing")
     arguments = parser.parse_args()
+    if arguments.table:
+        print(table(read(arguments.table)))
+        return
+    done = {(line["model"], line["code"]) for line in read(arguments.results)}
     wrong = 0
     for model in arguments.models:
-        x, _ = load(FILES[model][0], "test")
         for code in arguments.codes:
-            begin = time.perf_counter()
-            case = Case(compiled(model, code), np.ascontiguousarray(x[: arguments.samples]))
-            differences = list(case.differences(min(arguments.recorded, len(case.x))))
-            wrong += len(differences)
-            line = {
-                "model": model,
-                "code": code,
-                "steps": case.network.steps,
-                "samples": len(case.x),
-                "differences": differences,
-                "seconds": round(time.perf_counter() - begin, 1),
-            }
+            if (model, code) in done:
+                continue
+            line = compared(model, code, arguments)
+            wrong += len(line["differences"])
             print(json.dumps(line), flush=True)
+            if arguments.results:
+                with arguments.results.open("a") as file:
+                    file.write(json.dumps(line) + "\n")
     sys.exit(1 if wrong else 0)
 
 
