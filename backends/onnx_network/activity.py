@@ -13,6 +13,7 @@ from ...ir import (
     Conv,
     Encoder,
     Graph,
+    Input,
     Linear,
     MaxPool,
     Node,
@@ -21,7 +22,7 @@ from ...ir import (
     Reshape,
     Signal,
 )
-from ...ir.reference import elements, step
+from ...ir.reference import at_step, elements, step
 from ..base import Activity
 from ..numpy_sim.events import activity, fan_out
 
@@ -51,8 +52,8 @@ class Counting:
 
         Args:
             inputs: For each input, ``(samples, *shape)``.
-            traces: For each node that sends events or injects what a sequence carries, its
-                payloads ``(all steps, samples, *shape)``.
+            traces: For each node that sends events, brings what was before or sends a membrane,
+                its payloads ``(all steps, samples, *shape)``.
             samples: How many of the samples count.
         """
         counted: dict[str, Activity] = {}
@@ -94,7 +95,16 @@ class Counting:
         if isinstance(node, Concat):
             return np.concatenate(arguments, axis=2)
         if isinstance(node, Encoder):
-            samples = [step(node, [element[node.inputs[0]]], {}, 1) for element in given]
+            source = self.graph[node.inputs[0]]
+            if isinstance(source, Input) and source.stepwise:
+                (sample,) = (element[source.name] for element in given)
+                return np.stack(
+                    [
+                        step(node, [at_step(source, sample, t)], {}, t)
+                        for t in range(1, self.steps + 1)
+                    ]
+                )
+            samples = [step(node, [element[source.name]], {}, 1) for element in given]
             return self._over_steps(samples, once=node.once)
         return np.zeros((0, 0, 0))
 

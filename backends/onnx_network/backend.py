@@ -7,15 +7,22 @@ from functools import partial
 
 from ...ir import (
     IF,
+    LI,
+    LIF,
     VIEWS,
     Concat,
     Conv,
+    CubaLI,
+    CubaLIF,
+    Delay,
     DifferentialIF,
     Encoder,
+    Feedback,
     Graph,
     Input,
     Integrator,
     Linear,
+    LoihiLIF,
     MaxPool,
     Previous,
     Product,
@@ -44,8 +51,10 @@ TARGET = Target(
             *(Input, Encoder, Concat, Conv, Linear, MaxPool, *VIEWS),
             *(IF, Integrator),
             *(DifferentialIF, Previous, Product, RadixIF, TrackingIF, TwoPhaseIF),
+            *(LIF, CubaLIF, LI, CubaLI, LoihiLIF, Delay, Feedback),
         ]
     ),
+    stepwise_inputs=True,
     resets=RESETS,
     source="ONNX operators of opset 17; onnxruntime 1.20: docs/OperatorKernels.md",
 )

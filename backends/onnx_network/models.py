@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
-from ...ir import Graph, Input, Previous, latency
+from ...ir import Delay, Feedback, Graph, Input, Node, Previous, Signal, latency
+from ...ir.leaky import LeakyIntegrator
 from ...ir.reference import spiking_nodes
 from ..onnx_runtime.ann_export import IR_VERSION, OPSET
 from .number import Number
@@ -36,7 +37,8 @@ class Recorded:
     Attributes:
         decoded: For each output of the graph, the decoded output after each step.
         spikes: For each node that sends events, its payloads.
-        carried: For each node that a sequence carries a value to, what it injects.
+        carried: For each node that brings what was before, or sends a membrane, what is on its
+            edge.
         waiting: For each tracking population, the most that one of its neurons had left to send.
     """
 
@@ -68,7 +70,7 @@ def recording(graph: Graph, timesteps: int) -> tuple[ModelProto, Recorded]:
     decoded = {key: run.traced(run.shown(key), name) for key, name in graph.outputs.items()}
     sending = [node.name for node in spiking_nodes(graph)]
     spikes = {name: run.traced(_small(graph, name, run), name) for name in sending}
-    loops = [node.name for node in graph.of_type(Previous)]
+    loops = [node.name for node in graph if _has_a_past(graph, node)]
     carried = {name: run.traced(_small(graph, name, run), name) for name in loops}
     waiting = {name: run.traced(value, name, ()) for name, value in run.step.waiting.items()}
     run.close()
@@ -143,7 +145,7 @@ class _Run:
             node.name: Value(self.root, node.name, Number.FLOAT) for node in graph.of_type(Input)
         }
         self.inputs = [
-            _info(node.name, Number.FLOAT, _sizes(node)) for node in graph.of_type(Input)
+            _info(node.name, Number.FLOAT, _sizes(node, timesteps)) for node in graph.of_type(Input)
         ]
         self._sequence = next((n.name for n in graph.of_type(Input) if n.is_sequence), None)
         self._any = next(iter(given.values()))
@@ -155,12 +157,22 @@ class _Run:
             for node in graph.of_type(Input):
                 if node.is_sequence:
                     given[node.name] = given[node.name].gather(element, axis=1)
+        for node in graph.of_type(Input):
+            if node.stepwise:
+                given[node.name] = self._at_step(given[node.name], node, t)
         self.step = Step(graph, self.steps, self.body, t, given)
         self._kept: list[tuple[State, str]] = []
         self._traces: list[tuple[Value, str, list[int | str]]] = []
         self.traces: list[ValueInfoProto] = []
         for state in self.step.states:
             self._keep(state, self.root.fresh(f"final.{state.name}"))
+
+    def _at_step(self, x: Value, node: Input, t: Value) -> Value:
+        """Return what an input has at a step: 0 where neurons still wait and none is given."""
+        if late := latency(self.graph):
+            none = [0] * (2 + len(node.type.shape))
+            x = x.pad(none, [0, late, *none[2:]])
+        return x.gather(t - 1, axis=1)
 
     def shown(self, key: str) -> Value:
         """Return the decoded value of an output."""
@@ -225,6 +237,12 @@ def _at_rest(state: State, batch: Value) -> Value:
     return row.then("Expand", sizes)
 
 
+def _has_a_past(graph: Graph, node: Node) -> bool:
+    """Whether an edge is neither of a population nor computed from others of its step."""
+    brings = isinstance(node, (Previous, Feedback, Delay, LeakyIntegrator))
+    return brings and graph.types[node.name].signal is Signal.SPIKES
+
+
 def _small(graph: Graph, name: str, run: _Run) -> Value:
     """Return payloads in the type in which results keep them."""
     payload = graph.types[name].payload
@@ -250,9 +268,11 @@ def _reserved(graph: Graph) -> set[str]:
     return {*(node.name for node in graph.of_type(Input)), *graph.outputs, "going"}
 
 
-def _sizes(node: Input) -> list[int | str]:
-    elements = [] if node.sequence is None else [node.sequence or ELEMENTS]
-    return [BATCH, *elements, *node.type.shape]
+def _sizes(node: Input, timesteps: int) -> list[int | str]:
+    several: list[int | str] = [timesteps] if node.stepwise else []
+    if node.sequence is not None:
+        several = [node.sequence or ELEMENTS]
+    return [BATCH, *several, *node.type.shape]
 
 
 def _info(name: str, number: Number, sizes: Iterable[int | str]) -> ValueInfoProto:

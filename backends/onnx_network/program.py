@@ -119,6 +119,7 @@ class OnnxProgram:
 
     def _run_block(self, session: AnnSession, inputs: Mapping[str, Array], record: bool) -> Result:
         samples, names = len(next(iter(inputs.values()))), self._recording[1]
+        inputs = {n.name: self._given(n, inputs[n.name]) for n in self.graph.of_type(Input)}
         if not samples:  # one that is left out again, for the shapes
             inputs = {n: np.zeros((1, *x.shape[1:]), np.float32) for n, x in inputs.items()}
         found = session.run_once(inputs)
@@ -145,6 +146,13 @@ class OnnxProgram:
             settled,
             decoded if real and record else {},
         )
+
+    def _given(self, node: Input, x: Array) -> Array:
+        """Return an input; a stepwise one as long as the run, 0 where no more is given."""
+        if not node.stepwise:
+            return x
+        missing = max(0, self.timesteps - x.shape[1])
+        return np.pad(x[:, : self.timesteps], [(0, 0), (0, missing)] + [(0, 0)] * (x.ndim - 2))
 
     def _padded(self, trace: Array, mode: Literal["constant", "edge"] = "constant") -> Array:
         """Return a trace of all steps, also of those in which nothing happened any more."""

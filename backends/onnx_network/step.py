@@ -14,6 +14,7 @@ from ...ir import (
     Concat,
     Conv,
     Encoder,
+    Feedback,
     Graph,
     Input,
     Linear,
@@ -56,7 +57,7 @@ class Step:
         steps: Steps of a run, or of one element of a sequence.
         scope: Where to write it.
         t: The number of the step, counted from 1: a scalar, int64.
-        inputs: For each input, its sample, or its element, float32.
+        inputs: For each input, its sample, its element, or its value at this step, float32.
     """
 
     def __init__(
@@ -78,6 +79,8 @@ class Step:
         scope.root.prefix = ""
         for node in graph.of_type(Previous):
             self._carry(node)
+        for loop in graph.of_type(Feedback):
+            self._state_of(f"{loop.name}.before").next = self.read(loop.source)
         self.sequence = any(node.is_sequence for node in graph.of_type(Input))
         if self.sequence:
             self._begin_elements()
@@ -133,10 +136,13 @@ class Step:
 
     def _carry(self, node: Previous) -> None:
         """Write what a sequence carries: all that its source has sent in an element."""
-        kept = next(state for state in self.states if state.name == f"{node.name}.carried")
+        kept = self._state_of(f"{node.name}.carried")
         sent = self.state(node, "sent", 0, kept.now.number)
         sent.next = sent.now + self.read(node.source)
         kept.next = self.last.where(sent.next, kept.now)
+
+    def _state_of(self, name: str) -> State:
+        return next(state for state in self.states if state.name == name)
 
     def _begin_elements(self) -> None:
         """Let all else begin the next element from rest."""
@@ -176,4 +182,11 @@ def _(node: Previous, to: Step, inputs: list[Value]) -> Value:
     return kept.now.cast(of_edge(to.graph, node.name))
 
 
-from . import edges, neurons, scheduled, tracking  # noqa: E402, F401 (register what nodes write)
+from . import (  # noqa: E402 (register what nodes write)
+    edges,  # noqa: F401
+    leaky,  # noqa: F401
+    neurons,  # noqa: F401
+    recurrence,  # noqa: F401
+    scheduled,  # noqa: F401
+    tracking,  # noqa: F401
+)

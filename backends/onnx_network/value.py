@@ -193,6 +193,11 @@ class Value:
             places = self.scope.constant(places, Number.INT64)
         return self.then("Gather", places, axis=axis)
 
+    def behind(self, places: int, axis: int) -> Value:
+        """Return it without the first places of an axis."""
+        end = self.scope.shape(np.iinfo(np.int64).max)
+        return self.then("Slice", self.scope.shape(places), end, self.scope.shape(axis))
+
     def pad(self, before: list[int], after: list[int]) -> Value:
         """Return it with zeros around, so many on each axis."""
         return self.then("Pad", self.scope.shape(*before, *after))

@@ -14,9 +14,10 @@ from onnx import AttributeProto, GraphProto
 from snnc.backends.onnx_network import OnnxBackend
 from snnc.backends.onnx_network.program import INITIAL_STATE, NETWORK, STEP
 from snnc.backends.onnx_runtime import AnnSession
-from snnc.ir import Array, Graph, latency
-from snnc.ir.reference import elements, run
+from snnc.ir import Array, Graph, Input, latency
+from snnc.ir.reference import at_step, elements, run
 from tests.exact_graphs import EXACT, exact_inputs
+from tests.leaky_graphs import leaky_graph, leaky_inputs, loihi_graph
 from tests.recurrent_graphs import RECURRENT, sequences
 from tests.spiking_graphs import (
     SCHEDULES,
@@ -38,6 +39,10 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
     "exact": lambda: EXACT["pooled"](3),
     "sequence": lambda: RECURRENT["state"](9),
     "memoryless": lambda: RECURRENT["memoryless"](9),
+    "leaky": lambda: leaky_graph(9),
+    "leaky, by step": lambda: leaky_graph(13),
+    "loihi": lambda: loihi_graph(1),
+    "loihi, by step": lambda: loihi_graph(2),
 }
 EACH = pytest.mark.parametrize("name", GRAPHS)
 
@@ -47,6 +52,9 @@ def inputs_of(name: str, graph: Graph, samples: int) -> dict[str, Array]:
         return {key: x.astype(np.float32) for key, x in sequences(graph, samples).items()}
     if name == "exact":
         return {key: x.astype(np.float32) for key, x in exact_inputs(graph, samples).items()}
+    if "leaky" in name or "loihi" in name:
+        found = leaky_inputs(graph, 5, samples, TIMESTEPS)
+        return {key: x.astype(np.float32) for key, x in found.items()}
     return random_inputs(graph, 5, samples)
 
 
@@ -100,7 +108,8 @@ def test_step_by_step_is_that_of_the_reference(name: str, tmp_path: Path) -> Non
     expected = run(graph, inputs, TIMESTEPS).outputs
     for element in elements(graph, inputs):
         for t in range(TIMESTEPS + latency(graph)):
-            found = step.run_once({**element, **states})
+            given = {n.name: at_step(n, element[n.name], t + 1) for n in graph.of_type(Input)}
+            found = step.run_once({**given, **states})
             states = {key: found[key.replace("state.", "next.", 1)] for key in states}
             last = {key: trace[t].astype(found[key].dtype) for key, trace in expected.items()}
     for key, trace in last.items():  # of a sequence, those of its last element
