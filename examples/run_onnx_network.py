@@ -6,12 +6,14 @@
 
 The samples are arrays named after the inputs of the network, batch axis first; ``x`` will do where
 there is one input, and ``y`` are labels. ``--stream`` feeds ``step.onnx``, as a device would that
-gets its input piece by piece, and stops where the softmax of the outputs is sure enough.
+gets its input piece by piece, and stops where the softmax of the outputs is sure enough. Samples
+that have a value for every step, ``(samples, timesteps, ...)``, are fed a value in each.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -54,10 +56,12 @@ def stream(folder: Path, data: Arrays, sure: float) -> tuple[Arrays, int]:
     held = dict(zip(states, at_rest.run(states, {"batch": batch}), strict=True))
     outputs = [n.name for n in session.get_outputs() if not n.name.startswith("next.")]
     after = ["next." + name.removeprefix("state.") for name in states]
-    steps = int(session.get_modelmeta().custom_metadata_map["steps"])
+    told = session.get_modelmeta().custom_metadata_map
+    steps, own = int(told["steps"]), json.loads(told.get("stepwise", "[]"))
     taken, found = 0, list[Any]()
     while taken < steps and (not taken or confidence(found[0]) < sure):
-        found = session.run(outputs + after, {**inputs, **held})
+        now = {name: inputs[name][:, taken] for name in own}
+        found = session.run(outputs + after, {**inputs, **now, **held})
         held = dict(zip(states, found[len(outputs) :], strict=True))
         taken += 1
     return dict(zip(outputs, found, strict=False)), taken

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -291,6 +292,8 @@ def _model(
     opset = helper.make_opsetid("", OPSET)
     model = helper.make_model(proto, opset_imports=[opset], producer_name="snnc")
     model.ir_version = IR_VERSION
-    steps = {"timesteps": str(timesteps), "steps": str(timesteps + latency(graph))}
-    helper.set_model_props(model, steps)
+    told = {"timesteps": str(timesteps), "steps": str(timesteps + latency(graph))}
+    if stepwise := [node.name for node in graph.of_type(Input) if node.stepwise]:
+        told["stepwise"] = json.dumps(stepwise)
+    helper.set_model_props(model, told)
     return model

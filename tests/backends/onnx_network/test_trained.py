@@ -204,6 +204,20 @@ def test_a_network_is_saved_and_verified(make: type, tmp_path: Path) -> None:
     assert report.executed_on == "onnx"
 
 
+def test_the_example_streams_a_value_in_each_step(tmp_path: Path) -> None:
+    example = pytest.importorskip("examples.run_onnx_network", reason="runs in a checkout only")
+    graph = leaky_graph(13)
+    x = {"x": leaky_inputs(graph, 2)["x"].astype(np.float32)}
+    assert x["x"].shape[1] == STEPS
+    trained_network(graph, STEPS, target="onnx").save(tmp_path / "out")
+    whole = example.run(tmp_path / "out" / NETWORK, x)
+    streamed, steps = example.stream(tmp_path / "out", x, sure=2.0)
+    assert steps == STEPS
+    for key, trace in run(graph, x, STEPS).outputs.items():
+        np.testing.assert_array_equal(whole[key], trace[-1])
+        np.testing.assert_array_equal(streamed[key], trace[-1])
+
+
 def test_a_loihi_neuron_at_the_ends_of_its_registers() -> None:
     """Decays that keep all or nothing, biases and starts as large as they may be."""
     each = np.array([0, 1, -1, 0])
