@@ -138,7 +138,7 @@ def _(node: LoihiLIF, to: Step, inputs: list[Value]) -> Value:
     else:
         arriving = _in_32_bits(_in_32_bits(received) * ALIGNMENT)
         u = _in_32_bits(_in_32_bits(_decayed(current.now, kept_u)) + arriving)
-        current.next = _in_32_bits(_wrapped(u))
+        current.next = _wrapped(u)
         kept = _in_32_bits(_decayed(membrane.now, kept_v))
         v = _in_32_bits(_plus(kept + current.next, bias))
     v = v.clip(-SATURATION, SATURATION)
