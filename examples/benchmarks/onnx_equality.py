@@ -187,12 +187,15 @@ def compiled(
 
 
 def table(lines: list[dict[str, Any]]) -> str:
-    """Return the results as Markdown."""
+    """Return the results as Markdown; of two of one network, that on more samples."""
+    lines = sorted(lines, key=lambda line: int(line["samples"]))
+    best = {(line["model"], line["code"]): line for line in lines}
+    order = [(model, code) for model in FILES for code in CODES]
     rows = [
         "| network | code | steps | samples | with every payload | differences |",
         "|---|---|---|---|---|---|",
     ]
-    for line in lines:
+    for line in (best[case] for case in order if case in best):
         keys = ("model", "code", "steps", "samples", "recorded")
         cells = [f"{line[key]:,}" if isinstance(line[key], int) else line[key] for key in keys]
         rows.append(f"| {' | '.join(cells)} | {len(line['differences'])} |")
@@ -236,10 +239,12 @@ def main() -> None:
     )
     parser.add_argument("--artifacts", type=Path, help="where compiled networks are kept")
     parser.add_argument("--results", type=Path, help="file that a line is added to for each")
-    parser.add_argument("--table", type=Path, help="print such a file as a table, and run nothing")
+    parser.add_argument(
+        "--table", type=Path, nargs="+", help="print such files as a table, and run nothing"
+    )
     arguments = parser.parse_args()
     if arguments.table:
-        print(table(read(arguments.table)))
+        print(table([line for file in arguments.table for line in read(file)]))
         return
     done = {(line["model"], line["code"]) for line in read(arguments.results)}
     wrong = 0
