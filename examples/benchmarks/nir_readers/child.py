@@ -117,26 +117,40 @@ def sinabs(network: Any, corrected: bool, samples: int) -> tuple[Any, Recorder]:
 READERS = {"snntorch": snntorch, "sinabs": sinabs, "spikingjelly": spikingjelly, "norse": norse}
 
 
+def run(name: str, file: str, x: Any, timesteps: int, *, corrected: bool) -> dict[str, Any]:
+    """Let a reader load a file and feed it the same values at every step.
+
+    Args:
+        name: One of ``READERS``.
+        file: Path of the file.
+        x: What the file is fed at every step, ``(samples, *shape)``.
+        timesteps: Number of steps.
+        corrected: Whether the reader's neurons are changed to what the file says.
+
+    Returns:
+        ``output`` and ``spikes.<node>``, each ``(samples, timesteps, *shape)``.
+    """
+    network = nir.read(file)
+    model, recorder = READERS[name](network, corrected, len(x))
+    given, outputs, state = torch.from_numpy(x.astype(np.float32)), [], None
+    with torch.no_grad():
+        for _ in range(timesteps):
+            y, state = model(given) if state is None else model(given, state)
+            outputs.append(y.detach().numpy().copy())
+    arrays = {f"spikes.{node}": np.stack(s, axis=1) for node, s in recorder.sent.items()}
+    return arrays | {"output": np.stack(outputs, axis=1)}
+
+
 def main(arguments: list[str]) -> None:
     """Run a reader."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     name, file, inputs, result, timesteps, *rest = arguments
-    with np.load(inputs) as arrays:
-        x = torch.from_numpy(arrays["x"].astype(np.float32))
-    network = nir.read(file)
-    model, recorder = READERS[name](network, "--corrected" in rest, len(x))
-    outputs = []
-    with torch.no_grad():
-        state = None
-        for _ in range(int(timesteps)):
-            y, state = model(x) if state is None else model(x, state)
-            outputs.append(y.detach().numpy().copy())
+    with np.load(inputs) as given:
+        arrays = run(name, file, given["x"], int(timesteps), corrected="--corrected" in rest)
     packages = (name, "nir", "nirtorch", "torch")
-    arrays = {f"spikes.{node}": np.stack(s, axis=1) for node, s in recorder.sent.items()}
-    arrays["output"] = np.stack(outputs, axis=1)
-    arrays["versions"] = np.array(json.dumps({p: version(p) for p in packages}))
-    np.savez(result, **arrays)
+    versions = np.array(json.dumps({p: version(p) for p in packages}))
+    np.savez(result, versions=versions, **arrays)
 
 
 if __name__ == "__main__":

@@ -1,26 +1,16 @@
-"""The rules of readers against traces computed by hand, and against the packages themselves."""
+"""The rules of readers against traces computed by hand; ``test_packages.py`` has the packages."""
 
 from __future__ import annotations
-
-import subprocess
-import sys
-from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from snnc.backends.nir_file import NirBackend
 from snnc.backends.nir_file.divergence import OWN, readings
-from snnc.backends.nir_file.execution import execute
 from snnc.backends.nir_file.neuron_rules import NeuronRule
 from snnc.backends.nir_file.readers import READERS, reader
-from snnc.ir import IF, Conv, Encoder, Graph, Input, Integrator, Linear, Reshape, TensorType
 from tests.backends.nir_file.graphs import nir_graph
 from tests.spiking_graphs import random_inputs
-
-CHILD = Path(__file__).parents[3] / "examples" / "benchmarks" / "nir_readers" / "child.py"
 
 
 def sent(rule: NeuronRule, currents: list[float]) -> list[float]:
@@ -94,44 +84,3 @@ def test_the_table_begins_with_the_network_itself() -> None:
     assert old.rates == own.rates, "soft reset, and no membrane is on its threshold"
     assert by_name["NIR, current spec"].rates != own.rates
     assert by_name["lava"].rates != by_name["norse"].rates, "Lava's script drops biases"
-
-
-@pytest.mark.parametrize("name", ["snntorch", "sinabs", "spikingjelly", "norse"])
-@pytest.mark.parametrize("corrected", [False, True])
-def test_the_package_does_what_its_rule_says(name: str, corrected: bool, tmp_path: Path) -> None:
-    missing = [p for p in (name, "nir", "nirtorch", "torch", "h5py") if find_spec(p) is None]
-    if missing:
-        pytest.skip(f"{', '.join(missing)} not installed")
-    backend = NirBackend("1.0.4" if version("nir") == "1.0.4" else "current")
-    graph = chain()
-    program = backend.lower(graph, 12)
-    program.save(tmp_path)
-    ((_, x),) = program.encoded(random_inputs(graph, 1, samples=6)).items()
-    np.savez(tmp_path / "x.npz", x=x)
-    files = [str(tmp_path / each) for each in ("network.nir", "x.npz", "result.npz")]
-    options = ["--corrected"] if corrected else []
-    command = [sys.executable, str(CHILD), name, *files, "12", *options]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    rule = NeuronRule() if corrected and name != "norse" else reader(name).rule
-    wanted = execute(program.network, {next(iter(program.network.nodes)): x}, 12, rule)
-    with np.load(tmp_path / "result.npz") as got:
-        for node, spikes in wanted.spikes.items():
-            np.testing.assert_array_equal(got[f"spikes.{node}"].reshape(spikes.shape), spikes)
-
-
-def chain() -> Graph:
-    """Return an image, a convolution, two populations in a row and a readout."""
-    rng = np.random.default_rng(0)
-    three, one = np.ones((1, 1, 1), int), np.ones(1, int)
-    nodes = [
-        Input(name="x", type=TensorType((2, 5, 5))),
-        Encoder(name="e", inputs=("x",), scale=1 / 64),
-        Conv(name="c", inputs=("e",), weight=rng.integers(-99, 100, (3, 2, 3, 3))),
-        IF(name="n", inputs=("c",), threshold=999 * three, bias=9 * three, initial=0 * three),
-        Reshape(name="f", inputs=("n",), shape=(27,)),
-        Linear(name="l", inputs=("f",), weight=rng.integers(-40, 100, (8, 27))),
-        IF(name="m", inputs=("l",), threshold=150 * one, bias=5 * one, initial=0 * one),
-        Linear(name="k", inputs=("m",), weight=rng.integers(-99, 100, (4, 8))),
-        Integrator(name="y", inputs=("k",), bias=np.zeros(4, int), scale=np.ones(4)),
-    ]
-    return Graph(nodes, {"y": "y"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,12 @@ import pytest
 
 from snnc import compile
 from snnc.ir import Array, CubaLIF, Feedback
+
+# The packages call what their own dependencies have deprecated.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:nirtorch"),
+    pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
+]
 
 STEPS, SAMPLES = 60, 4
 
@@ -31,6 +38,8 @@ def exported(module: Any, x: Array, path: Path) -> Path:
     """Write a module of snnTorch, which prints what it is doing."""
     torch = pytest.importorskip("torch")
     export = pytest.importorskip("snntorch.export_nir")
+    if version("nir") == "1.0.4":
+        pytest.skip("snnTorch writes v_reset, which nir 1.0.4 has not")
     with contextlib.redirect_stdout(io.StringIO()):
         graph = export.export_to_nir(module, torch.from_numpy(x[0, 0]))
     return written(graph, path)
@@ -149,6 +158,7 @@ def test_a_network_of_sinabs(tmp_path: Path) -> None:
         module[4].weight *= 4
         spikes = module(torch.from_numpy(x.reshape(-1, 1, 6, 6)))
         graph = sinabs_nir.to_nir(module, torch.from_numpy(x[:, 0]))
+    graph.infer_types()  # it leaves the shapes of Conv2d and Flatten out, which nir cannot write
     network = compile(written(graph, tmp_path / "n.nir"), timesteps=STEPS, reset="subtract")
     found = np.diff(network.run(x).decoded["output"], axis=1, prepend=0)
     wanted = spikes.numpy().reshape(SAMPLES, STEPS, 4)
