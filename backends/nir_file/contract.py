@@ -8,12 +8,10 @@ from typing import Any
 from ...ir import IF, Array, Encoder, Graph, Integrator
 from ...ir.bounds import is_quantized
 from ...ir.errors import ArtifactError, Problem
+from .file_contract import KEY, READOUTS
 from .from_graph import Layout
 from .hdf5 import SOFT_RESET
 from .neuron_rules import NeuronRule
-
-KEY = "snnc"
-"""The metadata entry that holds the contract, as JSON."""
 
 USAGE = """Made by snnc. One time step is dt = 1. Reset all membranes to 0 before each sample and
 present it for {steps} steps, the same at each of them: {given}. An IF node adds what arrives to its
@@ -49,9 +47,9 @@ def metadata(graph: Graph, layout: Layout, timesteps: int) -> dict[str, str]:
         "bias": "every step",
         "state_reset": "before every sample",
         "latency": "one step crosses the whole network; edges that go back take one step",
-        "inputs": {layout.inputs[n.name]: _input(n) for n in graph.of_type(Encoder)},
+        "inputs": {layout.inputs[n.name]: input_document(n) for n in graph.of_type(Encoder)},
         "outputs": {
-            layout.outputs[n.name]: {"name": n.name, "readout": "mean over the steps"}
+            layout.outputs[n.name]: {"name": n.name, "readout": READOUTS["mean"]}
             for n in graph.of_type(Integrator)
         },
         "populations": {
@@ -61,7 +59,7 @@ def metadata(graph: Graph, layout: Layout, timesteps: int) -> dict[str, str]:
         },
         "differences": [{"what": each.message, "hint": each.hint} for each in found],
     }
-    given = "; ".join(f"{layout.inputs[n.name]} is {_how(n)}" for n in graph.of_type(Encoder))
+    given = "; ".join(f"{layout.inputs[n.name]} is {in_words(n)}" for n in graph.of_type(Encoder))
     usage = USAGE.format(steps=timesteps, given=given, reset=RESETS[reset])
     return {KEY: json.dumps(contract), "usage": usage}
 
@@ -133,7 +131,8 @@ def _reset(graph: Graph) -> str:
     return "zero" if any(node.reset == "zero" for node in graph.of_type(IF)) else "subtract"
 
 
-def _input(node: Encoder) -> dict[str, Any]:
+def input_document(node: Encoder) -> dict[str, Any]:
+    """Return what is to be fed to an input."""
     low, high = node.bounds or (-node.limit, node.limit)
     return {
         "name": node.inputs[0],
@@ -143,11 +142,11 @@ def _input(node: Encoder) -> dict[str, Any]:
         "offset": node.offset,
         "gain": _listed(node.gain),
         "shift": _listed(node.shift),
-        "value": _how(node),
+        "value": in_words(node),
     }
 
 
-def _how(node: Encoder) -> str:
+def in_words(node: Encoder) -> str:
     """Return in words what to feed for a sample ``x``."""
     x = "x" if node.gain is None else "gain * x"
     x += "" if node.shift is None else " + shift"

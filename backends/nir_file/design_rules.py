@@ -7,12 +7,12 @@ from functools import partial
 
 import numpy as np
 
-from ...ir import IF, Conv, Encoder, Graph, Input, Integrator, Linear, Population
+from ...ir import IF, Conv, Graph, Input, Integrator, Linear, Population
 from ...ir.errors import Problem
 from ..lava_process import design_rules as lava
 from ..rules import Rule
 from ..target import Target
-from .from_graph import is_pair, varies
+from .from_graph import is_pair, sending, varies
 from .kernels import plain
 from .places import Places
 
@@ -120,10 +120,9 @@ def alike_in_channels(graph: Graph, target: Target) -> Iterator[Problem]:
 
 def readable_synapses(graph: Graph, target: Target) -> Iterator[Problem]:
     """A convolution reads whole channels as they were sent, with borders that NIR can say."""
-    sources = {n.name: n for n in graph if isinstance(n, (Encoder, Population))}
     if any(_foreign(graph, target)):
         return
-    places = Places(graph, sources)
+    places = Places(graph, sending(graph))
     for node in graph.of_type(Conv):
         _, height, width = graph.types[node.inputs[0]].shape
         if plain(node, (height, width)) is None:

@@ -50,7 +50,7 @@ def execute(
     order = {name: place for place, name in enumerate(network.nodes)}
     read = {name: network.sources(name) for name in network.nodes}
     samples = len(next(iter(inputs.values())))
-    maps = {n: _linear_map(node, ignored) for n, node in network.nodes.items()}
+    maps = {n: linear_map(node, ignored) for n, node in network.nodes.items()}
     membranes = {n: np.zeros((samples, *node.shape)) for n, node in network.neurons.items()}
     counts = dict.fromkeys(membranes, 0.0)
     spikes: dict[str, list[Array]] = {name: [] for name in membranes}
@@ -96,7 +96,7 @@ def _is_output(network: NirNetwork, name: str) -> bool:
     return isinstance(node, Port) and node.output
 
 
-def _linear_map(node: NirNode, ignored: Collection[str]) -> Callable[[Array], Array]:
+def linear_map(node: NirNode, ignored: Collection[str]) -> Callable[[Array], Array]:
     """Return what a node without state computes of a batch."""
     if isinstance(node, Affine):
         weight, offset = node.weight.astype(np.float64).T, node.bias.astype(np.float64)

@@ -25,7 +25,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...ir import IF, Array, Conv, Encoder, Graph, Integrator, Linear, Population
+from ...ir import (
+    IF,
+    Array,
+    Conv,
+    Delay,
+    Encoder,
+    Feedback,
+    Graph,
+    Integrator,
+    Linear,
+    Node,
+    Population,
+)
+from ...ir.leaky import LeakyIntegrator
 from ...ir.types import is_integer
 from .kernels import plain
 from .naming import Names
@@ -52,7 +65,16 @@ class Layout:
 
 def from_graph(graph: Graph, timesteps: int, version: str) -> Layout:
     """Return a graph that keeps the design rules as a NIR network, without metadata."""
-    return _Writer(graph, timesteps).layout(version)
+    return Writer(graph, timesteps).layout(version)
+
+
+def sending(graph: Graph) -> dict[str, Node]:
+    """Return the nodes of a graph that send payloads of their own, by name."""
+    return {
+        node.name: node
+        for node in graph
+        if isinstance(node, (Encoder, Population, LeakyIntegrator, Delay, Feedback))
+    }
 
 
 def is_pair(node: Population) -> bool:
@@ -72,7 +94,7 @@ def varies(parameter: Array, factor: Array, shape: tuple[int, ...]) -> bool:
     return bool(np.any(values != values[:, :1]))
 
 
-class _Writer:
+class Writer:
     """A network under construction."""
 
     def __init__(self, graph: Graph, timesteps: int) -> None:
@@ -85,8 +107,7 @@ class _Writer:
         self.outputs: dict[str, str] = {}
         self.populations: dict[str, tuple[str, ...]] = {}
         self.flat: dict[str, str] = {}
-        sources = {n.name: n for n in graph if isinstance(n, (Encoder, Population))}
-        self.places = Places(graph, sources)
+        self.places = Places(graph, sending(graph))
 
     def layout(self, version: str) -> Layout:
         for node in self.graph:
@@ -126,7 +147,9 @@ class _Writer:
                 back = self.add(f"{sender}.back", _identity(shape), [sender])
                 self.edges.append((back, receiver))
 
-    def synapses(self, node: IF | Integrator, factor: Array, bias: Array) -> list[str]:
+    def synapses(
+        self, node: Population | LeakyIntegrator | Integrator, factor: Array, bias: Array
+    ) -> list[str]:
         """Add the synapses of a neuron, in its own units; the first of them has its bias.
 
         Args:

@@ -24,6 +24,7 @@ import numpy as np
 from ...ir import Array
 from ...ir.errors import ArtifactError, MissingDependencyError
 from .network import Affine, Conv2d, Flatten, IntegrateAndFire, NirNetwork, NirNode, Port, uniform
+from .stateful import Late, Neuron, Threshold
 
 SOFT_RESET = "1.0.4"
 """Files of this version have no ``v_reset``: a spike takes one threshold off the membrane."""
@@ -52,11 +53,11 @@ def save(network: NirNetwork, path: Path) -> None:
         write(network, file)
 
 
-def passed_through(network: NirNetwork) -> NirNetwork:
+def passed_through(network: NirNetwork, *, trained: bool = False) -> NirNetwork:
     """Return what a reader finds in the file of a network; nothing is left on the disk."""
     with library().File("network.nir", "w", driver="core", backing_store=False) as file:
         write(network, file)
-        return read(file)
+        return read(file, trained=trained)
 
 
 def write(network: NirNetwork, file: Any) -> None:
@@ -90,6 +91,10 @@ def _write_node(node: NirNode, group: Any, version: str) -> None:
         group["type"] = "Flatten"
         group["input_type"] = np.array(node.source)
         group["start_dim"], group["end_dim"] = 0, -1
+    elif isinstance(node, (Late, Threshold, Neuron)):
+        group["type"] = node.kind
+        for name, parameter in node.fields().items():
+            group[name] = parameter
     else:
         group["type"] = "IF"
         fields = {"r": node.r, "v_threshold": node.threshold}
@@ -98,8 +103,8 @@ def _write_node(node: NirNode, group: Any, version: str) -> None:
             group[name] = np.full(node.shape, value, np.float32)
 
 
-def read(file: Any) -> NirNetwork:
-    """Read what ``write`` wrote.
+def read(file: Any, *, trained: bool = False) -> NirNetwork:
+    """Read what ``write`` wrote; the neurons of a trained network are records of their own.
 
     Raises:
         ArtifactError: It holds something else.
@@ -107,7 +112,9 @@ def read(file: Any) -> NirNetwork:
     graph = file["node"]
     try:
         return NirNetwork(
-            nodes={name: _read_node(group) for name, group in graph["nodes"].items()},
+            nodes={
+                name: _read_node(group, trained=trained) for name, group in graph["nodes"].items()
+            },
             edges=tuple((_text(a), _text(b)) for a, b in graph["edges"][()]),
             metadata={key: _text(value[()]) for key, value in graph["metadata"].items()},
             version=_text(file["version"][()]),
@@ -118,7 +125,7 @@ def read(file: Any) -> NirNetwork:
         ) from error
 
 
-def _read_node(group: Any) -> NirNode:
+def _read_node(group: Any, *, trained: bool) -> NirNode:
     kind = _text(group["type"][()])
     if kind in ("Input", "Output"):
         return Port(shape=_whole(group["shape"]), output=kind == "Output")
@@ -133,6 +140,15 @@ def _read_node(group: Any) -> NirNode:
         )
     if kind == "Flatten":
         return Flatten(source=_whole(group["input_type"]))
+    if kind == "Delay":
+        return Late(delay=group["delay"][()])
+    if kind == "Threshold":
+        return Threshold(threshold=group["threshold"][()])
+    if trained:
+        names = ("r", "v_leak", "v_threshold", "v_reset", "tau_syn", "w_in")
+        found = {name: group[name][()] for name in names if name in group}
+        tau = next((group[name][()] for name in ("tau", "tau_mem") if name in group), None)
+        return Neuron(kind=kind, tau=tau, **found)
     if kind != "IF":
         raise ValueError(f"a node of type {kind!r}")
     reset: Array = group["v_reset"][()] if "v_reset" in group else np.zeros(1)

@@ -28,7 +28,8 @@ class Names:
         >>> names("/conv1/Conv_output_0"), names("class")
         ('n000_conv1_Conv_output_0', 'n001_class')
         """
-        clean = re.sub(r"[^A-Za-z0-9]+", "_", wanted).strip("_")[:LONGEST]
+        plain = re.sub(r"^n\d+_(?=.)", "", wanted)  # of a network that was read from such a file
+        clean = re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_")[:LONGEST]
         name = f"n{self.count:0{self.digits}}_{clean or 'node'}"
         self.count += 1
         return name

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...ir import Array
 from ...ir.shapes import Pair
+from .stateful import Late, Neuron, Threshold
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,7 +113,7 @@ class IntegrateAndFire:
     reset: float = 0.0
 
 
-NirNode = Port | Affine | Conv2d | Flatten | IntegrateAndFire
+NirNode = Port | Affine | Conv2d | Flatten | IntegrateAndFire | Neuron | Threshold | Late
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

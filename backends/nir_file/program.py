@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -91,7 +91,7 @@ class NirProgram:
         resources: Resources = UNLIMITED,
     ) -> Iterator[Result]:
         """Compute some samples after others; see ``Program.stream``."""
-        network = hdf5.passed_through(self.network)
+        network = self._read_back()
         total = len(next(iter(inputs.values())))
         left = BLOCK_BYTES if resources.memory is None else (resources.left() or 0) // 4
         each = 8 * result_bytes(self.graph, self.timesteps, record=True)
@@ -101,6 +101,10 @@ class NirProgram:
             yield self._computed(network, block, record)
             if progress:
                 progress(min(begin + size, total), total)
+
+    def _read_back(self) -> NirNetwork:
+        """Return what a reader finds in the file."""
+        return hdf5.passed_through(self.network)
 
     def encoded(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return what the file is fed, for each of its inputs ``(samples, *shape)``, float64."""
@@ -168,6 +172,15 @@ class NirProgram:
         sent = {name: array.swapaxes(0, 1) for name, array in spikes.items()}
         for name, payload in payloads.items():
             sent[name] = np.broadcast_to(payload, (self.timesteps, *payload.shape))
+        return self._counted(sent, spikes)
+
+    def _counted(self, sent: dict[str, Array], populations: Container[str]) -> dict[str, Activity]:
+        """Return what populations sent, and what synapses received.
+
+        Args:
+            sent: Of each source, what it sent, ``(timesteps, samples, *shape)``; views are added.
+            populations: Nodes that are counted themselves.
+        """
         done: dict[str, Activity] = {}
         for node in self.graph:
             if self.graph.types[node.name].signal is not Signal.SPIKES:
@@ -180,7 +193,7 @@ class NirProgram:
             readers = [user for user in self.graph.users[node.name] if user.name in self._reach]
             reaches = [self._reach[user.name] for user in readers]
             own, *felt = activity(sent[node.name], reaches)
-            if node.name in spikes:
+            if node.name in populations:
                 done[node.name] = own
             done |= {user.name: each for user, each in zip(readers, felt, strict=True)}
         return done
