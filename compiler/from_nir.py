@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import Backend, get_backend
+from ..backends import get_backend
 from ..backends.artifact import TRAINED
 from ..ir import Graph, Input
 from ..ir.errors import Problem, SnncError
@@ -20,6 +20,7 @@ from .network import Network
 from .nir_import import ImportedNetwork, NirOptions, load
 from .onnx_import import Unsupported
 from .pipeline import After
+from .target_settings import target_settings
 from .trained import trained_network
 
 SPIKE_SHARES = (0.05, 0.2, 0.5)
@@ -46,6 +47,7 @@ def compile_nir(
     """
     get_backend(target)  # an unknown target is said before the file is looked at
     options = NirOptions.of(given)
+    settings = options.settings_for(target)
     imported = load(path, options)
     if after:
         after("imported", imported.graph)
@@ -55,19 +57,24 @@ def compile_nir(
         golden_samples(imported.graph, options),
         target=target,
         model={"file": path.name, "sha256": imported.sha256, "nir": imported.version},
-        notes=notes(imported, options),
+        notes=notes(imported),
+        warnings=imported.warnings,
+        settings=settings | step_settings(target, imported),
     )
     manifest = dict(network.artifact.manifest)
-    manifest["options"] = manifest["options"] | options.to_json()
-    manifest["report"] = manifest["report"] | {
-        "calibration": "none",
-        "calibration_samples": 0,
-        "warnings": [list(warning) for warning in imported.warnings],
-    }
+    step = {"dt": imported.rule.dt, "discretisation": imported.rule.rule}
+    manifest["options"] = manifest["options"] | options.to_json() | step
+    manifest["report"] = manifest["report"] | {"calibration": "none", "calibration_samples": 0}
     return replace(network, artifact=replace(network.artifact, manifest=manifest))
 
 
-def inspect_nir(path: Path, backend: Backend, options: NirOptions) -> Inspection:
+def step_settings(target: str, imported: ImportedNetwork) -> dict[str, str]:
+    """Return the step of a network for a target that writes equations in continuous time."""
+    rule = imported.rule
+    return target_settings(target, {"dt": rule.dt, "discretisation": rule.rule})
+
+
+def inspect_nir(path: Path, target: str, options: NirOptions) -> Inspection:
     """Say whether and how a NIR file becomes a network on a target.
 
     Raises:
@@ -77,14 +84,15 @@ def inspect_nir(path: Path, backend: Backend, options: NirOptions) -> Inspection
     imported = None
     try:
         imported = load(path, options)
-        backend.lower(imported.graph, options.timesteps)
+        settings = options.settings_for(target) | step_settings(target, imported)
+        get_backend(target, settings).lower(imported.graph, options.timesteps)
     except SnncError as error:
         if imported is None and len(error.problems) == 1 and str(path) in str(error.problems[0]):
             raise
         unsupported = [_entry(problem) for problem in error.problems]
     graph = imported.graph if imported else None
     return Inspection(
-        target=backend.target.name,
+        target=target,
         code=TRAINED,
         opset=None,
         inputs={n.name: n.type.shape for n in graph.of_type(Input)} if graph else {},
@@ -92,22 +100,23 @@ def inspect_nir(path: Path, backend: Backend, options: NirOptions) -> Inspection
         operators=imported.operators if imported else {},
         cut=(),
         unsupported=unsupported,
-        approximations=notes(imported, options) if imported else (),
+        approximations=notes(imported) if imported else (),
         warnings=imported.warnings if imported else (),
     )
 
 
-def notes(imported: ImportedNetwork, options: NirOptions) -> list[str]:
+def notes(imported: ImportedNetwork) -> list[str]:
     """Return one sentence for each choice that NIR leaves open."""
     loops = [
         f"{target}: reads what {source} sent one step before, which closes a loop"
         for source, target in imported.cut
     ]
     step = (
-        f"equations in continuous time are computed in steps of {options.dt:g} s, "
-        f"discretisation {options.discretisation}"
+        f"equations in continuous time are computed in steps of {imported.rule.dt:g} s, "
+        f"discretisation {imported.rule.rule}"
     )
-    return [step, *loops]
+    by_snnc = "snnc wrote the file: neurons, loops and outputs are what its metadata say"
+    return [step, *([by_snnc] if imported.contract else []), *loops]
 
 
 def golden_samples(graph: Graph, options: NirOptions) -> Samples:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..backends.nir_file.divergence import Reading, readings
 from ..backends.nir_file.program import NirProgram
+from ..backends.nir_file.trained_program import TrainedNirProgram
 from ..ir import Array
 from ..ir.errors import OptionError
 from .data import Inputs
@@ -38,6 +39,11 @@ def read_by_others(
         raise OptionError(
             f"readers of NIR read no network for target {network.target!r}",
             hint="use --target nir",
+        )
+    if isinstance(program, TrainedNirProgram):
+        raise OptionError(
+            "what readers make of a trained spiking network is not modelled: only of IF nodes",
+            hint="leave --readers out; `snnc compile` says where NIR means something else",
         )
     output, classes = class_scores(network.graph)
     if labels is not None:

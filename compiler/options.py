@@ -13,7 +13,7 @@ from ..ir.extent import MOST_ELEMENTS
 from ..ir.neurons import RESETS
 from .codes import EXACT, Code, make_code
 from .post_training import WIDTHS
-from .target_settings import expect_of_target, target_settings
+from .target_settings import settings_for
 from .thresholds import ThresholdRule
 
 CORRECTIONS = ("none", "light", "advanced", "reconstruct")
@@ -334,8 +334,7 @@ class Options:
         Raises:
             OptionError: An option is given that is another target's.
         """
-        expect_of_target(target, asdict(self))
-        return target_settings(target, asdict(self))
+        return settings_for(target, asdict(self))
 
     def threshold_rule(self, *, synthetic: bool) -> ThresholdRule:
         """Return the threshold rule; synthetic data say nothing about a distribution's tail."""

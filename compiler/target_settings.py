@@ -10,12 +10,31 @@ from ..ir.errors import OptionError
 TARGET_SETTINGS = {"nir": ("nir_version", "nir_flavour")}
 """For a target, its options: its name, an underscore, and what the backend calls them."""
 
+STEP_SETTINGS = {"nir": ("dt", "discretisation")}
+"""Options of NIR files read that a target needs to write one; called as they are."""
+
+
+def settings_for(target: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return those of some options that are the target's; none may be another's.
+
+    Raises:
+        OptionError: An option is given that is another target's.
+    """
+    expect_of_target(target, options)
+    return target_settings(target, options)
+
 
 def target_settings(target: str, options: Mapping[str, Any]) -> dict[str, str]:
     """Return those of some options that are the target's, as its backend calls them."""
-    names = TARGET_SETTINGS.get(target, ())
+    names = (*TARGET_SETTINGS.get(target, ()), *STEP_SETTINGS.get(target, ()))
     found = {name.removeprefix(f"{target}_"): options.get(name) for name in names}
     return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def option_names(target: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return settings of a backend under the names of the options."""
+    named = {name.removeprefix(f"{target}_"): name for name in TARGET_SETTINGS.get(target, ())}
+    return {named.get(name, name): value for name, value in settings.items()}
 
 
 def expect_of_target(target: str, options: Mapping[str, Any]) -> None:

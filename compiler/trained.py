@@ -17,6 +17,7 @@ from .data import Samples, Source, check_steps, load_samples, synthetic_samples
 from .golden import make_golden
 from .network import Network
 from .report import Report, neuron_contract
+from .target_settings import option_names
 from .versions import installed_versions
 
 SYNTHETIC = 4
@@ -34,6 +35,7 @@ def trained_network(
     cut: Iterable[str] = (),
     warnings: Iterable[tuple[str, str]] = (),
     seed: int = 0,
+    settings: Mapping[str, str] | None = None,
 ) -> Network:
     """Return a network that computes a spiking graph as it is.
 
@@ -47,16 +49,18 @@ def trained_network(
         cut: Read-out operators that an importer left out, in words.
         warnings: What the user is to be warned of, with the way out.
         seed: Of random samples.
+        settings: Of the target, as its backend calls them; see ``options.TARGET_SETTINGS``.
 
     Raises:
         DesignRuleError: The graph does not fit the target.
         DataError: The samples do not fit the inputs.
     """
-    backend = get_backend(target)
+    backend = get_backend(target, settings)
     program = backend.lower(graph, timesteps)
     report = Report(
         thresholds=TRAINED, cut=list(cut), approximations=list(notes), warnings=list(warnings)
     )
+    report.warnings += [(p.message, p.hint) for p in getattr(program, "differences", ())]
     given = _samples(graph, timesteps, samples, seed, report)
     manifest = {
         "model": {"file": None, "sha256": None, **(model or {})},
@@ -67,6 +71,7 @@ def trained_network(
             "weight_bits": None,
             "input_bits": None,
             "correction": report.correction,
+            **option_names(target, settings or {}),
         },
         "contract": neuron_contract(graph),
         "depth_latency": program.depth_latency,

@@ -77,7 +77,8 @@ def of_nir(arguments: Namespace, console: Console) -> int:
     from ..nir_import import NirOptions
 
     options = NirOptions.of(conversion_options(arguments))
-    found = inspect_nir(Path(arguments.model), get_backend(arguments.target), options)
+    get_backend(arguments.target)  # an unknown target is said before the file is looked at
+    found = inspect_nir(Path(arguments.model), arguments.target, options)
     console.lines(
         f"convertible  {_answer(found)}",
         f"for          target {found.target}, T = {options.timesteps}",
@@ -145,7 +146,7 @@ def compare_targets(arguments: Namespace, console: Console) -> int:
         path, full = Path(arguments.model), arguments.require_full
         try:
             if isinstance(options, NirOptions):
-                return inspect_nir(path, get_backend(name), options)
+                return inspect_nir(path, name, options)
             backend = get_backend(name, options.settings_for(name))
             return inspect(path, backend, options, require_full=full)
         except ModelError:

@@ -10,8 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 from ...ir.errors import ModelError, Problem
+from .contracts import unfit
 from .convert import Conversion
-from .discretisation import Discretisation, coarse
+from .discretisation import coarse
 from .file import is_nir, read
 from .inline import inlined
 from .loops import ordered
@@ -41,12 +42,15 @@ def load(path: Path, options: NirOptions) -> ImportedNetwork:
     _raise(path, problems)
     found, problems = shapes(graph, options.max_elements)
     _raise(path, problems)
-    order, problems = ordered(graph)
+    contract = file.contract
+    _raise(path, [] if contract is None else unfit(contract, graph, found))
+    order, problems = ordered(graph, None if contract is None else contract.late)
     _raise(path, problems)
-    rule = Discretisation(options.dt, options.discretisation, options.if_gain)
-    resets = Resets(options.reset, file.release)
+    rule = options.rule(contract)
+    resets = Resets(options.reset, file.release, contract)
     _raise(path, [*coarse(graph, rule), *meaningless(graph, resets)])
-    conversion = Conversion(graph, order, found, rule, resets)
+    outputs = {} if contract is None else contract.outputs
+    conversion = Conversion(graph, order, found, rule, resets, outputs)
     made = conversion.run()
     _raise(path, conversion.problems)
     assert made is not None
@@ -57,6 +61,8 @@ def load(path: Path, options: NirOptions) -> ImportedNetwork:
         operators=Counter(kind(node) for node in graph.nodes.values()),
         cut=tuple(sorted(order.cut)),
         warnings=warnings_about(file, graph, rule, resets),
+        rule=rule,
+        contract=contract,
     )
 
 

@@ -19,7 +19,8 @@ from math import prod
 
 import numpy as np
 
-from ...ir import LI, Encoder, Feedback, Graph, Integrator, Signal, TensorType
+from ...backends.nir_file.file_contract import OutputMeaning
+from ...ir import LI, Encoder, Feedback, Graph, Signal, TensorType
 from ...ir import Conv as ConvSynapse
 from ...ir import Delay as DelayNode
 from ...ir import Input as InputNode
@@ -46,7 +47,7 @@ from .nodes import (
     Threshold,
 )
 from .resets import Resets
-from .wiring import Currents, Payload, Value, Wiring, summed
+from .wiring import Currents, Payload, Value, Wiring, readout, summed
 
 NEARLY_WHOLE = 1e-3
 """Steps by which a delay may miss a whole number: what is left of it after float32."""
@@ -61,6 +62,7 @@ class Conversion:
         shapes: What each node sends.
         rule: How equations become steps.
         resets: What spikes do.
+        outputs: What a file of snnc says its outputs are.
 
     Attributes:
         problems: What could not be made.
@@ -73,8 +75,10 @@ class Conversion:
         shapes: Mapping[str, Shape],
         rule: Discretisation,
         resets: Resets,
+        outputs: Mapping[str, OutputMeaning] | None = None,
     ) -> None:
         self.graph, self.order, self.shapes = graph, order, shapes
+        self.said = outputs or {}
         self.rule, self.resets = rule, resets
         self.sources: dict[str, list[str]] = {name: [] for name in graph.nodes}
         for source, target in graph.edges:
@@ -142,17 +146,14 @@ class Conversion:
         )
 
     def _output(self, name: str) -> None:
-        value = self._read(name)
-        if isinstance(value, Currents) or not value.spikes:
+        value, said = self._read(name), self.said.get(name)
+        counts = isinstance(value, Payload) and value.spikes
+        kind = said.kind if said else "sum" if counts else "value"
+        if kind == "value":
             self.outputs[name] = self._sent(name, value).name
             return
-        counted = Integrator(
-            name=name,
-            inputs=(self.wiring.identity(value, self._shape(name)),),
-            bias=np.zeros(1),
-            scale=np.ones(1),
-            decoding="sum",
-        )
+        currents = self.wiring.currents(value, self._shape(name))
+        counted = readout(name, currents, kind, said.offset if said else np.zeros(1))
         self.wiring.nodes.append(counted)
         self.outputs[name] = name
 
@@ -247,7 +248,9 @@ class Conversion:
     def _(self, node: Threshold, name: str, value: Value) -> Value:
         shape = self._shape(name)
         read = self.wiring.currents(value, shape)
-        made = step_function(name, node, read.names, read.bias, physical(shape))
+        said = self.resets.contract.meaning(name) if self.resets.contract else None
+        strict = said is None or said.strict
+        made = step_function(name, node, read.names, read.bias, physical(shape), strict=strict)
         self.wiring.nodes.append(made)
         return Payload(name, spikes=True)
 

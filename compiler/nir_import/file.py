@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...backends.nir_file.file_contract import KEY, FileContract, parsed
 from ...ir.errors import ModelError, Problem, suggestion
 from ...ir.extent import MOST_ELEMENTS
 from .fields import FieldError, Fields
@@ -45,11 +46,15 @@ class NirFile:
         graph: The network.
         version: Of the library that wrote it, or an empty text.
         sha256: Hash of the file.
+        contract: What a file of snnc says of itself, or None.
+        unreadable: Whether there is such a text that says nothing to this snnc.
     """
 
     graph: NirGraph
     version: str
     sha256: str
+    contract: FileContract | None = None
+    unreadable: bool = False
 
     @property
     def release(self) -> tuple[int, ...]:
@@ -98,7 +103,21 @@ def read(path: Path, max_elements: int = MOST_ELEMENTS) -> NirFile:
     with path.open("rb") as file:
         while part := file.read(1 << 20):
             digest.update(part)
-    return NirFile(graph, version if isinstance(version, str) else "", digest.hexdigest())
+    text = _contract_text(node)
+    contract = None if text is None else parsed(text)
+    return NirFile(
+        graph,
+        version if isinstance(version, str) else "",
+        digest.hexdigest(),
+        contract,
+        unreadable=text is not None and contract is None,
+    )
+
+
+def _contract_text(graph: Group) -> str | None:
+    metadata = graph.entries.get("metadata")
+    found = metadata.entries.get(KEY) if isinstance(metadata, Group) else None
+    return found if isinstance(found, str) else None
 
 
 def _graph(group: Group, prefix: str, problems: list[Problem]) -> NirGraph:

@@ -43,15 +43,22 @@ class Order:
     cut: frozenset[Edge]
 
 
-def ordered(graph: NirGraph) -> tuple[Order, list[Problem]]:
-    """Return an order of the nodes of a flat graph, and loops that cannot be cut."""
+def ordered(graph: NirGraph, late: frozenset[Edge] | None = None) -> tuple[Order, list[Problem]]:
+    """Return an order of the nodes of a flat graph, and loops that cannot be cut.
+
+    Args:
+        graph: The graph.
+        late: Edges out of neurons that a file says bring what was sent a step before; loops that
+            are left are cut by the rule.
+    """
     import networkx
 
     left: networkx.DiGraph[Any] = networkx.DiGraph()
     left.add_nodes_from(graph.nodes)
     left.add_edges_from(graph.edges)
     rank = {name: (hops, name) for name, hops in _hops(graph, left).items()}
-    cut: set[Edge] = set()
+    cut = {edge for edge in graph.edges if edge in (late or ()) and _sends(graph, edge[0])}
+    left.remove_edges_from(cut)
     problems: list[Problem] = []
     rounds = 0
     while loops := list(_loops(left)):
@@ -80,6 +87,10 @@ def ordered(graph: NirGraph) -> tuple[Order, list[Problem]]:
             left.remove_edges_from(closing)
     names = networkx.lexicographical_topological_sort(left, key=rank.__getitem__)
     return Order(tuple(names), frozenset(cut)), problems
+
+
+def _sends(graph: NirGraph, name: str) -> bool:
+    return isinstance(graph.nodes[name], NEURONS)
 
 
 def _hops(graph: NirGraph, edges: networkx.DiGraph[Any]) -> dict[str, float]:

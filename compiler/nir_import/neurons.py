@@ -76,6 +76,7 @@ def node_for(
         if neuron.tau_syn is None:
             return membrane
         return CubaLI(**vars(membrane), **_current(neuron, shape, rule))
+    meaning = resets.meaning(name, neuron)
     threshold = compact(neuron.v_threshold, shape)
     lift = _lift(threshold)  # a neuron of snnc has a threshold above 0
     spiking = LIF(
@@ -86,9 +87,11 @@ def node_for(
         bias=_plain(bias + (1 - decay) * lift),
         initial=rest + lift,
         threshold=threshold + lift,
-        strict=True,
-        reset="subtract" if resets.subtracts(neuron) else "value",
-        reset_to=compact(resets.reset_to(neuron), shape) + lift,
+        strict=meaning.strict,
+        reset=meaning.reset,
+        reset_to=_spread(meaning.reset_to, shape) + lift,
+        reset_delayed=meaning.delayed,
+        refractory=meaning.refractory,
     )
     if neuron.tau_syn is None:
         return spiking
@@ -96,9 +99,15 @@ def node_for(
 
 
 def step_function(
-    name: str, node: Threshold, inputs: tuple[str, ...], received: Array, shape: Shape
+    name: str,
+    node: Threshold,
+    inputs: tuple[str, ...],
+    received: Array,
+    shape: Shape,
+    *,
+    strict: bool = True,
 ) -> Node:
-    """Return the node that sends 1 wherever what it reads is above a threshold."""
+    """Return the node that sends 1 wherever what it reads is above a threshold, or at it."""
     threshold = compact(node.threshold, shape)
     lift = _lift(threshold)
     return LIF(
@@ -107,7 +116,7 @@ def step_function(
         decay=np.zeros(1),
         bias=_plain(received + lift),
         threshold=threshold + lift,
-        strict=True,
+        strict=strict,
         reset="none",
     )
 
@@ -116,6 +125,12 @@ def _lift(threshold: Array) -> Array:
     """Return what to add to membranes and thresholds, so that all thresholds are above 0."""
     least = threshold.min()
     return np.full(1, 0.0 if least > 0 else 1 - least)
+
+
+def _spread(parameter: Array, shape: Shape) -> Array:
+    """Return a parameter of the file, or of its metadata, where one number may be for many."""
+    whole = parameter.size in (1, np.prod(shape))
+    return compact(parameter if whole else np.broadcast_to(parameter, shape), shape)
 
 
 def _plain(array: Array) -> Array:

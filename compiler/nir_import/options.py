@@ -8,10 +8,13 @@ from math import isfinite
 from operator import index
 from typing import Any
 
+from ...backends.nir_file.continuous import Step
+from ...backends.nir_file.file_contract import FileContract
 from ...ir.errors import OptionError, suggestion
 from ...ir.extent import MOST_ELEMENTS
 from ..options import MOST_TIMESTEPS, Options
-from .discretisation import AUTO, GAINS, RULES
+from ..target_settings import settings_for
+from .discretisation import AUTO, GAINS, RULES, Discretisation
 from .resets import RESETS
 
 DEFAULT_DT = 1e-4
@@ -29,28 +32,34 @@ class NirOptions:
 
     Attributes:
         timesteps: T: steps of one sample.
-        dt: Length of a step in seconds.
-        discretisation: ``exact`` or ``euler``; see ``discretisation``.
+        dt: Length of a step in seconds; None for what a file of snnc says, else ``DEFAULT_DT``.
+        discretisation: ``exact`` or ``euler``; see ``discretisation``. None for what a file of
+            snnc says, else ``exact``.
         reset: What a spike does: ``auto`` as the file means it, ``subtract``, or ``zero``, which
             sets ``v_reset`` where the file has one; see ``resets``.
         if_gain: What ``r`` of a neuron without leak is: the gain of a ``step``, of a ``second``,
             or ``auto``; see ``discretisation``.
         max_elements: Numbers that one value of one sample may have.
         seed: Of the golden samples.
+        nir_version: For target ``nir``; see its backend.
+        nir_flavour: For target ``nir``; see its backend.
     """
 
     timesteps: int = DEFAULT_TIMESTEPS
-    dt: float = DEFAULT_DT
-    discretisation: str = RULES[0]
+    dt: float | None = None
+    discretisation: str | None = None
     reset: str = AUTO
     if_gain: str = AUTO
     max_elements: int = MOST_ELEMENTS
     seed: int = 0
+    nir_version: str | None = None
+    nir_flavour: str | None = None
 
     def __post_init__(self) -> None:
         try:
             object.__setattr__(self, "timesteps", index(self.timesteps))
-            object.__setattr__(self, "dt", float(self.dt))
+            if self.dt is not None:
+                object.__setattr__(self, "dt", float(self.dt))
         except (TypeError, ValueError):
             raise OptionError(
                 f"--timesteps {self.timesteps!r} or --dt {self.dt!r} is no number",
@@ -61,18 +70,35 @@ class NirOptions:
                 f"--timesteps {self.timesteps} is out of range",
                 hint=f"give a whole number from 1 to {MOST_TIMESTEPS}",
             )
-        if not (isfinite(self.dt) and self.dt > 0):
+        if self.dt is not None and not (isfinite(self.dt) and self.dt > 0):
             raise OptionError(f"--dt {self.dt} is no length of a step", hint="give seconds above 0")
         for name, choices in (
-            ("discretisation", RULES),
+            ("discretisation", (None, *RULES)),
             ("reset", RESETS),
             ("if_gain", GAINS),
         ):
             if getattr(self, name) not in choices:
                 raise OptionError(
                     f"unknown --{name.replace('_', '-')} {getattr(self, name)!r}",
-                    hint=f"choose one of: {', '.join(choices)}",
+                    hint=f"choose one of: {', '.join(filter(None, choices))}",
                 )
+
+    def rule(self, contract: FileContract | None) -> Discretisation:
+        """Return how the equations of a file become steps.
+
+        Args:
+            contract: What the file says of itself, or None.
+        """
+        said = contract.step if contract else Step(DEFAULT_DT, RULES[0])
+        return Discretisation(
+            said.dt if self.dt is None else self.dt,
+            self.discretisation or said.rule,
+            self.if_gain,
+        )
+
+    def settings_for(self, target: str) -> dict[str, str]:
+        """Return what only one target knows, as its backend calls it; see ``Options``."""
+        return settings_for(target, asdict(self))
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> NirOptions:

@@ -7,11 +7,12 @@ meant ``v = 0``. So the version in the file decides, and a warning says what was
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...ir import Array
+from ...backends.nir_file.file_contract import FileContract
+from ...backends.nir_file.stateful import Meaning
 from ...ir.errors import Problem
 from .file import NirFile
 from .nodes import Neuron, NirGraph
@@ -31,20 +32,36 @@ class Resets:
     Attributes:
         choice: One of ``RESETS``.
         release: Of the library that wrote the file, as numbers; empty where it does not say.
+        contract: What a file of snnc says of itself, or None.
     """
 
     choice: str
     release: tuple[int, ...]
+    contract: FileContract | None = None
 
-    def subtracts(self, neuron: Neuron) -> bool:
-        """Whether a spike takes the threshold off, instead of setting the membrane."""
+    def meaning(self, name: str, neuron: Neuron) -> Meaning:
+        """Return what a neuron does at and after a spike."""
+        said = self.contract.meaning(name) if self.contract else None
+        zero = np.zeros(1) if said is None else said.reset_to
+        reset_to = zero if neuron.v_reset is None else neuron.v_reset
+        if said is not None and self.choice == AUTO:
+            return replace(said, reset_to=reset_to)
+        return Meaning(
+            reset="subtract" if self._subtracts(neuron) else "value",
+            strict=said is None or said.strict,
+            reset_to=reset_to,
+        )
+
+    def _subtracts(self, neuron: Neuron) -> bool:
+        """Whether a spike takes the threshold off, where the file does not say it in words."""
         if self.choice != AUTO:
             return self.choice == SUBTRACT
         return neuron.v_reset is None and self.release < HARD_SINCE
 
-    def reset_to(self, neuron: Neuron) -> Array:
-        """Return the membrane after a spike that sets it."""
-        return np.zeros(1) if neuron.v_reset is None else neuron.v_reset
+    def says(self, name: str) -> bool:
+        """Whether a file of snnc says what a neuron does, and is asked."""
+        said = self.contract.meaning(name) if self.contract else None
+        return said is not None and self.choice == AUTO
 
 
 def reset_warning(file: NirFile, graph: NirGraph, resets: Resets) -> tuple[str, str] | None:
@@ -52,15 +69,15 @@ def reset_warning(file: NirFile, graph: NirGraph, resets: Resets) -> tuple[str, 
 
     Files of new versions that give ``v_reset`` are clear and need no word.
     """
-    spiking = [
-        node
-        for node in graph.nodes.values()
-        if isinstance(node, Neuron) and node.v_threshold is not None
-    ]
-    silent = [node for node in spiking if node.v_reset is None]
+    spiking = {
+        name: node
+        for name, node in graph.nodes.items()
+        if isinstance(node, Neuron) and node.v_threshold is not None and not resets.says(name)
+    }
+    silent = [node for node in spiking.values() if node.v_reset is None]
     if not spiking or (resets.choice == AUTO and not silent and file.release >= HARD_SINCE):
         return None
-    taken = {resets.subtracts(node) for node in spiking}
+    taken = {resets.meaning(name, node).reset == "subtract" for name, node in spiking.items()}
     words = " or ".join(
         text
         for chosen, text in ((True, "subtract the threshold"), (False, "set the membrane"))
@@ -88,6 +105,6 @@ def meaningless(graph: NirGraph, resets: Resets) -> list[Problem]:
         for name, node in graph.nodes.items()
         if isinstance(node, Neuron)
         and node.v_threshold is not None
-        and resets.subtracts(node)
+        and resets.meaning(name, node).reset == "subtract"
         and not (node.v_threshold > 0).all()
     ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ...backends.nir_file.file_contract import FileContract
 from ...ir import Graph
+from .discretisation import Discretisation
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class ImportedNetwork:
         operators: How often each class stands in the file.
         cut: Edges that bring what was sent at the step before.
         warnings: What a reader has to know, each with the way out.
+        rule: How equations became steps.
+        contract: What a file of snnc says of itself, or None.
     """
 
     graph: Graph
@@ -27,3 +31,5 @@ class ImportedNetwork:
     operators: Mapping[str, int]
     cut: tuple[tuple[str, str], ...]
     warnings: tuple[tuple[str, str], ...]
+    rule: Discretisation
+    contract: FileContract | None

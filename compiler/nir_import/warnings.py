@@ -15,11 +15,22 @@ def warnings_about(
 ) -> tuple[tuple[str, str], ...]:
     """Return warnings, each with the way out."""
     found = (
+        _contract_warning(file),
         reset_warning(file, graph, resets),
         _gain_warning(graph, rule),
         _euler_warning(graph, rule),
     )
     return tuple(each for each in found if each)
+
+
+def _contract_warning(file: NirFile) -> tuple[str, str] | None:
+    """Return that the metadata of a file of snnc could not be read."""
+    if not file.unreadable:
+        return None
+    return (
+        "the metadata of snnc in this file are damaged, or of a later version: not used",
+        "compile the network again, or choose --reset, --dt and --discretisation",
+    )
 
 
 def _gain_warning(graph: NirGraph, rule: Discretisation) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...ir import LI, Array, Conv, Linear, Node, Reshape
+from ...ir import LI, Array, Conv, Integrator, Linear, Node, Reshape
 from ...ir.errors import ModelError
 from .neurons import physical
 from .nodes import Shape
@@ -52,6 +52,27 @@ def summed(values: Iterable[Currents]) -> Currents:
     for value in values:
         names, bias = names + value.names, bias + value.bias
     return Currents(names, bias)
+
+
+def readout(name: str, read: Currents, kind: str, offset: Array) -> Integrator:
+    """Return the node that adds up currents over the steps, or takes their mean.
+
+    Args:
+        name: Of the node.
+        read: What it reads.
+        kind: ``sum`` or ``mean``.
+        offset: Added to the result.
+
+    Raises:
+        ModelError: Currents and a constant one are summed, of which no node keeps both.
+    """
+    if kind == "sum" and read.bias.any():
+        raise ModelError(
+            f"{name}: a sum over the steps reads a map with a bias",
+            hint="read the mean, or the value of a step",
+        )
+    bias = read.bias + offset if kind == "mean" else offset
+    return Integrator(name=name, inputs=read.names, bias=bias, scale=np.ones(1), decoding=kind)
 
 
 @dataclass

@@ -18,11 +18,12 @@ from ..network import Network
 from ..onnx_import.file import ModelFile
 from ..options import DEFAULT_TIMESTEPS, Options
 from ..pipeline import After
+from ..target_settings import settings_for
 from ..trained import trained_network
 from .refusal import NotRecognisedError
 from .roll_up import RolledUp, has_thresholds, roll_up
 
-MEANT = ("max_elements", "seed")
+MEANT = ("max_elements", "seed", "nir_version", "nir_flavour")
 """Options that are not about a conversion."""
 
 
@@ -78,6 +79,7 @@ def compile_rolled_up(
         notes=describe_rolled_up(found),
         cut=[f"{cut.operator} ({cut.node}) before output {cut.output!r}" for cut in found.cut],
         warnings=unused(found, given),
+        settings=settings_for(target, given),
     )
 
 
