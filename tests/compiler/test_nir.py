@@ -48,12 +48,12 @@ def test_verify_finds_a_file_that_says_something_else(
     from snnc.backends.nir_file import from_graph
 
     command(model_file, "--target", "nir", "--calibration", data_file, "-o", "out")
-    right = from_graph._Writer.carriers
+    right = from_graph.Writer.carriers
 
     def wrong(self: object, source: str, *, flat: bool) -> list[tuple[str, float]]:
         return [(name, 0.5 * factor) for name, factor in right(self, source, flat=flat)]  # type: ignore[arg-type]
 
-    monkeypatch.setattr(from_graph._Writer, "carriers", wrong)
+    monkeypatch.setattr(from_graph.Writer, "carriers", wrong)
     found = command("verify", "out", "--json")
     assert (found.status, found.json["equal"]) == (1, False)
 
