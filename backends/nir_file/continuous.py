@@ -10,8 +10,8 @@ euler  :math:`1 - dt/\tau`    the same          the same
 ====== ====================== ================= =======================
 
 where :math:`1 - d` is :math:`dt/\tau` for ``euler``. The inverse is taken so that these equations,
-computed in float64, give the discrete numbers back: to the last bit with ``euler``, and within
-some units of it with ``exact`` where the decay is below 1/e.
+computed in float64, come as near to the discrete numbers as they can: decays within 2^-53, most of
+them exactly, gains within a unit of the last place.
 
 What a formula does not reach is a limit that float64 does: a membrane without leak has a time
 constant of 2^80 steps, and one that keeps nothing one of a step (``euler``) or of 2^-10 steps.

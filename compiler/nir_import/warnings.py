@@ -17,8 +17,8 @@ def warnings_about(
     found = (
         _contract_warning(file),
         reset_warning(file, graph, resets),
-        _gain_warning(graph, rule),
-        _euler_warning(graph, rule),
+        None if file.contract else _gain_warning(graph, rule),
+        None if file.contract else _euler_warning(graph, rule),
     )
     return tuple(each for each in found if each)
 
