@@ -301,16 +301,13 @@ def add_nir(parser: ArgumentParser) -> None:
         "NIR files", "beside these: --timesteps (default: 100), --reset, --seed, --max-elements"
     )
     group.add_argument(
-        "--dt",
-        type=float,
-        metavar="SECONDS",
-        help="length of a time step (default: what a file of snnc says, else 1e-4)",
+        "--dt", type=float, metavar="SECONDS", help="of a step (default: of the file, or 1e-4)"
     )
     group.add_argument(
         "--discretisation",
         metavar="exact|euler",
         help="how equations become steps: a decay of exp(-dt/tau), or of 1 - dt/tau (default: "
-        "what a file of snnc says, else exact)",
+        "of the file, or exact)",
     )
     group.add_argument(
         "--if-gain",
