@@ -62,3 +62,11 @@ def test_no_file_is_over_400_lines() -> None:
     for folder in ("backends", "compiler", "ir", "tests", "examples"):
         for path in (ROOT / folder).rglob("*.py"):
             assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
+
+
+def test_tests_that_need_a_checkout_say_so() -> None:
+    """The wheel is tested without ``examples``: such a module would stop all of its tests."""
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        text = path.read_text(encoding="utf-8")
+        if needed := re.search(r"^(from|import) examples", text, re.MULTILINE):
+            assert "pytest.importorskip(" in text[: needed.start()], path

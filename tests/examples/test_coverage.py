@@ -11,6 +11,9 @@ import pytest
 from onnx import TensorProto, helper
 
 import snnc
+
+pytest.importorskip("examples.benchmarks", reason="runs in a checkout only")
+
 from examples.benchmarks.coverage.answer import answer
 from examples.benchmarks.coverage.cases import Case, node_cases, stored_cases
 from examples.benchmarks.coverage.light import graphs, with_weights

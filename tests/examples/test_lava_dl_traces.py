@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("examples.benchmarks", reason="runs in a checkout only")
+
 from examples.benchmarks.lava_dl_traces import LAYERS, TRACES, compare
 
 FOLDER = Path(os.environ.get("LAVA_DL", "lava-dl"))

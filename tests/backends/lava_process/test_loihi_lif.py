@@ -7,8 +7,11 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from examples.benchmarks.loihi_lif import by_lava, by_reference, random_case
 from snnc.backends.lava_process import LavaBackend
+
+pytest.importorskip("examples.benchmarks", reason="runs in a checkout only")
+
+from examples.benchmarks.loihi_lif import by_lava, by_reference, random_case
 
 pytestmark = [
     pytest.mark.lava,
