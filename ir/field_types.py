@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from .node import Node
+from .types import Array
 
 LARGEST = 1 << 62
 """Largest magnitude of an integer: sums of two fit into 64 bits."""
@@ -73,6 +74,8 @@ def _fits(value: Any, hint: Any) -> bool:
         if arguments[-1] is Ellipsis:
             return all(_fits(each, arguments[0]) for each in value)
         return len(value) == len(arguments) and all(map(_fits, value, arguments))
+    if hint == Array:  # what it is an alias of differs between versions of NumPy
+        return isinstance(value, np.ndarray)
     if hint in (None, NoneType):
         return value is None
     if hint is str:
