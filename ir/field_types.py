@@ -69,11 +69,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin is Literal:
         return value in arguments
     if origin is tuple:
-        if not isinstance(value, tuple):
-            return False
-        if arguments[-1] is Ellipsis:
-            return all(_fits(each, arguments[0]) for each in value)
-        return len(value) == len(arguments) and all(map(_fits, value, arguments))
+        return isinstance(value, tuple) and _all_fit(value, arguments)
     if hint == Array:  # what it is an alias of differs between versions of NumPy
         return isinstance(value, np.ndarray)
     if hint in (None, NoneType):
@@ -85,3 +81,9 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint is float:
         return isinstance(value, float) or (_whole(value) and abs(value) <= LARGEST)
     return isinstance(value, origin or hint)
+
+
+def _all_fit(values: tuple[Any, ...], hints: tuple[Any, ...]) -> bool:
+    if hints[-1] is Ellipsis:
+        return all(_fits(each, hints[0]) for each in values)
+    return len(values) == len(hints) and all(map(_fits, values, hints))
