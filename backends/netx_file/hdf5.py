@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ...ir import Array
-from ...ir.errors import MissingDependencyError
+from ..hdf5_library import load_h5py
 from .network import ConvLayer, DenseLayer, NetxNetwork
 
 NO_LEAK = {"iDecay": 4096, "vDecay": 0}
@@ -49,16 +49,8 @@ def save(network: NetxNetwork, path: Path) -> None:
 
 
 def library() -> Any:
-    """Return the module h5py.
-
-    Raises:
-        MissingDependencyError: It is not installed.
-    """
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingDependencyError("target netx", package="h5py", extra="netx") from error
-    return h5py
+    """Return the module h5py; see ``load_h5py``."""
+    return load_h5py("target netx", extra="netx")
 
 
 def write(network: NetxNetwork, file: Any) -> None:

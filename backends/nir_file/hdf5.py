@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from ...ir import Array
-from ...ir.errors import ArtifactError, MissingDependencyError
+from ...ir.errors import ArtifactError
+from ..hdf5_library import load_h5py
 from .network import Affine, Conv2d, Flatten, IntegrateAndFire, NirNetwork, NirNode, Port, uniform
 from .stateful import Late, Neuron, Threshold
 
@@ -31,16 +32,8 @@ SOFT_RESET = "1.0.4"
 
 
 def library() -> Any:
-    """Return the module h5py.
-
-    Raises:
-        MissingDependencyError: It is not installed.
-    """
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingDependencyError("target nir", package="h5py", extra="nir") from error
-    return h5py
+    """Return the module h5py; see ``load_h5py``."""
+    return load_h5py("target nir", extra="nir")
 
 
 def save(network: NirNetwork, path: Path) -> None:

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from ...backends.hdf5_library import load_h5py
 from ...ir import Array
-from ...ir.errors import MissingDependencyError, ModelError
+from ...ir.errors import ModelError
 from ...ir.extent import MOST_ELEMENTS
 from .child import read_in_child
 from .tree import Group
@@ -60,16 +61,8 @@ class _Budget:
 
 
 def library() -> Any:
-    """Return the module h5py.
-
-    Raises:
-        MissingDependencyError: It is not installed.
-    """
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingDependencyError("reading a NIR file", package="h5py", extra="nir") from error
-    return h5py
+    """Return the module h5py; see ``load_h5py``."""
+    return load_h5py("reading a NIR file", extra="nir")
 
 
 def read_tree(path: Path, max_elements: int = MOST_ELEMENTS) -> Group:
