@@ -29,7 +29,7 @@ from ...ir.neurons import RESETS
 from ..rules import check
 from ..target import Target
 from . import contract, trained_contract, trained_rules
-from .continuous import DEFAULT_DT, RULES, Step
+from .continuous import DEFAULT_DT, EULER, Step
 from .design_rules import rules
 from .from_graph import from_graph
 from .from_trained import from_trained
@@ -82,7 +82,7 @@ class NirBackend:
     version: str = "current"
     flavour: str = "subtractive"
     dt: float | str = DEFAULT_DT
-    discretisation: str = RULES[1]
+    discretisation: str = EULER
     target: ClassVar[Target] = TARGET
 
     def __post_init__(self) -> None:

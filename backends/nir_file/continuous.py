@@ -28,10 +28,14 @@ import numpy as np
 from ...ir import Array
 from ...ir.errors import OptionError
 
-RULES = ("exact", "euler")
+EXACT, EULER = "exact", "euler"
+RULES = (EXACT, EULER)
 
 DEFAULT_DT = 1e-4
 """Seconds; that of the NIR paper, of snnTorch and of SpikingJelly."""
+
+NEARLY = 1e-6
+"""Relative error of a number that went through float32, and some more."""
 
 NO_LEAK = 2.0**80
 """Steps after which a membrane without leak may have leaked: no sample has as many."""
@@ -53,7 +57,7 @@ class Step:
     """
 
     dt: float = DEFAULT_DT
-    rule: str = "euler"
+    rule: str = EULER
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
@@ -66,11 +70,11 @@ class Step:
 
     def decay(self, tau: Array) -> Array:
         """Return what is left after a step."""
-        return np.exp(-self.dt / tau) if self.rule == "exact" else 1 - self.dt / tau
+        return np.exp(-self.dt / tau) if self.rule == EXACT else 1 - self.dt / tau
 
     def share(self, tau: Array) -> Array:
         """Return one minus the decay, without its rounding."""
-        return -np.expm1(-self.dt / tau) if self.rule == "exact" else self.dt / tau
+        return -np.expm1(-self.dt / tau) if self.rule == EXACT else self.dt / tau
 
     def tau(self, decay: Array) -> Array:
         """Return the time constant of a decay from 0 to 1, both included, in seconds.
@@ -80,7 +84,7 @@ class Step:
         [0.0, 0.9, 1.0]
         """
         inside = np.where((decay > 0) & (decay < 1), decay, 0.5)
-        if self.rule == "exact":
+        if self.rule == EXACT:
             guess, least = -self.dt / np.log(inside), self.dt * NO_MEMORY
         else:
             guess, least = self.dt / (1 - inside), self.dt

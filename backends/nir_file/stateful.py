@@ -13,10 +13,7 @@ import numpy as np
 
 from ...ir import LI, LIF, Array, CubaLI, CubaLIF
 from ...ir.leaky import LeakyIntegrator, LeakyPopulation, Reset
-from .continuous import Step, nearest
-
-NEARLY = 1e-6
-"""Readers take a gain as near to 1 as this for 1."""
+from .continuous import NEARLY, Step, nearest
 
 ROUNDING = 1e-12
 """Relative error that a bias may have after a division and a multiplication."""
@@ -242,6 +239,7 @@ def _quotient(bias: Array, gain: Array) -> Array:
 
 def _sayable(gain: Array, step: Step) -> bool:
     """Whether ``r`` of a neuron without leak can say a gain that readers do not take for 1."""
+    # What reads the file takes a gain that is nearly 1 for 1: it may have gone through float32.
     near = np.isclose(gain, 1, rtol=NEARLY, atol=0) & (gain != 1)
     mistaken = np.allclose(gain / step.dt, 1, rtol=NEARLY, atol=0)
     return bool((gain == 1).all()) or not (near.any() or mistaken)

@@ -20,42 +20,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...backends.nir_file.continuous import EULER, EXACT, NEARLY, Step
 from ...ir import Array
 from ...ir.errors import Problem
 from .nodes import Neuron, NirGraph
-
-EXACT, EULER = "exact", "euler"
-RULES = (EXACT, EULER)
 
 AUTO, STEP, SECOND = "auto", "step", "second"
 GAINS = (AUTO, STEP, SECOND)
 """What ``r`` of a neuron without leak is: see above, the gain of a step, the gain of a second."""
 
-NEARLY = 1e-6
-"""Relative error of a number that went through float32, and some more."""
-
 
 @dataclass(frozen=True)
-class Discretisation:
-    """How equations become steps.
+class Discretisation(Step):
+    """How the equations of a file become steps; see ``Step``.
 
     Attributes:
-        dt: Length of a step in seconds.
-        rule: One of ``RULES``.
         if_gain: One of ``GAINS``.
     """
 
-    dt: float
     rule: str = EXACT
     if_gain: str = AUTO
-
-    def decay(self, tau: Array) -> Array:
-        """Return what is left after a step."""
-        return np.exp(-self.dt / tau) if self.rule == EXACT else 1 - self.dt / tau
-
-    def share(self, tau: Array) -> Array:
-        """Return one minus the decay, without its rounding."""
-        return -np.expm1(-self.dt / tau) if self.rule == EXACT else self.dt / tau
 
     def takes_r_as_gain(self, neuron: Neuron) -> bool:
         """Whether ``r`` of a neuron without leak is the gain of one step."""

@@ -8,17 +8,14 @@ from math import isfinite
 from operator import index
 from typing import Any
 
-from ...backends.nir_file.continuous import Step
+from ...backends.nir_file.continuous import DEFAULT_DT, EXACT, RULES, Step
 from ...backends.nir_file.file_contract import FileContract
 from ...ir.errors import OptionError, suggestion
 from ...ir.extent import MOST_ELEMENTS
 from ..options import MOST_TIMESTEPS, Options
 from ..target_settings import settings_for
-from .discretisation import AUTO, GAINS, RULES, Discretisation
+from .discretisation import AUTO, GAINS, Discretisation
 from .resets import RESETS
-
-DEFAULT_DT = 1e-4
-"""Seconds; that of the NIR paper, of snnTorch and of SpikingJelly."""
 
 DEFAULT_TIMESTEPS = 100
 
@@ -89,7 +86,7 @@ class NirOptions:
         Args:
             contract: What the file says of itself, or None.
         """
-        said = contract.step if contract else Step(DEFAULT_DT, RULES[0])
+        said = contract.step if contract else Step(DEFAULT_DT, EXACT)
         return Discretisation(
             said.dt if self.dt is None else self.dt,
             self.discretisation or said.rule,

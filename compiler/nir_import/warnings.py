@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .discretisation import AUTO, EXACT, NEARLY, Discretisation
+from ...backends.nir_file.continuous import EXACT, NEARLY
+from .discretisation import AUTO, Discretisation
 from .file import NirFile
 from .nodes import Neuron, NirGraph
 from .resets import Resets, reset_warning
