@@ -107,7 +107,15 @@ class NirProgram:
         return hdf5.passed_through(self.network)
 
     def encoded(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Return what the file is fed, for each of its inputs ``(samples, *shape)``, float64."""
+        """Return what the file is fed, float64.
+
+        Args:
+            inputs: Samples, by name.
+
+        Returns:
+            For each input of the file ``(samples, *shape)``, of a trained network ``(samples,
+            timesteps, *shape)``.
+        """
         payloads = self._payloads(inputs)
         return {
             self.layout.inputs[node.name]: payloads[node.name] * (node.scale or 1.0)
@@ -119,14 +127,7 @@ class NirProgram:
         for node in self.graph.of_type(Encoder):
             source = self.graph[node.inputs[0]]
             assert isinstance(source, Input)
-            if source.name not in inputs:
-                raise DataError(f"{source.name}: there is no such array among the inputs")
-            x = np.asarray(inputs[source.name], np.float64)
-            if x.shape[1:] != source.type.shape:
-                raise DataError(
-                    f"{source.name}: has samples of shape {x.shape[1:]} but needs "
-                    f"{source.type.shape}"
-                )
+            x = given(source, inputs, source.type.shape)
             found[node.name] = step(node, [x], {}, 1)
         return found
 
@@ -197,3 +198,23 @@ class NirProgram:
                 done[node.name] = own
             done |= {user.name: each for user, each in zip(readers, felt, strict=True)}
         return done
+
+
+def given(source: Input, inputs: Mapping[str, Array], shape: tuple[int, ...]) -> Array:
+    """Return the samples of an input, float64, ``(samples, *shape)``.
+
+    Raises:
+        DataError: There are none, or they have another shape.
+    """
+    if source.name not in inputs:
+        raise DataError(
+            f"{source.name}: there is no such array among the inputs",
+            hint=f"name the samples {source.name!r}",
+        )
+    x = np.asarray(inputs[source.name], np.float64)
+    if x.shape[1:] != shape:
+        raise DataError(
+            f"{source.name}: has samples of shape {x.shape[1:]} but needs {shape}",
+            hint="give samples of that shape, with the axis of samples in front",
+        )
+    return x

@@ -9,14 +9,14 @@ import numpy as np
 
 from ...ir import Array, Encoder, Feedback, Input
 from ...ir.bounds import is_quantized
-from ...ir.errors import ArtifactError, DataError
+from ...ir.errors import ArtifactError
 from ...ir.reference import step
 from ..base import Result
 from . import hdf5
 from .file_contract import KEY, FileContract, parsed
 from .from_trained import TrainedLayout
 from .network import NirNetwork
-from .program import NirProgram
+from .program import NirProgram, given
 from .trained_execution import execute_trained
 
 
@@ -34,29 +34,14 @@ class TrainedNirProgram(NirProgram):
     def _read_back(self) -> NirNetwork:
         return hdf5.passed_through(self.network, trained=True)
 
-    def encoded(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Return what the file is fed, for each input ``(samples, timesteps, *shape)``, float64."""
-        payloads = self._payloads(inputs)
-        return {
-            self.layout.inputs[node.name]: payloads[node.name] * (node.scale or 1.0)
-            for node in self.graph.of_type(Encoder)
-        }
-
     def _payloads(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return what encoders send, ``(samples, timesteps, *shape)``."""
         found = {}
         for node in self.graph.of_type(Encoder):
             source = self.graph[node.inputs[0]]
             assert isinstance(source, Input)
-            if source.name not in inputs:
-                raise DataError(f"{source.name}: there is no such array among the inputs")
-            x = np.asarray(inputs[source.name], np.float64)
             steps = (self.timesteps,) if source.stepwise else ()
-            if x.shape[1:] != (*steps, *source.type.shape):
-                raise DataError(
-                    f"{source.name}: has samples of shape {x.shape[1:]} but needs "
-                    f"{(*steps, *source.type.shape)}"
-                )
+            x = given(source, inputs, (*steps, *source.type.shape))
             flat = step(node, [x.reshape(-1, *source.type.shape)], {}, 1)
             if source.stepwise:
                 found[node.name] = flat.reshape(x.shape)
