@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .leaky import (
+    DECAY_UNITY,
     LI,
     LIF,
     CubaLI,
@@ -75,8 +76,8 @@ def _(node: LoihiLIF, inputs: list[Array], state: State, t: int) -> Array:
     if "v" not in state:
         state["v"] = _at_start(node.initial, node.threshold, received)
         state["u"] = _at_start(node.initial_current, node.threshold, received)
-    kept_u = 4096 - (node.du.astype(np.int64) + 1)
-    kept_v = 4096 - node.dv.astype(np.int64)
+    kept_u = DECAY_UNITY - (node.du.astype(np.int64) + 1)
+    kept_v = DECAY_UNITY - node.dv.astype(np.int64)
     bias = node.bias.astype(np.int64) << node.bias_exp.astype(np.int64)
     u = _int32(_int32(_truncated(state["u"], kept_u)) + _int32(_int32(received) << 6))
     state["u"] = _wrapped(u)

@@ -6,15 +6,12 @@ import numpy as np
 
 from ...ir import LI, LIF, Array, CubaLI, CubaLIF, Graph, LoihiLIF
 from ...ir.bounds import largest_current
-from ...ir.leaky import LeakyIntegrator, LeakyPopulation
+from ...ir.leaky import DECAY_UNITY, LeakyIntegrator, LeakyPopulation
 from ...ir.neurons import SATURATION
 from ...ir.types import is_integer
 from .number import INT64_EXACT, Number, exact, of_edge
 from .step import Step, write
 from .value import Value, total
-
-UNITY = 4096
-"""Decays of Loihi are in units of 1 / 4096."""
 
 ALIGNMENT = 64
 """Thresholds and currents of Loihi lie 6 bits above what membranes count in."""
@@ -128,8 +125,8 @@ def _(node: LoihiLIF, to: Step, inputs: list[Value]) -> Value:
     received = total(inputs, Number.INT64)
     current = to.state(node, "u", node.initial_current, Number.INT64)
     membrane = to.state(node, "v", node.initial, Number.INT64)
-    kept_u = UNITY - (node.du.astype(np.int64) + 1)
-    kept_v = UNITY - node.dv.astype(np.int64)
+    kept_u = DECAY_UNITY - (node.du.astype(np.int64) + 1)
+    kept_v = DECAY_UNITY - node.dv.astype(np.int64)
     bias = node.bias.astype(np.int64) << node.bias_exp.astype(np.int64)
     fits = ALIGNMENT * sum(largest_current(to.graph, name) for name in node.inputs) <= 2 * TOP
     if fits:  # then no current ever leaves 24 bits, and no sum 32
@@ -149,7 +146,7 @@ def _(node: LoihiLIF, to: Step, inputs: list[Value]) -> Value:
 
 def _decayed(state: Value, kept: Array) -> Value:
     """Return ``state * kept / 4096`` rounded towards zero, as ONNX divides integers."""
-    return state if (kept == UNITY).all() else state * kept / UNITY
+    return state if (kept == DECAY_UNITY).all() else state * kept / DECAY_UNITY
 
 
 def _wrapped(u: Value) -> Value:
