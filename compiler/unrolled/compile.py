@@ -41,7 +41,7 @@ def rolled_up(file: ModelFile, timesteps: int | None = None) -> tuple[RolledUp |
     except (NotRecognisedError, SnncError) as error:
         return None, str(error).splitlines()[0]
     except Exception as error:  # of any class: ONNX Runtime's, and what nonsense leads to
-        return None, f"{type(error).__name__}: {str(error).splitlines()[:1]}"
+        return None, ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
 
 
 def compile_rolled_up(

@@ -181,6 +181,14 @@ def test_an_output_that_differs(tmp_path: Path) -> None:
         prove(found.graph, 4, found.samples, other, {"y": False})
 
 
+def test_an_output_without_a_number(tmp_path: Path) -> None:
+    found = roll_up(read(saved(network("spikingjelly_soft"), tmp_path)), 4)
+    wanted = original(found.graph, dict(found.samples))
+    other = replace(wanted, outputs={n: np.full_like(x, np.nan) for n, x in wanted.outputs.items()})
+    with pytest.raises(NotRecognisedError, match="output y: differs"):
+        prove(found.graph, 4, found.samples, other, {"y": False})
+
+
 def test_the_file_is_run_for_the_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong graph does not get through: the samples are compared with what the file computes."""
 
