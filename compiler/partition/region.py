@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ...ir import Input
+from ...ir import Input, TensorType
 from ..onnx_import import Cut, Unsupported
 
 SPIKING, HOST = "spiking", "host"
@@ -96,8 +96,6 @@ class Division:
         Raises:
             KeyError, TypeError, ValueError: It is not one.
         """
-        from ...ir import TensorType
-
         regions = tuple(
             Region(
                 name=str(each["name"]),

@@ -21,6 +21,7 @@ from ...backends.artifact import (
     seal_folder,
     write_folder,
 )
+from ...ir import Input
 from ...ir.errors import ArtifactError
 from ...ir.storage import read_arrays, write_arrays
 from ..network import load_whole
@@ -30,6 +31,9 @@ from .region import Division, Region
 
 REGIONS = "regions"
 MODEL = "model.onnx"
+
+MOST_NUMBERS = 1 << 30
+"""Numbers of one input of one sample, as often as the file's batch asks for: 4 GiB."""
 
 
 def save(network: PartitionedNetwork, folder: Path) -> Path:
@@ -88,6 +92,8 @@ def load(folder: Path, on: str | None = None) -> PartitionedNetwork:
         raise ArtifactError(
             f"manifest.json is incomplete or damaged: {error}", hint="compile the model again"
         ) from error
+    if not any(region.spikes for region in division.regions):
+        raise ArtifactError("manifest.json has no spiking region", hint="compile the model again")
     for region in division.regions:
         if Path(region.name).name != region.name or region.name in ("", ".", ".."):
             raise ArtifactError(
@@ -99,12 +105,48 @@ def load(folder: Path, on: str | None = None) -> PartitionedNetwork:
             raise ArtifactError(
                 f"manifest.json does not list {file}", hint="compile the model again"
             )
+    _check_sizes(division)
+    _check_wiring(division)
     parts = tuple(_part(folder, region, division.batch, on) for region in division.regions)
     return PartitionedNetwork(division, parts, golden, manifest)
+
+
+def _check_sizes(division: Division) -> None:
+    """Raise ``ArtifactError`` where samples could not be held: each stands in a whole batch."""
+    sides = [side for node in division.inputs for side in node.type.shape]
+    largest = max((node.type.size for node in division.inputs), default=0)
+    if division.batch < 1 or min(sides, default=0) < 0 or division.batch * largest > MOST_NUMBERS:
+        raise ArtifactError(
+            f"manifest.json has a batch of {division.batch} samples with {largest} numbers each",
+            hint="compile the model again",
+        )
+
+
+def _check_wiring(division: Division) -> None:
+    """Raise ``ArtifactError`` where a tensor is read that nothing before gives."""
+    given = {node.name for node in division.inputs}
+    read: list[str] = []
+    for region in division.regions:
+        read += [name for name in region.inputs if name not in given]
+        given.update(region.outputs)
+    read += [name for name in division.outputs.values() if name not in given]
+    if read:
+        raise ArtifactError(
+            f"manifest.json reads the tensor {read[0]!r}, which no region before gives",
+            hint="compile the model again",
+        )
 
 
 def _part(folder: Path, region: Region, batch: int, on: str | None) -> HostPart | SpikingPart:
     room = folder / REGIONS / region.name
     if region.spikes:
-        return SpikingPart(region, load_whole(room, on=on))
+        network = load_whole(room, on=on)
+        graph = network.graph
+        reads = {node.name for node in graph.of_type(Input)}
+        if not (reads <= {*region.inputs} and {*region.outputs} <= graph.outputs.keys()):
+            raise ArtifactError(
+                f"manifest.json does not fit the inputs and outputs of region {region.name}",
+                hint="compile the model again",
+            )
+        return SpikingPart(region, network)
     return HostPart(region, (room / MODEL).read_bytes(), batch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class CutVerification:
         executed_on: The target that ran.
         regions: For each spiking region, what the comparison found there.
         host: For each host region, the largest difference of an output from its record, in the
-            largest magnitude of that output.
+            largest magnitude of that output; infinity where what is not finite differs.
     """
 
     target: str
@@ -50,7 +51,10 @@ class CutVerification:
         return within and all(found.equal for found in self.regions.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the result as one JSON object; a node has its region's name in front."""
+        """Return the result as one JSON object; a node has its region's name in front.
+
+        JSON knows no infinity: a host region that differs as much has null.
+        """
         found = self.regions
         wrong = next(((n, f) for n, f in found.items() if f.first_difference), None)
         first = None
@@ -66,7 +70,7 @@ class CutVerification:
             "spike_counts_compared": sum(each.spike_counts_compared for each in found.values()),
             "first_difference": first,
             "regions": {name: each.to_json() for name, each in found.items()},
-            "host": dict(self.host),
+            "host": {n: x if isfinite(x) else None for n, x in self.host.items()},
         }
 
 
@@ -122,9 +126,19 @@ def _host_difference(part: HostPart, golden: Mapping[str, Array]) -> float:
                 f"{name}: golden.npz holds {wanted.shape} but the host gives {found.shape}",
                 hint="compile the model again",
             )
-        both = wanted.astype(np.float64), found.astype(np.float64)
-        difference = float(np.max(np.abs(both[0] - both[1]), initial=0.0))
-        scale = float(np.max(np.abs(both[0]), initial=0.0))
-        relative = difference / scale if scale else difference
-        largest = max(largest, relative if np.isfinite(relative) else np.inf)
+        largest = max(largest, _difference(wanted.astype(np.float64), found.astype(np.float64)))
     return largest
+
+
+def _difference(wanted: Array, found: Array) -> float:
+    """Return the largest difference, in the largest finite magnitude of what is wanted.
+
+    Masks and logarithms hold infinities, and divisions NaN: those have to stand in the same places.
+    """
+    finite = np.isfinite(wanted)
+    if not np.array_equal(wanted[~finite], found[~finite], equal_nan=True):
+        return np.inf
+    difference = float(np.max(np.abs(wanted[finite] - found[finite]), initial=0.0))
+    scale = float(np.max(np.abs(wanted[finite]), initial=0.0))
+    relative = difference / scale if scale else difference
+    return relative if np.isfinite(relative) else np.inf

@@ -59,6 +59,18 @@ def attention(folder: Path) -> Path:
     )
 
 
+def infinities(folder: Path) -> Path:
+    """The logarithm of what a ReLU gives: minus infinity wherever that is 0."""
+    return write_model(
+        folder / "infinities.onnx",
+        """
+        f = Flatten (x) a = Gemm (f, w1) r = Relu (a) l = Log (r)
+        """,
+        f"{IMAGE} => (float[N,9] l)",
+        _weights(w1=(64, 9)),
+    )
+
+
 def host_head_and_tail(folder: Path) -> Path:
     """The host reads the input, and gives the first of two outputs."""
     return write_model(

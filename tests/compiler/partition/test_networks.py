@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,18 @@ def test_a_changed_host_region_is_found(tmp_path: Path) -> None:
     assert found.host["1-host"] == pytest.approx(0.001, rel=0.01)
 
 
+def test_infinities_of_a_host_region_are_equal_in_their_places_only(tmp_path: Path) -> None:
+    network = compiled(models.infinities(tmp_path), timesteps=4)
+    assert np.isinf(network.golden["l"]).any()
+    assert verify_cut(network).host == {"1-host": 0.0}
+    golden = dict(network.golden)
+    golden["l"] = np.where(np.isinf(golden["l"]), np.float32(np.nan), golden["l"])
+    changed = PartitionedNetwork(network.division, network.parts, golden, network.manifest)
+    found = verify_cut(changed)
+    assert not found.equal
+    assert found.to_json()["host"] == {"1-host": None}
+
+
 def test_every_file_of_the_artifact_is_checked(tmp_path: Path) -> None:
     path = models.softmax_in_the_middle(tmp_path)
     compiled(path, timesteps=4).save(tmp_path / "out")
@@ -150,6 +163,30 @@ def test_every_file_of_the_artifact_is_checked(tmp_path: Path) -> None:
             snnc.load(tmp_path / "out")
         file.write_bytes(content)
     snnc.load(tmp_path / "out")
+
+
+Change = Callable[[dict[str, Any]], object]
+
+MEDDLED: dict[str, Change] = {
+    "has no spiking region": lambda cut: [each.update(kind="host") for each in cut["regions"]],
+    "a batch of -1": lambda cut: cut.update(batch=-1),
+    "a batch of 1000000000000": lambda cut: cut.update(batch=10**12),
+    "with -64 numbers": lambda cut: cut["inputs"][0].update(shape=[-1, 8, 8]),
+    "reads the tensor 'elsewhere'": lambda cut: cut["regions"][1].update(inputs=["elsewhere"]),
+    "reads the tensor 'nowhere'": lambda cut: cut.update(outputs={"y": "nowhere"}),
+    "does not fit the inputs and outputs": lambda cut: cut["regions"][2].update(inputs=["x"]),
+}
+
+
+@pytest.mark.parametrize("said", MEDDLED)
+def test_a_cut_that_makes_no_sense_is_refused(tmp_path: Path, said: str) -> None:
+    compiled(models.softmax_in_the_middle(tmp_path), timesteps=4).save(tmp_path / "out")
+    file = tmp_path / "out" / MANIFEST
+    manifest = json.loads(file.read_text())
+    MEDDLED[said](manifest["partition"])
+    file.write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match=said):
+        snnc.load(tmp_path / "out")
 
 
 def test_accuracy_after_fewer_steps(tmp_path: Path) -> None:
