@@ -41,15 +41,20 @@ def read_by_others(
             hint="use --target nir",
         )
     if isinstance(program, TrainedNirProgram):
-        raise OptionError(
-            "what readers make of a trained spiking network is not modelled: only of IF nodes",
-            hint="leave --readers out; `snnc compile` says where NIR means something else",
-        )
+        raise not_modelled()
     output, classes = class_scores(network.graph)
     if labels is not None:
         check_labels(labels, output, classes)
     taken, kept = taken_evenly(samples, labels, limit)
     return readings(program, taken, None if labels is None else kept)
+
+
+def not_modelled() -> OptionError:
+    """Return what there is to say where readers of a trained network are asked for."""
+    return OptionError(
+        "what readers make of a trained spiking network is not modelled: only of IF nodes",
+        hint="leave --readers out; `snnc compile` says where NIR means something else",
+    )
 
 
 def rows(found: Sequence[Reading]) -> list[tuple[str, ...]]:

@@ -42,7 +42,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="compute smooth activations (Sigmoid, Gelu, x * Sigmoid(x) ...) from clipped pieces, "
         "and with --code exact round what the model leaves unquantised to 8 bits, on the "
-        "--calibration samples; every place is listed; without it such a model is refused",
+        "--calibration samples; every place is listed; without it smooth activations run on the "
+        "host, and --code exact refuses a model that is not quantised",
     )
     parser.add_argument(
         "--max-drop",

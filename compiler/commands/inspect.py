@@ -75,7 +75,10 @@ def of_nir(arguments: Namespace, console: Console) -> int:
     from ...backends import get_backend
     from ..from_nir import inspect_nir
     from ..nir_import import NirOptions
+    from ..nir_readers import not_modelled
 
+    if arguments.readers:
+        raise not_modelled()
     options = NirOptions.of(conversion_options(arguments))
     get_backend(arguments.target)  # an unknown target is said before the file is looked at
     found = inspect_nir(Path(arguments.model), arguments.target, options)

@@ -80,6 +80,13 @@ def test_inspect(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (whole["node"], whole["hint"]) == ("", "train it in integers")
 
 
+def test_readers_of_trained_networks_are_not_modelled(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(model), "--target", "nir", "--readers"]) == 2
+    assert "not modelled" in capsys.readouterr().err
+
+
 def test_inspect_says_what_is_in_the_way(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
