@@ -25,6 +25,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from ..backends.onnx_runtime.library import load_onnxruntime
 from ..ir import Array, Conv, Input, Linear, MaxPool, Node
 from ..ir.quantized import Dequantize, Quantize, Requantize, drive, quantized
 from ..ir.reference import step, working
@@ -151,9 +152,9 @@ class Runtime:
     summary: Comparison = field(default_factory=Comparison)
 
     def __post_init__(self) -> None:
-        import onnxruntime
-
         from .onnx_import.file import read
+
+        onnxruntime = load_onnxruntime()
 
         proto = read(self.model).proto
         self.tensors = instrument(proto, self.ann)

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backends.onnx_runtime.library import load_onnxruntime
 from ..ir import Array
 from ..ir.errors import MissingDependencyError, ModelError, OptionError
 
@@ -239,8 +240,7 @@ def _compare(
     name: str, path: Path, inputs: Mapping[str, Array], wanted: Mapping[str, Array]
 ) -> None:
     """Refuse a file that does not compute what the module does."""
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     hint = (
         "keep the batch size, branches and state out of what is computed: no numbers taken from "
         "shapes, no `if` on values, state reset at each call"
