@@ -8,7 +8,7 @@ from typing import Any
 from ...ir import IF, Array, Encoder, Graph, Integrator
 from ...ir.bounds import is_quantized
 from ...ir.errors import ArtifactError, Problem
-from .file_contract import KEY, READOUTS
+from .file_contract import FORMAT, KEY, READOUTS
 from .from_graph import Layout
 from .hdf5 import SOFT_RESET
 from .neuron_rules import NeuronRule
@@ -40,7 +40,7 @@ def metadata(graph: Graph, layout: Layout, timesteps: int) -> dict[str, str]:
         "decay": 1,
     }
     contract = {
-        "format": 1,
+        "format": FORMAT,
         "timesteps": timesteps,
         "dt": 1,
         "neuron": neuron,

@@ -22,6 +22,9 @@ from .stateful import Meaning
 KEY = "snnc"
 """The metadata entry that holds the contract, as JSON."""
 
+FORMAT = 1
+"""Version of the contract; what another one says is not known."""
+
 READOUTS = {
     "value": "value of the step",
     "sum": "sum over the steps",
@@ -99,6 +102,8 @@ def meaning_document(meaning: Meaning, *, v_reset: bool) -> dict[str, Any]:
 
 
 def _contract(document: dict[str, Any]) -> FileContract:
+    if document["format"] != FORMAT:
+        raise ValueError("another version")
     neuron, late = document.get("neuron"), document.get("late")
     return FileContract(
         step=Step(float(document["dt"]), str(document.get("discretisation", RULES[0]))),

@@ -9,7 +9,7 @@ from ...ir.errors import Problem
 from ...ir.leaky import LeakyPopulation
 from . import contract
 from .continuous import Step
-from .file_contract import KEY, READOUTS, meaning_document
+from .file_contract import FORMAT, KEY, READOUTS, meaning_document
 from .from_trained import TrainedLayout
 from .hdf5 import SOFT_RESET
 from .trained_rules import unlike_nir
@@ -42,7 +42,7 @@ def metadata(
     """
     v_reset = layout.network.version != SOFT_RESET
     document = {
-        "format": 1,
+        "format": FORMAT,
         "timesteps": timesteps,
         "dt": step.dt,
         "discretisation": step.rule,

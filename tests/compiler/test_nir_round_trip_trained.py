@@ -202,13 +202,16 @@ def test_metadata_that_are_damaged(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     there_and_back(leaky_graph(1), tmp_path)
     path = tmp_path / "network.nir"
-    for text in ("{", "[]", '{"dt": 0}', '{"dt": 1, "outputs": {"a": {"readout": 3}}}'):
+    other_version = '{"format": 2, "dt": 1, "outputs": {}}'
+    nonsense = '{"format": 1, "dt": 1, "outputs": {"a": {"readout": 3}}}'
+    for text in ("{", "[]", '{"format": 1, "dt": 0}', nonsense, other_version):
         with h5py.File(path, "a") as file:
             del file["node"]["metadata"]["snnc"]
             file["node"]["metadata"]["snnc"] = text
         found = snnc.compile(path, timesteps=STEPS)
         assert any("metadata of snnc" in message for message, _ in found.report["warnings"])
-    said = {"dt": 1, "neurons": {}, "outputs": {"nowhere": {"readout": "mean over the steps"}}}
+    outputs = {"nowhere": {"readout": "mean over the steps"}}
+    said = {"format": 1, "dt": 1, "neurons": {}, "outputs": outputs}
     with h5py.File(path, "a") as file:
         del file["node"]["metadata"]["snnc"]
         file["node"]["metadata"]["snnc"] = json.dumps(said)
