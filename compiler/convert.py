@@ -63,6 +63,21 @@ def convert(
     progress: Progress | None,
     target: Target,
 ) -> Graph:
+    """Convert an ANN.
+
+    Args:
+        ann: The ANN after the exact passes.
+        samples: Calibration samples, for each input ``(samples, *shape)``, in the ANN's units.
+        options: The user's options.
+        code: The spike code.
+        report: Receives thresholds, correction, approximations and warnings.
+        after: Called with the name and the result of each pass.
+        progress: Called as long stages go on.
+        target: Where the network shall run.
+
+    Raises:
+        ConversionError: The code cannot express the model.
+    """
     from .calibration import collect
 
     rule = options.threshold_rule(synthetic=report.calibration == "synthetic")

@@ -9,6 +9,8 @@ from ..backends import Backend
 
 
 def installed_versions(backend: Backend) -> dict[str, str]:
+    """Return the versions of snnc, what it rests on, Python, and what runs a target here."""
+
     def installed(package: str) -> str:
         try:
             return version(package)
