@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import resource
 import sys
+import time
 import traceback
 import warnings
 from pathlib import Path
+from typing import Any
 
 from snnc.backends.resources import most_resident
 from snnc.ir.errors import SnncError
@@ -33,7 +35,9 @@ def main(folder: Path, first: int, end: int) -> None:
     inputs = Inputs(folder)
     for number in range(first, end):
         print(number, flush=True)
-        found = {"number": number, "outcome": "read", "detail": ""}
+        found: dict[str, Any] = {"number": number, "outcome": "read", "detail": ""}
+        found["kind"] = inputs.kind(number)
+        begin = time.monotonic()
         try:
             if unforeseen := inputs.try_one(number):
                 found |= {"outcome": "unforeseen", "detail": unforeseen}
@@ -44,12 +48,19 @@ def main(folder: Path, first: int, end: int) -> None:
         except Exception as error:
             where = traceback.format_tb(error.__traceback__)[-1].strip()
             found |= {"outcome": "foreign", "detail": f"{type(error).__name__}: {error} {where}"}
-        memory = most_resident()
+        found["seconds"] = round(time.monotonic() - begin, 3)
+        found["bytes"] = memory = max(most_resident(), _most_of_children())
         if memory > MOST_MEMORY:
             found |= {"outcome": "memory", "detail": f"{memory} bytes"}
         print(json.dumps(found), flush=True)
         if memory > MOST_MEMORY:
             return  # the high-water mark never falls
+
+
+def _most_of_children() -> int:
+    """Return the most bytes of memory that a child process has held; they read HDF5."""
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 if __name__ == "__main__":
