@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import prod
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -25,7 +26,10 @@ from ...ir.errors import ModelError
 from .tree import Group
 
 SECONDS = 60.0
-"""Longest that reading a small file may take."""
+"""Longest that reading a small file may take, on however busy a machine."""
+
+SECONDS_OF_WORK = 8
+"""Longest that a processor may work at it."""
 
 BYTES_A_SECOND = 10_000_000
 """How fast a file is read at least: larger ones have more time."""
@@ -79,6 +83,10 @@ def _deadline(child: int, seconds: float) -> Iterator[None]:
 
 def _answer(read: Reader, path: Path, max_elements: int, sending: int) -> NoReturn:
     """Send what a file holds, or what is wrong with it, and end this process."""
+    with suppress(OSError, ValueError):  # a lower limit is there already
+        _, most = resource.getrlimit(resource.RLIMIT_CPU)
+        work = SECONDS_OF_WORK + path.stat().st_size // BYTES_A_SECOND
+        resource.setrlimit(resource.RLIMIT_CPU, (work, most))
     try:
         with os.fdopen(sending, "wb") as pipe:
             try:

@@ -10,7 +10,7 @@ from onnx import GraphProto, NodeProto, numpy_helper
 
 from ...ir import Array, Input, Node, Previous, Reshape, TensorType
 from ...ir.errors import ModelError, ShapeError
-from ...ir.extent import extent
+from ...ir.extent import MOST_AXES, extent
 from . import recurrent
 from .constants import FOLDABLE, Folder
 from .file import ModelFile
@@ -20,7 +20,7 @@ from .inference import inferred_types, types_behind
 from .liveness import READOUT, Live, domain, live_part, standard
 from .moved_integers import without_grid
 from .naming import first_output, operator, title
-from .operation import Operation
+from .operation import TOO_MUCH, Operation
 from .readout import check_readout
 from .result import Unsupported
 from .scan import VIEWS, convert
@@ -41,6 +41,13 @@ from .values import (
 
 UNEXPECTED = (ArithmeticError, AssertionError, LookupError, MemoryError, TypeError, ValueError)
 """What code that reads attributes and shapes raises on nonsense nobody thought of."""
+
+MOST_WEIGHTS = 2**27 + 2**24
+"""Numbers that all nodes may have together, whatever the file: each has a copy of what it reads.
+VGG-19, whose published test file writes weights of one number out, has 144 million."""
+
+NUMBERS_PER_BYTE = 4
+"""And more for each byte of the file: two come of a byte of 4-bit weights, some are read twice."""
 
 _NONSENSE = "export the model again; report it if ONNX Runtime runs the model"
 
@@ -91,6 +98,7 @@ class Walk:
         self._folder = Folder(
             file.opset, signature.batch, file.proto.ByteSize(), unbatched=signature.unbatched
         )
+        self._left = MOST_WEIGHTS + NUMBERS_PER_BYTE * file.proto.ByteSize()
         self._inferred: Mapping[str, TensorType] | None = None
 
     def run(self) -> None:
@@ -289,6 +297,7 @@ class Walk:
             readers=self._readers.get(proto.output[0], frozenset()),
             batch=self._signature.batch or 1,
             single=self._signature.batch == 1,
+            room=max(self._left, 0),
         )
 
     def _label(self, proto: NodeProto, op: Operation) -> bool:
@@ -314,6 +323,10 @@ class Walk:
                 hint = "correct the shapes, or export the model again"
                 raise RefusalError(reason, error.hint or hint) from error
             reads = tuple(self._types[name] for name in node.inputs)
+            if len(type.shape) > MOST_AXES:
+                raise RefusalError(
+                    f"has {len(type.shape)} axes, more than {MOST_AXES}", "use fewer axes"
+                )
             if (most := extent(node, reads, type)) > self._file.max_elements:
                 raise RefusalError(
                     f"takes {most} numbers for one sample, more than {self._file.max_elements}",
@@ -321,7 +334,12 @@ class Walk:
                 )
             for field in fields(node):
                 array = getattr(node, field.name)
-                if isinstance(array, np.ndarray) and not np.isfinite(array).all():
+                if not isinstance(array, np.ndarray):
+                    continue
+                self._left -= array.size
+                if self._left < 0:
+                    raise RefusalError(*TOO_MUCH)
+                if not np.isfinite(array).all():
                     raise RefusalError(
                         f"its {field.name} has NaN or infinity", "mend the trained model"
                     )
@@ -366,11 +384,17 @@ class Walk:
             self._inferred = inferred_types(
                 self._file.proto, self._signature.batch, unbatched=self._signature.unbatched
             )
-        types = {**self._types_behind(proto), **self._inferred}
+        behind = self._types_behind(proto)
         for name in proto.output:
-            type = types.get(name)
-            node = Input(name=name, type=type) if type else None
-            self.values[name] = self.emit((node,)) if node else Unknown()
+            type = self._inferred.get(name, behind.get(name))
+            self.values[name] = self._unconverted(name, type) if type else Unknown()
+
+    def _unconverted(self, name: str, type: TensorType) -> Value:
+        """Return an output of a node that was not converted."""
+        try:
+            return self.emit((Input(name=name, type=type),))
+        except RefusalError:  # it is too large: whatever reads it stays unknown
+            return Unknown()
 
 
 def _cast_to_real(proto: NodeProto, inputs: Mapping[str, Value]) -> Mapping[str, Constant] | None:

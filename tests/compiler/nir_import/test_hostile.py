@@ -187,6 +187,12 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda p: chain(p, lif((2,), v_threshold=0), shape=(2,), version="1.0.4"),
         "subtracts the threshold, which is 0",
     ),
+    "a threshold below 0": (
+        lambda p: chain(p, neuron("IF", (2,), r=1, v_threshold=-9e18), shape=(2,)),
+        "every threshold must be above 0",
+    ),
+    "a class that is no text": (one({"type": ["IF", "LIF"]}), "0: type is no text"),
+    "no class": (one({"weight": WEIGHT}), "0: has no type"),
     "too many neurons one to one": (
         lambda p: chain(p, *[neuron("IF", (9000,), r=1, v_threshold=1)] * 2, shape=(9000,)),
         "take 81000000 weights",
