@@ -199,6 +199,18 @@ MOVES: dict[str, tuple[Callable[[], ModelProto], str]] = {
         lambda: spread("Max", (1,), 1, 2**27),
         "makes 134217728 values of each sample",
     ),
+    "QLinearConcat of nothing": (
+        lambda: model(
+            [
+                node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+                node("QLinearConcat", ["s", "z"], ["c"], domain="com.microsoft", axis=1),
+                node("Concat", ["c", "q"], ["y"], axis=1),
+            ],
+            s=np.array(1, np.float32),
+            z=np.array(0, np.uint8),
+        ),
+        "joins nothing",
+    ),
     "Concat of itself": (
         lambda: model(
             [

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 from onnx import GraphProto, NodeProto, numpy_helper
 
 from ...ir import Array, Input, Node, Previous, Reshape, TensorType
 from ...ir.errors import ModelError, ShapeError
-from ...ir.extent import MOST_AXES, extent
 from . import recurrent
 from .constants import FOLDABLE, Folder
 from .file import ModelFile
@@ -20,9 +19,10 @@ from .inference import inferred_types, types_behind
 from .liveness import READOUT, Live, domain, live_part, standard
 from .moved_integers import without_grid
 from .naming import first_output, operator, title
-from .operation import TOO_MUCH, Operation
+from .operation import Operation
 from .readout import check_readout
 from .result import Unsupported
+from .room import Room
 from .scan import VIEWS, convert
 from .scope import defined_names, local
 from .signature import Signature
@@ -41,13 +41,6 @@ from .values import (
 
 UNEXPECTED = (ArithmeticError, AssertionError, LookupError, MemoryError, TypeError, ValueError)
 """What code that reads attributes and shapes raises on nonsense nobody thought of."""
-
-MOST_WEIGHTS = 2**27 + 2**24
-"""Numbers that all nodes may have together, whatever the file: each has a copy of what it reads.
-VGG-19, whose published test file writes weights of one number out, has 144 million."""
-
-NUMBERS_PER_BYTE = 4
-"""And more for each byte of the file: two come of a byte of 4-bit weights, some are read twice."""
 
 _NONSENSE = "export the model again; report it if ONNX Runtime runs the model"
 
@@ -98,7 +91,7 @@ class Walk:
         self._folder = Folder(
             file.opset, signature.batch, file.proto.ByteSize(), unbatched=signature.unbatched
         )
-        self._left = MOST_WEIGHTS + NUMBERS_PER_BYTE * file.proto.ByteSize()
+        self._room = Room(file.max_elements, file.proto.ByteSize())
         self._inferred: Mapping[str, TensorType] | None = None
 
     def run(self) -> None:
@@ -297,7 +290,7 @@ class Walk:
             readers=self._readers.get(proto.output[0], frozenset()),
             batch=self._signature.batch or 1,
             single=self._signature.batch == 1,
-            room=max(self._left, 0),
+            room=self._room.left,
         )
 
     def _label(self, proto: NodeProto, op: Operation) -> bool:
@@ -323,26 +316,7 @@ class Walk:
                 hint = "correct the shapes, or export the model again"
                 raise RefusalError(reason, error.hint or hint) from error
             reads = tuple(self._types[name] for name in node.inputs)
-            if len(type.shape) > MOST_AXES:
-                raise RefusalError(
-                    f"has {len(type.shape)} axes, more than {MOST_AXES}", "use fewer axes"
-                )
-            if (most := extent(node, reads, type)) > self._file.max_elements:
-                raise RefusalError(
-                    f"takes {most} numbers for one sample, more than {self._file.max_elements}",
-                    f"use smaller inputs, or allow it with --max-elements {most}",
-                )
-            for field in fields(node):
-                array = getattr(node, field.name)
-                if not isinstance(array, np.ndarray):
-                    continue
-                self._left -= array.size
-                if self._left < 0:
-                    raise RefusalError(*TOO_MUCH)
-                if not np.isfinite(array).all():
-                    raise RefusalError(
-                        f"its {field.name} has NaN or infinity", "mend the trained model"
-                    )
+            self._room.take(node, reads, type)
             self.nodes[node.name], self._types[node.name] = node, type
             sequence = isinstance(node, Input) and node.sequence is not None
             if sequence or isinstance(node, Previous) or self.running.intersection(node.inputs):
