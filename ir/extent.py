@@ -12,6 +12,12 @@ from .types import TensorType
 MOST_ELEMENTS = 1 << 27
 """Numbers that one value of one sample may have: half a gigabyte in single precision."""
 
+LONGEST_IDENTITY = 1 << 13
+"""Values of a vector that a matrix may hand on one by one: it has as many weights squared."""
+
+MOST_AXES = 24
+"""Axes of a value of one sample: NumPy 1 has 32 in all, and some are added on the way."""
+
 
 def extent(node: Node, inputs: tuple[TensorType, ...], output: TensorType) -> int:
     """Return the size of the largest array that computing a node takes, for one sample.

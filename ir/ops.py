@@ -7,6 +7,7 @@ current in a spiking network, where they are called synapses and have no bias of
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf, isfinite
 from typing import Literal, final, get_args
 
 import numpy as np
@@ -307,6 +308,8 @@ class Curve(Node):
         expect_signal(self.name, inputs[0], Signal.REAL)
         if self.function not in SMOOTH:
             raise ShapeError(f"{self.name}: no function {self.function!r}")
+        if not isfinite(self.alpha):
+            raise ShapeError(f"{self.name}: alpha={self.alpha} is not finite")
         return inputs[0]
 
 
@@ -356,7 +359,7 @@ class Staircase(Node):
             raise ShapeError(f"{self.name}: rounding {self.rounding!r} is not floor or half_even")
         if self.function not in FUNCTIONS:
             raise ShapeError(f"{self.name}: no function {self.function!r} before rounding")
-        if not self.slope > 0:
+        if not 0 < self.slope < inf:
             raise ShapeError(f"{self.name}: does not increase with slope {self.slope}")
         return inputs[0]
 

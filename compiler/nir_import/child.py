@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import prod
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -25,12 +26,26 @@ from ...ir.errors import ModelError
 from .tree import Group
 
 SECONDS = 60.0
-"""Longest that reading a small file may take."""
+"""Longest that reading a small file may take, on however busy a machine."""
+
+SECONDS_OF_WORK = 8
+"""Longest that a processor may work at it."""
 
 BYTES_A_SECOND = 10_000_000
 """How fast a file is read at least: larger ones have more time."""
 
+MEMORY, MEMORY_A_BYTE = 1 << 30, 100
+"""Bytes that a file's arrays may take as float64, and more for each byte of the file."""
+
+SPARE = 1 << 28
+"""Bytes that reading takes beside them. libhdf5 takes what a damaged length says."""
+
 Reader = Callable[[Path, int], Group]
+
+
+def allowed_memory(file_bytes: int, max_elements: int) -> int:
+    """Return the bytes that the arrays of a file may take; at least one of the largest fits."""
+    return max(MEMORY, 8 * max_elements) + MEMORY_A_BYTE * file_bytes
 
 
 def read_in_child(read: Reader, path: Path, max_elements: int) -> Group:
@@ -79,6 +94,11 @@ def _deadline(child: int, seconds: float) -> Iterator[None]:
 
 def _answer(read: Reader, path: Path, max_elements: int, sending: int) -> NoReturn:
     """Send what a file holds, or what is wrong with it, and end this process."""
+    file_bytes = path.stat().st_size
+    _limit(resource.RLIMIT_CPU, SECONDS_OF_WORK + file_bytes // BYTES_A_SECOND)
+    if addresses := _addresses():
+        memory = allowed_memory(file_bytes, max_elements) + SPARE
+        _limit(resource.RLIMIT_AS, addresses + memory)
     try:
         with os.fdopen(sending, "wb") as pipe:
             try:
@@ -90,6 +110,23 @@ def _answer(read: Reader, path: Path, max_elements: int, sending: int) -> NoRetu
                 _send(pipe, tree)
     finally:
         os._exit(0)  # nothing of the parent's is ended or flushed twice
+
+
+def _limit(kind: int, value: int) -> None:
+    """Lower what this process may use."""
+    with suppress(OSError, ValueError):  # a system without that limit
+        soft, hard = resource.getrlimit(kind)
+        known = [limit for limit in (soft, hard, value) if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(kind, (min(known), hard))
+
+
+def _addresses() -> int:
+    """Return the bytes of addresses that this process has, 0 where the system does not say."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
+    except OSError:
+        return 0
+    return int(pages) * resource.getpagesize()
 
 
 def _write_line(pipe: IO[bytes], document: Any) -> None:

@@ -25,7 +25,7 @@ from ...ir import Conv as ConvSynapse
 from ...ir import Delay as DelayNode
 from ...ir import Input as InputNode
 from ...ir import Linear as LinearSynapse
-from ...ir.errors import Problem
+from ...ir.errors import GraphError, Problem
 from ...ir.recurrence import MOST_STEPS
 from .discretisation import Discretisation
 from .loops import Order
@@ -101,7 +101,13 @@ class Conversion:
                 self.values[name] = self._made(node, name, self._read(name))
         if self.problems:
             return None
-        return Graph(self.wiring.nodes, self.outputs).without_dead_nodes()
+        try:
+            return Graph(self.wiring.nodes, self.outputs).without_dead_nodes()
+        except GraphError as error:  # parameters that make no sense together
+            for problem in error.problems:
+                hint = problem.hint or "mend that node, and export the network again"
+                self.problems.append(Problem(problem.message, hint))
+            return None
 
     # -- edges -----------------------------------------------------------------------------
 

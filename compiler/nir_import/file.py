@@ -89,7 +89,7 @@ def read(path: Path, max_elements: int = MOST_ELEMENTS) -> NirFile:
     """
     root = read_tree(path, max_elements)
     node, version = root.entries.get("node"), root.entries.get("version", "")
-    if not isinstance(node, Group) or node.entries.get("type") != "NIRGraph":
+    if not isinstance(node, Group) or not _is_graph(node):
         raise ModelError(
             f"{path}: is an HDF5 file, but no NIR file: it has no graph",
             hint="give a file that was written with nir.write",
@@ -120,12 +120,17 @@ def _contract_text(graph: Group) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def _is_graph(group: Group) -> bool:
+    kind = group.entries.get("type")
+    return isinstance(kind, str) and kind == "NIRGraph"
+
+
 def _graph(group: Group, prefix: str, problems: list[Problem]) -> NirGraph:
     nodes: dict[str, NirNode] = {}
     found = group.entries.get("nodes")
     if isinstance(found, Group):
         for name, entry in _named(found):
-            if entry.entries.get("type") == "NIRGraph":
+            if _is_graph(entry):
                 nodes[name] = _graph(entry, f"{prefix}{name}/", problems)
             else:
                 _read_node(entry, name, prefix, nodes, problems)
@@ -152,16 +157,16 @@ def _named(group: Group, before: str = "") -> list[tuple[str, Group]]:
 def _read_node(
     group: Group, name: str, prefix: str, nodes: dict[str, NirNode], problems: list[Problem]
 ) -> None:
-    fields = Fields(group)
+    fields, where = Fields(group), f"{prefix}{name}"
     try:
         kind = fields.text("type")
         if kind not in READERS:
             hint = HINTS.get(kind, f"{suggestion(kind, READERS)}use one of: {', '.join(READERS)}")
-            problems.append(Problem(f"{prefix}{name}: NIR has no class {kind!r}", hint))
+            problems.append(Problem(f"{where}: NIR has no class {kind!r}", hint))
             return
+        where = f"{where} ({kind})"
         nodes[name] = READERS[kind](fields)
     except FieldError as error:
-        where = f"{prefix}{name} ({kind})" if fields.group.entries.get("type") else prefix + name
         problems.append(Problem(f"{where}: {error}", "export the network again"))
 
 

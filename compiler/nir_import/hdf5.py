@@ -20,7 +20,7 @@ from ...backends.hdf5_library import load_h5py
 from ...ir import Array
 from ...ir.errors import ModelError
 from ...ir.extent import MOST_ELEMENTS
-from .child import read_in_child
+from .child import allowed_memory, read_in_child
 from .tree import Group
 
 LARGEST = 2**31 - 1
@@ -54,8 +54,8 @@ class _Budget:
 
     max_elements: int
     file_bytes: int
+    bytes: int
     entries: int = MOST_ENTRIES
-    bytes: int = LARGEST
     text: int = MOST_TEXT
     open: list[Any] = field(default_factory=list)
 
@@ -83,7 +83,9 @@ def read_tree(path: Path, max_elements: int = MOST_ELEMENTS) -> Group:
 
 def _tree(path: Path, max_elements: int) -> Group:
     with _hdf5_errors(path), library().File(path, "r", locking=False) as file:
-        return _group(path, file, "", _Budget(max_elements, path.stat().st_size))
+        size = path.stat().st_size
+        memory = min(LARGEST, allowed_memory(size, max_elements))
+        return _group(path, file, "", _Budget(max_elements, size, bytes=memory))
 
 
 def _expect_plain_file(path: Path) -> None:
@@ -183,7 +185,10 @@ def _dataset(path: Path, data: Any, where: str, budget: _Budget) -> Array | str 
     taken = max(size, prod(data.chunks or ())) * max(8, data.dtype.itemsize)
     budget.bytes -= taken
     if budget.bytes < 0:
-        raise ModelError(f"{path}: holds more than 2 GB", hint="convert a smaller network")
+        raise ModelError(
+            f"{path}: its arrays take more memory than a file of that size may ask for",
+            hint="write them without compression, or convert a smaller network",
+        )
     if text:
         budget.text -= taken if text.length else 0  # each text takes the longest's room
         return _texts(path, data, where, budget)

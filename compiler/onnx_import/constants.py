@@ -35,7 +35,7 @@ LARGEST = 2**25
 """Elements all folded constants together may have, and one more for each byte of the file: a few
 bytes can ask for a terabyte."""
 
-LARGEST_UNIFORM = 2**27 + 2**26
+LARGEST_UNIFORM = 2**27 + 2**24
 """Elements of all constants that hold one number everywhere. They take no memory before they are
 read as weights; VGG-19, whose published test file has such weights, has 144 million."""
 

@@ -9,7 +9,27 @@ import numpy as np
 from onnx import AttributeProto, NodeProto, helper
 
 from ...ir import Array, Node
+from ...ir.extent import MOST_ELEMENTS
 from .values import Activation, Constant, Directed, Elements, RefusalError, Value
+
+MOST_LISTED = 4096
+"""Numbers of a shape, of paddings or parts: a constant of a few bytes can stand for millions."""
+
+
+TOO_MUCH = (
+    "with it the weights of the network have many times the numbers of the file",
+    "export a part of the network, or each weight that is used twice as two",
+)
+"""Why, and the way round, where few bytes of a file become many weights."""
+
+
+def shown(numbers: Sequence[int]) -> str:
+    """Return numbers for a message: those that some axes have, and no thousands.
+
+    >>> shown((1, 2))
+    '[1, 2]'
+    """
+    return str(list(numbers)) if len(numbers) <= 16 else f"[{len(numbers)} numbers]"
 
 
 class Operation:
@@ -28,6 +48,7 @@ class Operation:
         batch: The batch size the file is fixed to; 1 where it is symbolic, because a constant
             shape that begins with 1 was then exported for one sample.
         single: Whether the file is fixed to one sample.
+        room: Numbers that the weights of the network may still have.
     """
 
     def __init__(
@@ -42,6 +63,7 @@ class Operation:
         readers: frozenset[str | None],
         batch: int,
         single: bool = False,
+        room: int = MOST_ELEMENTS,
     ) -> None:
         self.type: str = proto.op_type
         self.outputs: tuple[str, ...] = tuple(name for name in proto.output if name)
@@ -53,6 +75,7 @@ class Operation:
         self.readers = readers
         self.batch = batch
         self.single = single
+        self.room = room
         self._fresh = fresh
         self._attributes: Mapping[str, AttributeProto] = {a.name: a for a in proto.attribute}
         self._unread = set(self._attributes)
@@ -184,6 +207,8 @@ class Operation:
                 f"its input {index} is computed while the model runs",
                 "export the model with constant parameters",
             )
+        if value.value.dtype.kind in "OSU":
+            raise RefusalError(f"its input {index} holds text", "export the model again")
         return value
 
     def constant(self, index: int) -> Array:
@@ -199,6 +224,8 @@ class Operation:
     def parameter(self, index: int) -> Array:
         """Return a constant input of real numbers, float64."""
         value, multiple = self.constant(index), self.either(index).multiple
+        if value.size > self.room:
+            raise RefusalError(*TOO_MUCH)
         if multiple is not None:
             return multiple.product
         if value.dtype.kind != "f":
@@ -233,4 +260,19 @@ class Operation:
         value = self.constant(index)
         if value.dtype.kind not in "iu" or value.ndim > 1:
             raise RefusalError(f"its input {index} is not a list of integers", "export it again")
+        return self._few(index, value)
+
+    def sizes(self, index: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return a constant input of a few integers, for a batch of one sample and of two."""
+        found = self.either(index)
+        if found.value.dtype.kind not in "iu":
+            raise RefusalError(f"its input {index} is not a list of integers", "export it again")
+        return self._few(index, found.value), self._few(index, found.other)
+
+    def _few(self, index: int, value: Array) -> tuple[int, ...]:
+        if value.size > MOST_LISTED:
+            raise RefusalError(
+                f"its input {index} lists {value.size} integers, more than {MOST_LISTED}",
+                "export the model again",
+            )
         return tuple(int(i) for i in value.reshape(-1))

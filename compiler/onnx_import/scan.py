@@ -59,12 +59,17 @@ class Scan:
         def listed(name: str, count: int) -> tuple[int, ...]:
             return tuple(int(i) for i in found[name].ints) if name in found else (0,) * count
 
+        body, axes = found["body"].g, listed("scan_input_axes", scanned)
+        out_axes = listed("scan_output_axes", written)
+        ports = (len(body.input), len(body.output), len(axes), len(out_axes))
+        if ports != (len(node.input), len(node.output), scanned, written):
+            raise RefusalError("its body has other inputs or outputs than it", "export it again")
         directions = listed("scan_input_directions", 0) + listed("scan_output_directions", 0)
         return cls(
-            body=found["body"].g,
+            body=body,
             scanned=scanned,
-            axes=listed("scan_input_axes", scanned),
-            out_axes=listed("scan_output_axes", written),
+            axes=axes,
+            out_axes=out_axes,
             backward=any(directions),
         )
 
@@ -162,12 +167,14 @@ def initial_state(value: Value) -> Array:
         raise RefusalError(
             "its initial state is computed while the model runs", "begin with a constant state"
         )
-    rows = [row for array in (value.value, value.other) for row in array]
-    if not rows or any(not np.array_equal(row, rows[0]) for row in rows):
+    both = (value.value, value.other)
+    if any(array.ndim == 0 or not len(array) for array in both):
+        raise RefusalError("its initial state has no batch axis", "export the model again")
+    if any(not np.array_equal(a, np.broadcast_to(both[0][:1], a.shape)) for a in both):
         raise RefusalError(
             "its initial state differs from sample to sample", "begin with one constant state"
         )
-    return np.asarray(rows[0], np.float64)
+    return np.asarray(both[0][0], np.float64)
 
 
 def _refuse_other_sequences(walk: Walk, body: GraphProto, read: frozenset[str]) -> None:

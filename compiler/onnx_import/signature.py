@@ -12,7 +12,7 @@ from onnx import GraphProto, TensorProto, TensorShapeProto, ValueInfoProto
 
 from ...ir import Input, TensorType
 from ...ir.errors import ModelError, Problem
-from ...ir.extent import MOST_ELEMENTS
+from ...ir.extent import MOST_AXES, MOST_ELEMENTS
 from .values import Grid
 
 
@@ -114,6 +114,8 @@ def _problem(value: ValueInfoProto, is_sequence: bool, first: int) -> Problem | 
     if not tensor.HasField("shape"):
         return Problem(f"{name}: has no shape", "export the model with a fixed input shape")
     dims = tensor.shape.dim
+    if len(dims) > MOST_AXES:
+        return Problem(f"{name}: has {len(dims)} axes, more than {MOST_AXES}", "use fewer axes")
     if is_sequence and len(dims) < 3:
         return Problem(
             f"{name}: has {len(dims)} axes, but a sequence needs batch, elements and one more",

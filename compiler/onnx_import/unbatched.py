@@ -19,10 +19,10 @@ import numpy as np
 
 from ...ir import Affine, Node, Reshape
 from .handlers.along import along
-from .handlers.linear import matrix
+from .handlers.linear import matrix, scaled
 from .handlers.shape import rearranged
 from .inference import MOST_AXES
-from .operation import Operation
+from .operation import Operation, shown
 from .values import Activation, Constant, Made, RefusalError, Value
 
 Handler = Callable[[Operation], tuple[Node, ...] | Made]
@@ -152,7 +152,7 @@ def _pad(op: Operation) -> Operation:
     listed = op.axes(1, "pads") or ()
     chosen = (op.axes(3, "axes") if op.given(3) else None) or range(rank)
     if len(listed) != 2 * len(chosen):
-        raise RefusalError(f"pads={list(listed)} does not fit {rank} axes", "export it again")
+        raise RefusalError(f"pads={shown(listed)} does not fit {rank} axes", "export it again")
     half = len(chosen)
     inputs = (*op.inputs[:3], *[None] * (3 - len(op.inputs)), _constant([*map(_behind, chosen)]))
     return op.altered(inputs, pads=(*listed[:half], *listed[half:]))
@@ -185,7 +185,10 @@ def _tile(op: Operation) -> Operation:
 
 
 def _numbers(op: Operation, index: int) -> list[int]:
-    return [int(n) for n in op.constant(index).reshape(-1)]
+    found, other = op.sizes(index)
+    if found != other:
+        raise RefusalError(f"its input {index} depends on the batch size", _HINT)
+    return list(found)
 
 
 def _aligned(op: Operation) -> Operation:
@@ -258,7 +261,7 @@ def _gemm(op: Operation, handler: Handler) -> tuple[Node, ...] | Made:
     if turned:
         shape = (shape[1], shape[0])
         source = op.emit((rearranged(op.part("turned"), source, shape[::-1], (1, 0), shape),))
-    weight = op.number("alpha", 1.0) * matrix(op)
+    weight = scaled(matrix(op), op.number("alpha", 1.0))
     weight = weight if op.integer("transB", 0) else weight.T
     if weight.shape[1] != shape[1]:
         raise RefusalError(f"multiplies {shape} by {weight.T.shape}", "mend the shapes")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 from onnx import GraphProto, NodeProto, numpy_helper
 
 from ...ir import Array, Input, Node, Previous, Reshape, TensorType
 from ...ir.errors import ModelError, ShapeError
-from ...ir.extent import extent
 from . import recurrent
 from .constants import FOLDABLE, Folder
 from .file import ModelFile
@@ -23,6 +22,7 @@ from .naming import first_output, operator, title
 from .operation import Operation
 from .readout import check_readout
 from .result import Unsupported
+from .room import Room
 from .scan import VIEWS, convert
 from .scope import defined_names, local
 from .signature import Signature
@@ -91,6 +91,7 @@ class Walk:
         self._folder = Folder(
             file.opset, signature.batch, file.proto.ByteSize(), unbatched=signature.unbatched
         )
+        self._room = Room(file.max_elements, file.proto.ByteSize())
         self._inferred: Mapping[str, TensorType] | None = None
 
     def run(self) -> None:
@@ -289,6 +290,7 @@ class Walk:
             readers=self._readers.get(proto.output[0], frozenset()),
             batch=self._signature.batch or 1,
             single=self._signature.batch == 1,
+            room=self._room.left,
         )
 
     def _label(self, proto: NodeProto, op: Operation) -> bool:
@@ -314,17 +316,7 @@ class Walk:
                 hint = "correct the shapes, or export the model again"
                 raise RefusalError(reason, error.hint or hint) from error
             reads = tuple(self._types[name] for name in node.inputs)
-            if (most := extent(node, reads, type)) > self._file.max_elements:
-                raise RefusalError(
-                    f"takes {most} numbers for one sample, more than {self._file.max_elements}",
-                    f"use smaller inputs, or allow it with --max-elements {most}",
-                )
-            for field in fields(node):
-                array = getattr(node, field.name)
-                if isinstance(array, np.ndarray) and not np.isfinite(array).all():
-                    raise RefusalError(
-                        f"its {field.name} has NaN or infinity", "mend the trained model"
-                    )
+            self._room.take(node, reads, type)
             self.nodes[node.name], self._types[node.name] = node, type
             sequence = isinstance(node, Input) and node.sequence is not None
             if sequence or isinstance(node, Previous) or self.running.intersection(node.inputs):
@@ -366,11 +358,17 @@ class Walk:
             self._inferred = inferred_types(
                 self._file.proto, self._signature.batch, unbatched=self._signature.unbatched
             )
-        types = {**self._types_behind(proto), **self._inferred}
+        behind = self._types_behind(proto)
         for name in proto.output:
-            type = types.get(name)
-            node = Input(name=name, type=type) if type else None
-            self.values[name] = self.emit((node,)) if node else Unknown()
+            type = self._inferred.get(name, behind.get(name))
+            self.values[name] = self._unconverted(name, type) if type else Unknown()
+
+    def _unconverted(self, name: str, type: TensorType) -> Value:
+        """Return an output of a node that was not converted."""
+        try:
+            return self.emit((Input(name=name, type=type),))
+        except RefusalError:  # it is too large: whatever reads it stays unknown
+            return Unknown()
 
 
 def _cast_to_real(proto: NodeProto, inputs: Mapping[str, Value]) -> Mapping[str, Constant] | None:

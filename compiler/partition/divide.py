@@ -31,6 +31,9 @@ from .operations import RECURRENT, WEIGHTED, Types, macs, shape_of, tensor_types
 from .region import HOST, SPIKING, Division, Region
 
 WAY_ROUND = "make the host nodes around it convertible, and it spikes with its neighbours"
+MOST_ATTEMPTS = 16
+"""Cuts that are tried before whole regions go to the host, not only their nodes at fault."""
+
 MEND = "see the reason; another --code or --target may take it"
 
 
@@ -67,11 +70,15 @@ def divide(path: Path, file: ModelFile, backend: Backend, options: Options) -> C
         UnsupportedOperatorError: Nothing of the model would spike.
     """
     barred: dict[str, RefusalError] = {}
+    attempts = 0
     while True:
-        cutting, refused = _attempt(path, file, backend, options, barred)
+        cutting, refused = _attempt(
+            path, file, backend, options, barred, patient=attempts < MOST_ATTEMPTS
+        )
         if not refused:
             break
         barred |= refused
+        attempts += 1
     division = cutting.division
     if not any(region.spikes for region in division.regions):
         raise _nothing_spikes(path, division.host)
@@ -100,8 +107,13 @@ def _attempt(
     backend: Backend,
     options: Options,
     barred: dict[str, RefusalError],
+    *,
+    patient: bool,
 ) -> tuple[Cutting, dict[str, RefusalError]]:
-    """Cut a model once; return also the nodes that the compiler refused, by first output."""
+    """Cut a model once; return also the nodes that the compiler refused, by first output.
+
+    Without patience they are all nodes of the regions in which it refused any.
+    """
     found = survey(path, file, barred)
     types = _all_types(file, found)
     extractor = Extractor(file, found, types)
@@ -132,7 +144,11 @@ def _attempt(
         models.append(model)
         if kind == SPIKING:
             region_file = replace(file, proto=model, sha256="")
-            refused |= _refusals(path, region_file, nodes, backend, options, approximations)
+            found_here = _refusals(path, region_file, nodes, backend, options, approximations)
+            if found_here and not patient:
+                reason = next(iter(found_here.values()))
+                found_here |= {n: reason for n in map(first_output, nodes) if n not in found_here}
+            refused |= found_here
     division = Division(
         regions=tuple(regions),
         inputs=found.inputs,

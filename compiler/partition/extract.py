@@ -13,11 +13,16 @@ from dataclasses import dataclass, field
 
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from ...ir import Array
+from ...ir.errors import ModelError
 from ..onnx_import.file import ModelFile
 from ..onnx_import.naming import first_output
 from ..onnx_import.survey import Survey, activation_type, read_tensors
 from ..onnx_import.values import Constant
 from .operations import Types
+
+COPIED, COPIES = 1 << 26, 4
+"""Bytes that all regions may copy, and how often all of the file: each has what it reads."""
 
 
 @dataclass
@@ -54,6 +59,7 @@ class Extractor:
         self._steps = {name for node in found.steps for name in node.output if name}
         self._order = {name: place for place, name in enumerate(found.producers)}
         self._pure: dict[str, bool] = {}
+        self._left = COPIED + COPIES * file.proto.ByteSize()
 
     def reach(self, nodes: Collection[NodeProto]) -> Reach:
         """Return what some nodes read that none of them computes."""
@@ -101,6 +107,7 @@ class Extractor:
             outputs: The tensors that it shall give.
         """
         reach, proto = self.reach(nodes), self._file.proto
+        self._expect_room(reach)
         model = ModelProto(ir_version=max(proto.ir_version, 4), producer_name="snnc")
         model.opset_import.extend(proto.opset_import)
         graph = model.graph
@@ -111,10 +118,18 @@ class Extractor:
         graph.output.extend(self._info(name) for name in outputs)
         graph.initializer.extend(self._initializers[name] for name in sorted(reach.initializers))
         for name in sorted(reach.numbers):
-            value = self._found.values[name]
-            assert isinstance(value, Constant)
-            graph.initializer.append(numpy_helper.from_array(value.value, name))
+            graph.initializer.append(numpy_helper.from_array(_value(self._found, name), name))
         return model
+
+    def _expect_room(self, reach: Reach) -> None:
+        """Count what a region copies; refuse it where few bytes of the file become many."""
+        self._left -= sum(self._initializers[name].ByteSize() for name in reach.initializers)
+        self._left -= sum(_value(self._found, name).nbytes for name in reach.numbers)
+        if self._left < 0:
+            raise ModelError(
+                "the regions of the model would have many copies of its weights",
+                hint="export each weight that is used twice as two, or convert a part of it",
+            )
 
     def _info(self, name: str) -> ValueInfoProto:
         """Return the type of a tensor; the batch axis, where it is one, has the file's size."""
@@ -126,6 +141,12 @@ class Extractor:
         shape = None if known is None else (batch, *known.shape)
         info: ValueInfoProto = helper.make_tensor_value_info(name, element, shape)
         return info
+
+
+def _value(found: Survey, name: str) -> Array:
+    value = found.values[name]
+    assert isinstance(value, Constant)
+    return value.value
 
 
 def needed_outputs(

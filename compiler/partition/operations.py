@@ -8,6 +8,7 @@ from math import prod
 
 from onnx import ModelProto, NodeProto, TypeProto, helper, shape_inference
 
+from ..onnx_import.inference import is_small
 from ..onnx_import.light import without_weights
 
 CONVOLUTIONS = {"Conv", "ConvInteger", "FusedConv", "NhwcConv", "QLinearConv"}
@@ -40,7 +41,7 @@ def tensor_types(proto: ModelProto, batch: int) -> Types:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            light = shape_inference.infer_shapes(light, data_prop=True)
+            light = shape_inference.infer_shapes(light, data_prop=is_small(light.graph))
     except Exception:  # of any class; what is not known is not counted, and said
         pass
     values = (*light.graph.input, *light.graph.value_info, *light.graph.output)

@@ -40,6 +40,7 @@ from ...ir import (
 )
 from ...ir.bounds import weighted_bounds
 from ...ir.errors import Problem
+from ...ir.extent import LONGEST_IDENTITY
 from ...ir.reference import padded, window_taps
 from .integer_weights import integer_weights
 
@@ -285,14 +286,14 @@ class IntegerSums(ABC):
         if len(shape) == 3:
             weight = np.ones((shape[0], 1, 1, 1), np.int64)
             synapse = Conv(name=name, inputs=(part.edge,), weight=weight, groups=shape[0])
-        elif len(shape) == 1:
+        elif len(shape) == 1 and shape[0] <= LONGEST_IDENTITY:
             synapse = Linear(
                 name=name, inputs=(part.edge,), weight=np.eye(shape[0], dtype=np.int64)
             )
         else:
             self.refuse(
                 node,
-                f"has the shape {shape}, and neurons read vectors or images",
+                f"has the shape {shape}, and neurons read images or not too long vectors",
                 "reshape it to channels x height x width",
             )
             self.reach[part.edge] = np.full(1, part.low), np.full(1, part.high)

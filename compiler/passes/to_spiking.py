@@ -40,6 +40,7 @@ from ...ir import (
     Staircase,
 )
 from ...ir.errors import ConversionError, Problem
+from ...ir.extent import LONGEST_IDENTITY
 from ..codes import Code
 from .fold_affine import channelwise, per_channel
 from .kinds import argument, beyond_rates, is_linear, nonnegative, scaled_rows, way_round
@@ -371,13 +372,14 @@ class Conversion:
         name = f"{node.name}.identity"
         if len(shape) == 3:
             return Conv(name=name, weight=np.ones((shape[0], 1, 1, 1)), groups=shape[0])
-        if len(shape) != 1:
-            self.problem(
-                node,
-                f"has the shape {shape}, which no population can have",
-                "vectors or channels x height x width",
-            )
-        return Linear(name=name, weight=np.eye(shape[0]))
+        if len(shape) == 1 and shape[0] <= LONGEST_IDENTITY:
+            return Linear(name=name, weight=np.eye(shape[0]))
+        self.problem(
+            node,
+            f"has the shape {shape}, which no population can have",
+            f"vectors of at most {LONGEST_IDENTITY} or channels x height x width",
+        )
+        return Linear(name=name, weight=np.eye(1))
 
     # -- names and problems ----------------------------------------------------------------
 

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snnc.compiler.nir_import import NirOptions
+from snnc.compiler.nir_import import load as load_nir
 from snnc.compiler.onnx_import import examine
 from snnc.ir.errors import SnncError
 from snnc.ir.storage import from_document, read_arrays, read_json
@@ -68,5 +70,7 @@ def test_the_stored_corpus() -> None:
                 examine(path)
             elif path.parent.name == "arrays":
                 read_arrays(path)
+            elif path.parent.name == "network":
+                load_nir(path, NirOptions())
             else:
                 from_document(read_json(path), {})

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from ....ir import Array, Gather, Node, Rearrange, Reshape
-from ..operation import Operation
+from ..operation import Operation, shown
 from ..values import Activation, RefusalError
 
 _BATCH = "leave the batch axis as it is"
@@ -61,11 +61,13 @@ def split(op: Operation, sizes: int) -> list[tuple[int, int]]:
     whole = shape[axis - 1]
     parts = op.axes(1, "split")
     count = op.integer("num_outputs", sizes)
+    if count != sizes:
+        raise RefusalError(f"num_outputs={count}, but it has {sizes}", _AGAIN)
     if parts is None:
         each = -(-whole // count)
         parts = (*(each,) * (count - 1), whole - each * (count - 1))
     if len(parts) != sizes or sum(parts) != whole or min(parts) < 1:
-        raise RefusalError(f"its parts {list(parts)} do not fit {whole}", _AGAIN)
+        raise RefusalError(f"its parts {shown(parts)} do not fit {whole}", _AGAIN)
     ends = np.cumsum(parts).tolist()
     return list(zip([0, *ends[:-1]], ends, strict=True))
 
@@ -101,9 +103,10 @@ def tile(op: Operation) -> tuple[Node, ...]:
     """Convert ``Tile``."""
     source = op.activation()
     shape = source.type.shape
-    repeats = [int(i) for i in op.constant(1).reshape(-1)]
-    if len(repeats) != 1 + len(shape) or repeats[0] != 1 or min(repeats) < 1:
-        raise RefusalError(f"repeats={repeats} repeats samples or nothing", _BATCH)
+    repeats, other = op.sizes(1)
+    fits = len(repeats) == 1 + len(shape) and repeats[0] == 1 and min(repeats) >= 1
+    if not fits or repeats != other:
+        raise RefusalError(f"repeats={shown(repeats)} repeats samples or nothing", _BATCH)
     expect_room(op, *(n * times for n, times in zip(shape, repeats[1:], strict=True)))
     return gathered(
         op, source, {a: np.tile(np.arange(n), repeats[1 + a]) for a, n in enumerate(shape)}
@@ -114,10 +117,10 @@ def expand(op: Operation) -> tuple[Node, ...]:
     """Convert ``Expand`` that repeats along axes of size 1."""
     source = op.activation()
     shape = source.type.shape
-    target, other = (v.reshape(-1) for v in (op.either(1).value, op.either(1).other))
-    if len(target) > 1 + len(shape) or not np.array_equal(target[1:], other[1:]):
-        raise RefusalError(f"its target shape is {target.tolist()}", _BATCH)
-    wanted = [1] * (1 + len(shape) - len(target)) + [int(i) for i in target]
+    target, other = op.sizes(1)
+    if len(target) > 1 + len(shape) or target[1:] != other[1:]:
+        raise RefusalError(f"its target shape is {shown(target)}", _BATCH)
+    wanted = [1] * (1 + len(shape) - len(target)) + list(target)
     follows = len(target) == 1 + len(shape) and (target[0], other[0]) == (1, 2)
     if not follows and wanted[0] not in (1, op.batch):
         raise RefusalError(f"its target shape {wanted} repeats samples", _BATCH)

@@ -15,6 +15,8 @@ def concat(op: Operation) -> tuple[Node, ...]:
             "joins an activation and a constant", "add the constant channels to a layer's bias"
         )
     sources = [op.activation(index) for index in range(len(op.inputs))]
+    if not sources:
+        raise RefusalError("joins nothing", "export the model again")
     rank = 1 + len(sources[0].type.shape)
     axis = op.integer("axis", 1)
     if axis in (1, 1 - rank):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ....ir import Affine, Array, Conv, Linear, Node
-from ..operation import Operation
+from ..operation import Operation, shown
 from ..values import Activation, Made, RefusalError
 from . import volumes
 from .along import along
@@ -56,7 +56,7 @@ def gemm(op: Operation) -> tuple[Node, ...]:
             "transA=1 exchanges batch and features", "export the layer as torch.nn.Linear"
         )
     turned, alpha = bool(op.integer("transB", 0)), op.number("alpha", 1.0)
-    weight = alpha * (weight if turned else weight.T)
+    weight = scaled(weight if turned else weight.T, alpha)
     unit = op.unit(1, axis=0 if turned else 1)
     beta = op.number("beta", 1.0)
     bias = beta * vector(op, 2, len(weight)) if op.given(2) else None
@@ -141,7 +141,7 @@ def _pads(op: Operation, rank: int) -> tuple[int, ...]:
     chosen = op.axes(3, "axes") if op.given(3) else None
     axes = range(rank) if chosen is None else [a + rank if a < 0 else a for a in chosen]
     if len(listed) != 2 * len(axes) or any(not 0 <= axis < rank for axis in axes):
-        raise RefusalError(f"pads={list(listed)} does not fit {rank} axes", "export it again")
+        raise RefusalError(f"pads={shown(listed)} does not fit {rank} axes", "export it again")
     pads = [0] * (2 * rank)
     for position, axis in enumerate(axes):
         pads[axis], pads[axis + rank] = listed[position], listed[position + len(axes)]
@@ -157,6 +157,11 @@ def flat(op: Operation) -> Activation:
             "put a Flatten before the layer; a linear layer over a sequence is not supported",
         )
     return source
+
+
+def scaled(weight: Array, factor: float) -> Array:
+    """Return a weight times a number, in its own memory: weights may be most of what there is."""
+    return np.multiply(weight, factor, out=weight)
 
 
 def matrix(op: Operation) -> Array:

@@ -8,11 +8,11 @@ from math import prod
 import numpy as np
 
 from ....ir import Array, Node
-from ....ir.extent import MOST_ELEMENTS
 from ..operation import Operation
 from ..values import Activation, RefusalError
+from .along import LARGEST as LARGEST_MAP
 from .along import along
-from .gathering import gathered
+from .gathering import expect_room, gathered
 
 LARGEST_FACTOR = 1 << 16
 """By how much more numbers an enlarged image may have."""
@@ -44,6 +44,7 @@ def resize(op: Operation) -> tuple[Node, ...]:
     sizes, scales = _sizes(op, shape)
     if prod(sizes) > LARGEST_FACTOR * prod(shape):
         raise RefusalError(f"enlarges {shape} to {tuple(sizes)}", _HINT)
+    expect_room(op, 1, *sizes)
     places = [
         COORDINATES[how](np.arange(after), scale, before, after)
         for before, after, scale in zip(shape, sizes, scales, strict=True)
@@ -68,7 +69,7 @@ def _interpolated(op: Operation, source: Activation, places: list[Array]) -> tup
         size = here.type.shape[axis]
         inside = np.clip(p, 0, size - 1)
         below = np.minimum(np.floor(inside).astype(np.int64), max(size - 2, 0))
-        if len(p) * size > MOST_ELEMENTS:
+        if len(p) * size > LARGEST_MAP:
             raise RefusalError(f"mixes {size} places to {len(p)}", _HINT)
         weight = np.zeros((len(p), size))
         rows = np.arange(len(p))
@@ -110,6 +111,18 @@ NEAREST: Mapping[str, Callable[[Array], Array]] = {
 """ONNX's ways to round a place."""
 
 
+def _factors(op: Operation, index: int, rank: int) -> tuple[float, ...] | None:
+    """Return the factors that a node gives, if it gives any."""
+    given = op.numbers("scales") if op.type == "Upsample" else None
+    if given is None and op.given(index) and op.constant(index).size:
+        if op.constant(index).size > rank:
+            raise RefusalError(f"has {op.constant(index).size} factors", _HINT)
+        given = tuple(float(f) for f in op.parameter(index).reshape(-1))
+    if given is not None and not all(0 < factor <= LARGEST_FACTOR for factor in given):
+        raise RefusalError(f"enlarges by {given}", _HINT)
+    return given
+
+
 def _sizes(op: Operation, shape: tuple[int, ...]) -> tuple[list[int], list[float]]:
     """Return the new size of each axis behind the batch, and the factor it grows by."""
     rank = 1 + len(shape)
@@ -118,12 +131,10 @@ def _sizes(op: Operation, shape: tuple[int, ...]) -> tuple[list[int], list[float
     policy = op.text("keep_aspect_ratio_policy", "stretch")
     at_scales, at_sizes = (1, 3) if op.type == "Upsample" or op.opset < 11 else (2, 3)
     factors, wanted = [1.0] * rank, [0] * rank
-    given = op.numbers("scales") if op.type == "Upsample" else None
-    if given is None and op.given(at_scales) and op.constant(at_scales).size:
-        given = tuple(float(f) for f in op.parameter(at_scales).reshape(-1))
+    given = _factors(op, at_scales, rank)
     target: tuple[int, ...] = ()
     if given is None and op.given(at_sizes):
-        target = tuple(int(n) for n in op.either(at_sizes).value.reshape(-1))
+        target, _ = op.sizes(at_sizes)
     if len(given or target) != len(axes) or any(not 0 <= a < rank for a in axes):
         raise RefusalError("has no constant factors", "export the model with fixed sizes")
     for place, axis in enumerate(axes):

@@ -63,8 +63,7 @@ def flatten(op: Operation) -> tuple[Node, ...]:
 def reshape(op: Operation) -> tuple[Node, ...]:
     """Convert ``Reshape`` whose first axis stays the batch."""
     source = op.activation().type.shape
-    target = op.either(1)
-    sizes = [[int(i) for i in v.reshape(-1)] for v in (target.value, target.other)]
+    sizes = [list(listed) for listed in op.sizes(1)]
     zero_is_zero = bool(op.integer("allowzero", 0))
     if len(sizes[0]) < 2 or sizes[0][1:] != sizes[1][1:]:
         raise RefusalError(f"its target shape is {sizes[0]}", _HINT)

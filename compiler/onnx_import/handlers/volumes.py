@@ -19,6 +19,9 @@ from ..values import Activation, RefusalError
 LARGEST = 2**26
 """Weights that the convolution of images may have."""
 
+MOST_FRAMES = 512
+"""Depth of a volume: each place is looked at for each place of the result."""
+
 _SMALLER = "use fewer frames, or a 2-D convolution followed by one over time"
 
 
@@ -42,15 +45,19 @@ def conv(op: Operation) -> tuple[Node, ...]:
     if groups < 1 or out % groups or channels != groups * per_group:
         raise RefusalError(f"group={groups} does not fit {channels} channels", "export it again")
     stops = window.stops(0)
+    if stops * depth > MOST_FRAMES**2:
+        raise RefusalError(f"makes {stops} frames of {depth}", _SMALLER)
     size = out * stops * per_group * depth * prod(weight.shape[3:])
     if stops < 1 or size > LARGEST:
         raise RefusalError(f"is a 2-D convolution of {size} weights", _SMALLER)
     spread = np.zeros((out, stops, per_group, depth, *weight.shape[3:]))
     for stop in range(stops):
-        for index in range(weight.shape[2]):
-            place = stop * window.stride[0] + index * window.dilation[0] - window.begin[0]
-            if 0 <= place < depth:
-                spread[:, stop, :, place] += weight[:, :, index]
+        for place in range(depth):
+            index, between = divmod(
+                place + window.begin[0] - stop * window.stride[0], window.dilation[0]
+            )
+            if not between and 0 <= index < weight.shape[2]:
+                spread[:, stop, :, place] = weight[:, :, index]
     bias = op.parameter(2).reshape(-1) if op.given(2) else None
     frames = _view(op, source, (channels * depth, height, width))
     inner = Conv(

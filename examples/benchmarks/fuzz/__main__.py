@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,13 +27,16 @@ from typing import Any
 BLOCK = 500
 """Inputs of one process."""
 
-LONGEST = 10.0
-"""Seconds one input may take."""
+LONGEST = 300.0
+"""Seconds one input may take on the clock; the worker counts those of work, which are fewer."""
 
 START = 120.0
 """Seconds a process may take to begin."""
 
 FAILURES = ("crash", "hang", "memory", "foreign", "no hint")
+UNKNOWN = {"kind": "", "seconds": 0.0, "bytes": 0}
+"""What is not known of an input whose process ended."""
+
 UNFORESEEN = "unforeseen"
 """A handler ran into an exception, which became a refusal: right, and worth a better message."""
 
@@ -67,7 +71,7 @@ def _run_process(folder: Path, first: int, end: int) -> list[dict[str, Any]]:
                 found.append(json.loads(line))
             else:
                 current = int(line)
-        outcome = "crash"
+        outcome = "hang" if process.wait() == -signal.SIGPROF else "crash"
     except queue.Empty:
         outcome = "hang"
     process.kill()
@@ -78,7 +82,7 @@ def _run_process(folder: Path, first: int, end: int) -> list[dict[str, Any]]:
         raise SystemExit("the process that tries inputs does not start")
     if not found or found[-1]["number"] != current:
         detail = f"exit status {process.returncode}"
-        found.append({"number": current, "outcome": outcome, "detail": detail})
+        found.append({"number": current, "outcome": outcome, "detail": detail, **UNKNOWN})
     return found
 
 
@@ -106,7 +110,9 @@ def main() -> None:
         found = run_block(*block)
         blocks[block] = {
             "inputs": list(block),
-            "counts": dict(Counter(each["outcome"] for each in found)),
+            "counts": dict(Counter(f"{each['kind']}: {each['outcome']}" for each in found)),
+            "slowest": max((each["seconds"], each["number"]) for each in found),
+            "bytes": max(each["bytes"] for each in found),
             "failures": [each for each in found if each["outcome"] in (*FAILURES, UNFORESEEN)],
             "seconds": round(time.monotonic() - begin, 1),
         }
@@ -120,15 +126,24 @@ def main() -> None:
 
 
 def report(blocks: list[dict[str, Any]]) -> None:
-    """Print the counts, and every failure."""
+    """Print the counts, of each kind and of all, and every failure."""
     counts: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
     for block in blocks:
-        counts.update(block["counts"])
+        kinds.update(block["counts"])
         for failure in block["failures"]:
             print(f"{failure['number']}: {failure['outcome']}: {failure['detail']}")
+    for name, count in sorted(kinds.items()):
+        print(f"{name}: {count}")
+        counts[name.rpartition(": ")[2]] += count
     done = {name: counts[name] for name in ("read", "refused", UNFORESEEN, *FAILURES)}
-    seconds = sum(block["seconds"] for block in blocks)
-    print(json.dumps({"inputs": sum(counts.values()), **done, "seconds": round(seconds, 1)}))
+    seconds, slowest = max(block["slowest"] for block in blocks)
+    most = {
+        "seconds": round(sum(block["seconds"] for block in blocks), 1),
+        "slowest": {"number": slowest, "seconds": seconds},
+        "most_bytes": max(block["bytes"] for block in blocks),
+    }
+    print(json.dumps({"inputs": sum(counts.values()), **done, **most}))
 
 
 if __name__ == "__main__":

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
 from pathlib import Path
 from random import Random
-from typing import Any
 
-from snnc import compile, load
+from snnc import load
+from snnc.backends import get_backend
+from snnc.compiler.inspection import inspect
+from snnc.compiler.nir_import import NirOptions
+from snnc.compiler.nir_import import load as load_nir
 from snnc.compiler.onnx_import import examine
+from snnc.compiler.options import Options
 
-from .mutations import NUMBERS, damaged_bytes, damaged_structure
+from .artifacts import Artifacts
+from .models import small_models
+from .mutations import damaged_bytes, damaged_structure
+from .networks import as_file, damaged_network, networks
 
 ROOT = Path(__file__).parents[3]
 SEEDS = (
@@ -21,20 +25,20 @@ SEEDS = (
 )
 """Models that are damaged."""
 
-VALUES: tuple[Any, ...] = (
-    *NUMBERS,
-    0.5,
-    1e308,
-    True,
-    None,
-    "",
-    "IF",
-    "\ud800",
-    [],
-    [[]],
-    {},
-    [1] * 9,
-    {"array": "0"},
+KINDS = (
+    "onnx bytes",
+    *("onnx structure",) * 3,
+    *("onnx inspected",) * 3,
+    *("artifact",) * 2,
+    *("nir structure",) * 2,
+    "nir bytes",
+)
+"""How inputs are made, and how often: the last part of a name says what is damaged; an inspected
+model goes on to the spike code, the target and the cut into regions."""
+
+OPTIONS = (
+    *(Options(), Options(), Options(approximate=True), Options(code="rate"), Options(code="exact")),
+    *(Options(code="radix"), Options(code="exact", approximate=True)),
 )
 
 
@@ -47,13 +51,15 @@ class Inputs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.models = [(ROOT / name).read_bytes() for name in SEEDS]
-        self.artifact = folder / "artifact"
-        if not (self.artifact / "manifest.json").exists():
-            shutil.rmtree(self.artifact, ignore_errors=True)
-            compile(ROOT / SEEDS[0], timesteps=2, include_ann=False).save(self.artifact)
-        names = ("graph.json", "weights.npz", "golden.npz", "manifest.json")
-        self.files = {name: (self.artifact / name).read_bytes() for name in names}
+        # Small ones more often: they are quick, and have operators that no trained one has.
+        trained = [(ROOT / name).read_bytes() for name in SEEDS]
+        self.models = [*trained, *small_models(), *small_models()]
+        self.networks = networks()
+        self.artifacts = Artifacts(folder, ROOT / SEEDS[0])
+
+    def kind(self, number: int) -> str:
+        """Return how input ``number`` is made and read, one of ``KINDS``."""
+        return self._begin(number)[0]
 
     def try_one(self, number: int) -> str:
         """Make input ``number`` and read it.
@@ -61,48 +67,34 @@ class Inputs:
         Returns:
             What a handler said that did not foresee it, in the words of an exception; else "".
         """
-        random = Random(number)
-        kind = random.choice(("bytes", "structure", "structure", "structure", "artifact"))
-        if kind == "artifact":
-            self._artifact(random)
-            return ""
-        damage = damaged_bytes if kind == "bytes" else damaged_structure
-        path = self.folder / "model.onnx"
-        path.write_bytes(damage(random.choice(self.models), random))
-        reasons = [entry.reason for entry in examine(path).unsupported]
+        kind, random = self._begin(number)
+        reasons: list[str] = []
+        if kind.startswith("artifact"):
+            load(self.artifacts.damaged(random))
+        elif kind.startswith("nir"):
+            self._network(random, whole=kind == "nir structure")
+        else:
+            path = self.folder / "model.onnx"
+            damage = damaged_bytes if kind == "onnx bytes" else damaged_structure
+            path.write_bytes(damage(random.choice(self.models), random))
+            if kind == "onnx inspected":
+                options = random.choice(OPTIONS)
+                found = inspect(path, get_backend("numpy"), options)
+                reasons = [entry.reason for entry in (*found.unsupported, *found.host)]
+            else:
+                reasons = [entry.reason for entry in examine(path).unsupported]
         return next((reason for reason in reasons if "cannot be understood" in reason), "")
 
-    def _artifact(self, random: Random) -> None:
-        files = dict(self.files)
-        name = random.choice(
-            ("graph.json", "graph.json", "weights.npz", "golden.npz", "manifest.json")
-        )
-        if name.endswith(".json") and random.random() < 0.8:
-            document = json.loads(files[name])
-            for _ in range(random.choice((1, 1, 2, 4))):
-                _change(document, random)
-            files[name] = json.dumps(document).encode()
+    def _begin(self, number: int) -> tuple[str, Random]:
+        random = Random(number)
+        return random.choice(KINDS), random
+
+    def _network(self, random: Random, *, whole: bool) -> None:
+        network = random.choice(self.networks)
+        if whole:
+            content = damaged_network(network, random)
         else:
-            files[name] = damaged_bytes(files[name], random)
-        for each, content in files.items():
-            (self.artifact / each).write_bytes(content)
-        if name != "manifest.json":
-            manifest = json.loads(files["manifest.json"])
-            manifest["files"][name] = hashlib.sha256(files[name]).hexdigest()
-            (self.artifact / "manifest.json").write_text(json.dumps(manifest))
-        load(self.artifact)
-
-
-def _change(document: Any, random: Random) -> None:
-    """Change one value somewhere in a JSON document."""
-    while isinstance(document, (dict, list)) and document:
-        keys = list(document) if isinstance(document, dict) else list(range(len(document)))
-        key = random.choice(keys)
-        inner = document[key]
-        if not isinstance(inner, (dict, list)) or not inner or random.random() < 0.2:
-            if random.random() < 0.2:
-                del document[key]
-            else:
-                document[key] = random.choice(VALUES)
-            return
-        document = inner
+            content = damaged_bytes(as_file(*network, "1.0.8", random), random)
+        path = self.folder / "network.nir"
+        path.write_bytes(content)
+        load_nir(path, NirOptions(reset=random.choice(("auto", "zero", "subtract"))))

@@ -5,19 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+import numpy as np
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto
 
 NUMBERS = (0, 1, -1, 2, 3, 7, 255, 2**16, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1, -(2**63))
 """Where arithmetic goes wrong."""
 
+_OPERATORS = """
+    Abs Add ArgMax AveragePool BatchNormalization Cast CastLike Celu Clip Concat ConstantOfShape
+    Conv ConvInteger ConvTranspose DepthToSpace DequantizeLinear Div Dropout Einsum Elu Equal Erf
+    Expand Flatten Floor GRU Gather Gelu Gemm GlobalAveragePool GlobalMaxPool Greater HardSigmoid
+    HardSwish Identity If InstanceNormalization LSTM LayerNormalization LeakyRelu Less LogSoftmax
+    Loop MatMul MatMulInteger Max MaxPool Min Mish Mul Neg Not OneHot PRelu Pad Pow QLinearConv
+    QLinearMatMul QuantizeLinear RNN Range ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu
+    Reshape Resize Round Scan Selu Shape Sigmoid Size Slice Softmax Softplus Softsign SpaceToDepth
+    Split Squeeze Sub Sum Swish Tanh Tile Transpose Unsqueeze Upsample Where
+"""
+_FUSED = """
+    FusedConv FusedGemm FusedMatMul QGemm QLinearAdd QLinearAveragePool QLinearConcat QuickGelu
+    QLinearGlobalAveragePool QLinearMul QLinearReduceMean QLinearSigmoid
+"""
 OPERATORS = (
-    *("Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "ConstantOfShape"),
-    *("Conv", "ConvTranspose", "DequantizeLinear", "Dropout", "Einsum", "Expand", "Flatten"),
-    *("Gather", "Gemm", "GlobalAveragePool", "Identity", "If", "LSTM", "LeakyRelu", "Loop"),
-    *("MatMul", "MaxPool", "Mul", "Pad", "QuantizeLinear", "Range", "ReduceMean", "Relu"),
-    *("Reshape", "Resize", "Scan", "Shape", "Sigmoid", "Slice", "Softmax", "Split", "Squeeze"),
-    *("Sub", "Tanh", "Tile", "Transpose", "Unsqueeze", "Where"),
+    *(("", name) for name in _OPERATORS.split()),
+    *(("com.microsoft", name) for name in _FUSED.split()),
+    *(("qonnx.custom_op.general", name) for name in ("BipolarQuant", "IntQuant", "Quant")),
+    *(("qonnx.custom_op.channels_last", name) for name in ("Conv", "MaxPool")),
 )
+"""Domains and names of operators, those of which little is known among them."""
+
+_ATTRIBUTES = """
+    activation activation_alpha activation_params align_corners allowzero alpha antialias
+    approximate auto_pad axes axis batch_dims beta blocksize ceil_mode count_include_pad
+    dilations direction end ends epsilon gamma group hidden_size keepdims kernel_shape layout
+    mode nearest_mode noop_with_empty_axes num_outputs output_padding output_shape pads perm
+    scales size split start starts steps strides to transA transB training_mode value
+"""
 
 
 def damaged_bytes(content: bytes, random: Random) -> bytes:
@@ -80,7 +102,8 @@ def _swap(model: ModelProto, random: Random) -> None:
 
 
 def _operator(model: ModelProto, random: Random) -> None:
-    _node(model, random).op_type = random.choice(OPERATORS)
+    node = _node(model, random)
+    node.domain, node.op_type = random.choice(OPERATORS)
 
 
 def _edge(model: ModelProto, random: Random) -> None:
@@ -129,13 +152,16 @@ def _attribute(model: ModelProto, random: Random) -> None:
 
 
 def _add_attribute(model: ModelProto, random: Random) -> None:
-    names = ("axis", "axes", "perm", "group", "kernel_shape", "pads", "strides", "to", "keepdims")
-    attribute = _node(model, random).attribute.add(name=random.choice(names))
-    if random.random() < 0.5:
+    attribute = _node(model, random).attribute.add(name=random.choice(_ATTRIBUTES.split()))
+    what = random.random()
+    if what < 0.4:
         attribute.type, attribute.i = AttributeProto.INT, random.choice(NUMBERS)
-    else:
+    elif what < 0.8:
         attribute.type = AttributeProto.INTS
         attribute.ints.extend(random.choices(NUMBERS, k=random.randrange(5)))
+    else:
+        attribute.type = AttributeProto.FLOAT
+        attribute.f = float(random.choice(("nan", "inf", "-1", "0", "1e38")))
 
 
 def _tensor(model: ModelProto, random: Random) -> None:
@@ -144,7 +170,7 @@ def _tensor(model: ModelProto, random: Random) -> None:
     if not tensors:
         return
     tensor = random.choice(tensors)
-    what = random.randrange(6)
+    what = random.randrange(8)
     if what == 0 and tensor.dims:
         tensor.dims[random.randrange(len(tensor.dims))] = random.choice(NUMBERS)
     elif what == 1:
@@ -156,9 +182,34 @@ def _tensor(model: ModelProto, random: Random) -> None:
         tensor.dims[:] = dims
     elif what == 4:
         tensor.name = random.choice(_tensor_names(model))
+    elif what >= 6:
+        _numbers(tensor, random)
     else:
         tensor.data_location = TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value=random.choice(("../x", "w", "/etc/passwd")))
+
+
+def _numbers(tensor: TensorProto, random: Random) -> None:
+    """Put a number that is hard to bear into a tensor, or take one from it or add one."""
+    whole = tensor.data_type == TensorProto.INT64
+    kind = np.dtype(np.int64 if whole else np.float32)
+    known = whole or tensor.data_type == TensorProto.FLOAT
+    if not known or not tensor.raw_data or len(tensor.raw_data) % kind.itemsize:
+        return
+    values = np.frombuffer(tensor.raw_data, kind).copy()
+    reals = [float(word) for word in ("nan", "inf", "-inf", "0", "-1", "1e-45", "1e38", "65536")]
+    number = random.choice(NUMBERS if whole else reals)
+    at = random.randrange(len(values))
+    what = random.randrange(4) if len(tensor.dims) == 1 else 0
+    if what == 1:
+        values = np.delete(values, at)
+    elif what == 2:
+        values = np.insert(values, at, number)
+    else:
+        values[at] = number
+    if len(tensor.dims) == 1:
+        tensor.dims[0] = len(values)
+    tensor.raw_data = values.tobytes()
 
 
 def _value(model: ModelProto, random: Random) -> None:

@@ -6,7 +6,8 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a huge chunk": (
         stored(shape=(2, 2), maxshape=(None, None), chunks=(1 << 15, 1 << 14)),
-        "more than 2 GB",
+        "more memory than a file of that size",
     ),
     "texts without end": (many_edges((512, 2), 1 << 20), "texts, or"),
     "edges without end": (many_edges((1 << 26, 2), None), "texts, or"),
@@ -187,6 +188,12 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda p: chain(p, lif((2,), v_threshold=0), shape=(2,), version="1.0.4"),
         "subtracts the threshold, which is 0",
     ),
+    "a threshold below 0": (
+        lambda p: chain(p, neuron("IF", (2,), r=1, v_threshold=-9e18), shape=(2,)),
+        "every threshold must be above 0",
+    ),
+    "a class that is no text": (one({"type": ["IF", "LIF"]}), "0: type is no text"),
+    "no class": (one({"weight": WEIGHT}), "0: has no type"),
     "too many neurons one to one": (
         lambda p: chain(p, *[neuron("IF", (9000,), r=1, v_threshold=1)] * 2, shape=(9000,)),
         "take 81000000 weights",
@@ -229,6 +236,26 @@ def test_a_file_that_crashes_libhdf5(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="crashed libhdf5") as error:
         child.read_in_child(crash, path, 1)
     assert "export" in error.value.hint
+
+
+def test_a_file_for_which_libhdf5_takes_all_memory(tmp_path: Path) -> None:
+    path = chain(tmp_path / "n.nir", linear(WEIGHT), shape=(2,))
+
+    def hungry(path: Path, max_elements: int) -> Group:
+        with child_errors():
+            np.empty(1 << 31, np.uint8)  # more than a file of some kilobytes may take
+        raise AssertionError
+
+    with pytest.raises(ModelError, match="Unable to allocate"):
+        child.read_in_child(hungry, path, 1)
+
+
+@contextmanager
+def child_errors() -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        raise ModelError(str(error), hint="check the file") from error
 
 
 def test_all_problems_are_named_at_once(tmp_path: Path) -> None:

@@ -17,14 +17,18 @@ from snnc import compile
 from snnc.compiler.onnx_import import load
 from snnc.ir.errors import ModelError, SnncError
 from tests.hostile_models import HOSTILE, calls, image, model, node
+from tests.hostile_moves import MOVES
 
 SECONDS = 5.0
 """Each is refused in a fraction of that; without a limit each takes minutes, or all memory."""
 
 
-@pytest.mark.parametrize("attack", HOSTILE)
+ATTACKS = HOSTILE | MOVES
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
 def test_it_is_refused(tmp_path: Path, attack: str) -> None:
-    make, message = HOSTILE[attack]
+    make, message = ATTACKS[attack]
     (tmp_path / "m.onnx").write_bytes(make().SerializeToString())
     begin = time.process_time()
     with pytest.raises(ModelError) as error:
@@ -32,6 +36,8 @@ def test_it_is_refused(tmp_path: Path, attack: str) -> None:
     assert time.process_time() - begin < SECONDS
     texts = [problem.message for problem in error.value.problems]
     assert any(re.search(message, text) for text in texts), texts
+    assert not any("cannot be understood" in text for text in texts), texts
+    assert max(map(len, texts)) < 5000  # and nobody is told a million numbers
     assert all(problem.hint for problem in error.value.problems)
 
 

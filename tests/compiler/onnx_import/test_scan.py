@@ -209,6 +209,14 @@ REFUSED = {
         },
         "takes apart a sequence",
     ),
+    "one state more than the body has": (
+        {"inputs": ("rest", "rest", "x"), "outputs": ("last", "more", "all")},
+        "its body has other inputs or outputs",
+    ),
+    "a state without batch": (
+        {"inputs": ("one", "x")},
+        "its initial state has no batch axis",
+    ),
     "constant state": ({"body": cell("a = MatMul(e, w)  n = Identity(ramp)")}, "does not depend"),
 }
 
