@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import prod
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -132,7 +133,8 @@ def check_steps(graph: Graph, samples: Inputs, timesteps: int) -> None:
             raise DataError(
                 f"input {node.name!r}: the data have {given} time steps along axis 1, but the "
                 f"network runs {timesteps}",
-                hint=f"give {timesteps} steps a sample: cut the data, or append zeros",
+                hint=f"give {timesteps} steps a sample: cut the data, or append zeros; a NIR file "
+                f"can be compiled with --timesteps {given}",
             )
 
 
@@ -184,12 +186,25 @@ def _opened(source: Source, what: str) -> Mapping[str, Array | StoredArray]:
     if isinstance(source, np.ndarray):
         return {"x": source}
     if isinstance(source, Mapping):
-        return {name: np.asarray(array) for name, array in source.items()}
+        return {name: _array(array, f"{what}: array {name!r}") for name, array in source.items()}
+    if hasattr(source, "__array__"):
+        return {"x": _array(source, what)}
     if not isinstance(source, (str, PathLike)):
         raise DataError(
             f"{what}: {type(source).__name__} is no data", hint="give an array, a dict or a path"
         )
     return stored_arrays(Path(source), what)
+
+
+def _array(values: Any, what: str) -> Array:
+    """Return an array of what can become one, a tensor of torch among them."""
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # on a GPU; ragged; with a gradient
+        raise DataError(
+            f"{what}: cannot become a NumPy array: {str(error).splitlines()[0]}",
+            hint="give an array, of a tensor tensor.detach().cpu().numpy()",
+        ) from error
 
 
 def _whole(array: Array | StoredArray) -> Array:

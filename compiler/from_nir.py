@@ -12,7 +12,7 @@ import numpy as np
 from ..backends import get_backend
 from ..backends.artifact import TRAINED
 from ..ir import Graph, Input
-from ..ir.errors import Problem, SnncError
+from ..ir.errors import MissingDependencyError, Problem, SnncError
 from .data import Samples
 from .golden import GOLDEN_PAYLOADS
 from .inspection import Inspection
@@ -79,6 +79,7 @@ def inspect_nir(path: Path, target: str, options: NirOptions) -> Inspection:
 
     Raises:
         ModelError: The file cannot be read at all.
+        MissingDependencyError: h5py is not installed.
     """
     unsupported: list[Unsupported] = []
     imported = None
@@ -86,6 +87,8 @@ def inspect_nir(path: Path, target: str, options: NirOptions) -> Inspection:
         imported = load(path, options)
         settings = options.settings_for(target) | step_settings(target, imported)
         get_backend(target, settings).lower(imported.graph, options.timesteps)
+    except MissingDependencyError:  # which says nothing about the file
+        raise
     except SnncError as error:
         if imported is None and len(error.problems) == 1 and str(path) in str(error.problems[0]):
             raise

@@ -52,6 +52,11 @@ class Network:
     artifact: Artifact
     program: Program
 
+    def __repr__(self) -> str:  # the fields hold whole arrays, which nobody reads in a notebook
+        ports = ", ".join(f"{node.name} {node.type.shape}" for node in self.graph.of_type(Input))
+        outputs = ", ".join(self.graph.outputs)
+        return f"<Network for {self.target}: {ports} -> {outputs}, T = {self.timesteps}>"
+
     @property
     def graph(self) -> Graph:
         """The spiking graph."""

@@ -83,6 +83,9 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = arguments.network if arguments.network.is_dir() else arguments.network.parent
     path = folder / "network.onnx" if arguments.network.is_dir() else arguments.network
+    if not path.is_file():
+        regions = "; of a network with parts on the host, give a folder in its regions/"
+        parser.error(f"there is no {path}: compile with --target onnx{regions}")
     with np.load(arguments.data) as file:
         data = dict(file)
     begin = time.perf_counter()

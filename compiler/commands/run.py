@@ -23,12 +23,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_artifact(parser)
     parser.add_argument(
         "--input",
+        "--data",  # as the other commands call it
         required=True,
         metavar="X.npz",
         help="samples, arrays named after the model's inputs, or x where there is one",
     )
     parser.add_argument(
-        "--output", metavar="Y.npz", help="file for the outputs, one array a model output"
+        "-o",
+        "--output",
+        metavar="Y.npz",
+        help="file for the outputs, one array a model output",
     )
     add_on(parser)
     add_resources(parser)

@@ -90,7 +90,10 @@ def read(
 
 def _content(path: Path) -> bytes:
     if path.is_dir():
-        raise ModelError(f"{path}: is a folder", hint="give the .onnx file itself")
+        compiled = f"; `snnc show {path}` shows what was compiled"
+        is_artifact = (path / "manifest.json").is_file()
+        hint = f"give the .onnx file itself{compiled if is_artifact else ''}"
+        raise ModelError(f"{path}: is a folder", hint=hint)
     try:
         if path.exists() and not path.is_file():  # a pipe would block, a device never ends
             raise ModelError(

@@ -63,6 +63,10 @@ class PartitionedNetwork:
     golden: Values
     manifest: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        regions = ", ".join(part.region.name for part in self.parts)
+        return f"<PartitionedNetwork for {self.target}: {regions}, T = {self.timesteps}>"
+
     @property
     def networks(self) -> Mapping[str, Network]:
         """The spiking networks, by the name of their region."""
