@@ -24,8 +24,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-BLOCK = 500
-"""Inputs of one process."""
+BLOCK = 2000
+"""Inputs of one process, which takes as long to begin as for some hundred of them."""
 
 LONGEST = 300.0
 """Seconds one input may take on the clock; the worker counts those of work, which are fewer."""
