@@ -118,6 +118,12 @@ def _expect_sane(path: Path, proto: ModelProto) -> None:
             f"{path}: has more than {MOST_NODES} nodes, or functions that call themselves",
             hint="simplify the model, e.g. with onnxsim, or convert a part of it",
         )
+    for word in _words(proto):
+        if not isinstance(word, str):  # so protobuf gives what is no UTF-8
+            raise ModelError(
+                f"{path}: the name {bytes(word[:60])!r} is no text in UTF-8",
+                hint="export the model again",
+            )
     for node in all_nodes(proto):
         if node.op_type == "Einsum" and not all(map(_is_equation, node.attribute)):
             raise ModelError(
@@ -135,6 +141,18 @@ def _expect_sane(path: Path, proto: ModelProto) -> None:
 def _is_equation(attribute: AttributeProto) -> bool:
     """Whether the equation of an Einsum has the right form; onnx hangs on some that have not."""
     return bool(_EQUATION.fullmatch(attribute.s.decode(errors="replace")))
+
+
+def _words(proto: ModelProto) -> Iterator[str | bytes]:
+    """Yield all names that messages and look-ups are made of."""
+    yield from _names(proto)
+    for node in all_nodes(proto):
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    for tensor in _tensors(proto.graph, *proto.functions):
+        yield tensor.name
+        yield from (entry.key for entry in tensor.external_data)
+        yield from (entry.value for entry in tensor.external_data)
 
 
 def _names(proto: ModelProto) -> Iterator[str]:

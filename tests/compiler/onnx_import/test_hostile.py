@@ -56,6 +56,16 @@ def test_whoever_needs_more_says_so(tmp_path: Path) -> None:
     compile(tmp_path / "m.onnx", max_elements=128)
 
 
+@pytest.mark.parametrize("word", ["name1", "out1", "alpha"])
+def test_a_name_that_is_no_text(tmp_path: Path, word: str) -> None:
+    relu = node("Elu", ["x"], ["out1"], name="name1", alpha=1.0)
+    content = model([relu, node("Neg", ["out1"], ["y"])]).SerializeToString()
+    broken = content.replace(word.encode(), b"\xff" + word[1:].encode())
+    (tmp_path / "m.onnx").write_bytes(broken)
+    with pytest.raises(ModelError, match=r"is no text in UTF-8|not a readable ONNX"):
+        load(tmp_path / "m.onnx")
+
+
 def external(location: str, **more: str) -> TensorProto:
     tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4])
     tensor.data_location = TensorProto.EXTERNAL
