@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import warnings
+from copy import deepcopy
 from pathlib import Path, PurePosixPath
 from random import Random
 from typing import Any
@@ -118,6 +119,6 @@ def _change(document: Any, random: Random) -> None:
             if random.random() < 0.2:
                 del document[key]
             else:
-                document[key] = random.choice(VALUES)
+                document[key] = deepcopy(random.choice(VALUES))  # a later change may go inside
             return
         document = inner
