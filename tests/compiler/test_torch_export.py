@@ -199,8 +199,9 @@ def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_compiling_a_file_does_not_load_torch() -> None:
+    model = Path(snnc.__file__).parent / "compiler/demo/lenet5.onnx"
     code = (
-        "import sys, snnc; snnc.compile('compiler/demo/lenet5.onnx', timesteps=1); "
+        f"import sys, snnc; snnc.compile({str(model)!r}, timesteps=1); "
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
