@@ -218,6 +218,24 @@ HOSTILE: dict[str, tuple[Callable[[], ModelProto], str]] = {
         ),
         "^last: operator Add: its shift has NaN or infinity",
     ),
+    "value without data": (
+        lambda: constant(
+            node(
+                "ConstantOfShape",
+                ["s"],
+                ["c"],
+                value=TensorProto(data_type=TensorProto.FLOAT, dims=[1], raw_data=bytes(8)),
+            ),
+            s=[4],
+        ),
+        "its value cannot be read",
+    ),
+    "condition of another shape": (
+        lambda: constant(
+            node("Where", ["t", "u", "x"], ["c"]), t=np.array([True] * 4), u=np.ones((5, 3, 3))
+        ),
+        "does not fit",
+    ),
     "NaN slope": (lambda: model([node("LeakyRelu", ["x"], ["y"], alpha=float("nan"))]), "has NaN"),
     "long name": (
         lambda: model([node("Relu", ["x"], ["n" * 70000]), node("Neg", ["n" * 70000], ["y"])]),

@@ -12,7 +12,7 @@ from math import prod
 
 import numpy as np
 import onnx
-from onnx import NodeProto, TypeProto, helper, numpy_helper, shape_inference
+from onnx import NodeProto, TensorProto, TypeProto, helper, numpy_helper, shape_inference
 
 from ...ir import Array
 from .values import Activation, Constant, Elements, Multiple, RefusalError
@@ -99,7 +99,7 @@ class Folder:
         if node.op_type == "Constant" and len(node.attribute) != 1:
             raise RefusalError("has not exactly one value", "export the model again")
         if node.op_type == "Constant" and node.attribute[0].name == "value":
-            array = numpy_helper.to_array(node.attribute[0].t)  # weights: spare them the copies
+            array = _tensor(node.attribute[0].t)  # weights: spare them the copies
             return {node.output[0]: Constant(array, array)}
         ones = self._run(node, {name: c.value for name, c in inputs.items()})
         moved = inputs[node.input[0]].multiple if node.op_type in _MOVES else None
@@ -122,7 +122,7 @@ class Folder:
         if shape.ndim != 1 or np.any(shape < 0) or size > self._uniform_left:
             raise RefusalError(f"its constant value has {size} elements", _HINT)
         self._uniform_left -= size
-        values = [numpy_helper.to_array(a.t) for a in node.attribute if a.name == "value"]
+        values = [_tensor(a.t) for a in node.attribute if a.name == "value"]
         number = values[0].reshape(-1) if values else np.zeros(1, np.float32)
         if number.size != 1:
             raise RefusalError(f"repeats {number.size} numbers", "export the model again")
@@ -189,6 +189,14 @@ class Folder:
             self._work -= size * (first[-1] if first else 1)
         if self._work < 0:
             raise RefusalError("its constant value takes too long to compute", _HINT)
+
+
+def _tensor(tensor: TensorProto) -> Array:
+    try:
+        return numpy_helper.to_array(tensor)
+    except (TypeError, ValueError) as error:  # the data do not fit their type or shape
+        reason = f"its value cannot be read: {error}"
+        raise RefusalError(reason, "export the model again") from error
 
 
 def _infos(names: Sequence[str] | Mapping[str, Array]) -> list[onnx.ValueInfoProto]:

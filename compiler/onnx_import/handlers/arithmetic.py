@@ -128,6 +128,15 @@ def affine(op: Operation, source: Activation, scale: Array, shift: Array) -> Aff
     return Affine(name=op.output, inputs=(source.name,), scale=scale, shift=shift)
 
 
+def _masked(mask: Array, value: Array) -> Array:
+    try:
+        return np.where(mask, value, 0.0)
+    except ValueError:
+        raise RefusalError(
+            f"its condition {mask.shape} does not fit {value.shape}", "use one of their shape"
+        ) from None
+
+
 def where(op: Operation) -> tuple[Node, ...]:
     """Convert ``Where`` with a constant condition: a mask for either side."""
     if not op.is_constant(0):
@@ -136,8 +145,7 @@ def where(op: Operation) -> tuple[Node, ...]:
     sides: list[Activation | Array] = []
     for index, mask in ((1, chosen), (2, ~chosen.astype(bool))):
         if op.is_constant(index):
-            value = np.where(mask, op.parameter(index), 0.0)
-            sides.append(value)
+            sides.append(_masked(mask, op.parameter(index)))
             continue
         source = op.activation(index)
         shape = source.type.shape
