@@ -34,6 +34,14 @@ def reads(
     return model([node(operator, ["x", *names], ["y"], **attributes)], shape, opset=opset, **given)
 
 
+def vanished() -> ModelProto:
+    """Return a model that slices what a Pad took away and more: onnx aborts at its shapes."""
+    less = node("Pad", ["x", "pads"], ["a"])
+    slices = node("Slice", ["a", "begin", "end", "axis", "step"], ["y"])
+    lists = {"begin": whole(9), "end": whole(-9), "axis": whole(1), "step": whole(-1)}
+    return model([less, slices], pads=whole(0, -9, 0, 0), **lists)
+
+
 def many(operator: str, *before: str, number: int = 1, count: int = 2**27) -> ModelProto:
     """Return a model of an operator that reads a list of far too many numbers."""
     value = helper.make_tensor("v", TensorProto.INT64, [1], [number])
@@ -103,6 +111,7 @@ MOVES: dict[str, tuple[Callable[[], ModelProto], str]] = {
         lambda: reads("Slice", whole(0), whole(9), whole(1), whole(0)),
         "bounds that do not belong together",
     ),
+    "Slice of less than nothing": (vanished, "pads 4 places by -9"),
     "Slice of axis 2^62": (lambda: reads("Slice", whole(0), whole(9), whole(2**62)), "axis=4611"),
     "Gather out of range": (lambda: reads("Gather", whole(2**62), axis=1), "4 values do not have"),
     "Gather beyond int64": (

@@ -20,7 +20,7 @@ from ...backends.hdf5_library import load_h5py
 from ...ir import Array
 from ...ir.errors import ModelError
 from ...ir.extent import MOST_ELEMENTS
-from .child import allowed_memory, read_in_child
+from .isolated import allowed_memory, read_in_child
 from .tree import Group
 
 LARGEST = 2**31 - 1

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
-from math import prod
 
 import onnx
 from onnx import (
-    GraphProto,
     ModelProto,
     NodeProto,
     TensorProto,
@@ -21,18 +18,10 @@ from onnx import (
 from ...ir import Array, TensorType
 from ...ir.extent import MOST_ELEMENTS
 from .light import without_weights
-
-MOST_AXES = 64
-"""Axes of a tensor: NumPy has no more."""
-
-GENERATORS = ("ConstantOfShape", "Expand", "Pad", "Range", "Resize", "Tile", "Upsample")
-"""Operators that make many numbers of few."""
+from .shapes import infer_shapes
 
 MOST_SMALL = 1024
 """Numbers of a constant that shapes may depend on."""
-
-MOST_PROPAGATED = 1 << 20
-"""Numbers of a constant that onnx may compute while it infers shapes."""
 
 
 def inferred_types(
@@ -52,10 +41,7 @@ def inferred_types(
     if unbatched:
         return {}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            light = without_weights(proto)
-            graph = shape_inference.infer_shapes(light, data_prop=is_small(light.graph)).graph
+        graph = infer_shapes(without_weights(proto)).graph
     except Exception:  # of any class; without types less can be said, but nothing wrong
         return {}
     values = (*graph.value_info, *graph.output)
@@ -101,25 +87,6 @@ def types_behind(
         return {}
     known = {name: _activation(type, batch) for name, type in found.items()}
     return {name: type for name, type in known.items() if type}
-
-
-def is_small(graph: GraphProto) -> bool:
-    """Whether all that onnx computes on the way, shapes for the most part, is small.
-
-    It computes ``Range``, ``Expand`` and chains of ``Concat`` without a look at how much comes out.
-    """
-    numbers = {tensor.name: prod(tensor.dims) for tensor in graph.initializer}
-    for node in graph.node:
-        found = [numbers.get(name, 0) for name in node.input]
-        size = sum(found) if node.op_type == "Concat" else max(found, default=0)
-        if node.op_type == "Shape":
-            size = MOST_AXES
-        elif node.op_type == "Constant":
-            size = max((prod(attribute.t.dims) for attribute in node.attribute), default=0)
-        elif size > MOST_PROPAGATED or (node.op_type in GENERATORS and all(found)):
-            return False
-        numbers.update(dict.fromkeys(node.output, size))
-    return True
 
 
 def _activation(type: TypeProto, batch: int | None) -> TensorType | None:

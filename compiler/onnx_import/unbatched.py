@@ -18,10 +18,10 @@ from math import prod
 import numpy as np
 
 from ...ir import Affine, Node, Reshape
+from ...ir.extent import MOST_AXES
 from .handlers.along import along
 from .handlers.linear import matrix, scaled
 from .handlers.shape import rearranged
-from .inference import MOST_AXES
 from .operation import Operation, shown
 from .values import Activation, Constant, Made, RefusalError, Value
 

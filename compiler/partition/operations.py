@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from math import prod
 
-from onnx import ModelProto, NodeProto, TypeProto, helper, shape_inference
+from onnx import ModelProto, NodeProto, TypeProto, helper
 
-from ..onnx_import.inference import is_small
 from ..onnx_import.light import without_weights
+from ..onnx_import.shapes import infer_shapes
 
 CONVOLUTIONS = {"Conv", "ConvInteger", "FusedConv", "NhwcConv", "QLinearConv"}
 TRANSPOSED = {"ConvTranspose"}
@@ -38,12 +38,8 @@ def tensor_types(proto: ModelProto, batch: int) -> Types:
     del light.graph.value_info[:]  # they may name the batch size
     for value in light.graph.output:
         value.type.tensor_type.ClearField("shape")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            light = shape_inference.infer_shapes(light, data_prop=is_small(light.graph))
-    except Exception:  # of any class; what is not known is not counted, and said
-        pass
+    with suppress(Exception):  # of any class; what is not known is not counted, and said
+        light = infer_shapes(light)
     values = (*light.graph.input, *light.graph.value_info, *light.graph.output)
     found = {value.name: value.type.tensor_type for value in values}
     for tensor in proto.graph.initializer:

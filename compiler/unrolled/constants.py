@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from math import prod
 
 import numpy as np
-from onnx import AttributeProto, ModelProto, NodeProto, numpy_helper, shape_inference
+from onnx import AttributeProto, ModelProto, NodeProto, numpy_helper
 
 from ...ir import Array
 from ..onnx_import.constants import FOLDABLE, Folder
 from ..onnx_import.file import ModelFile
-from ..onnx_import.inference import is_small
 from ..onnx_import.light import without_weights
 from ..onnx_import.liveness import standard
+from ..onnx_import.shapes import infer_shapes
 from ..onnx_import.values import Constant, RefusalError
 from .refusal import NotRecognisedError
 
@@ -27,10 +26,7 @@ MOST_NUMBERS = 1 << 28
 def tensor_shapes(proto: ModelProto) -> dict[str, Shape]:
     """Return the shapes of tensors as far as onnx can say them; 0 for a symbolic size."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            light = without_weights(proto)
-            graph = shape_inference.infer_shapes(light, data_prop=is_small(light.graph)).graph
+        graph = infer_shapes(without_weights(proto)).graph
     except Exception as error:  # of any class, as damaged files have it
         raise NotRecognisedError("its shapes cannot be inferred") from error
     found = {}

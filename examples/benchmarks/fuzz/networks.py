@@ -189,13 +189,14 @@ def _kind(nodes: Nodes, edges: list[list[str]], random: Random) -> None:
 
 
 def _edge(nodes: Nodes, edges: list[list[str]], random: Random) -> None:
+    pairs = [edge for edge in edges if isinstance(edge, list)]  # others are damaged already
     what = random.randrange(4)
     if what == 0 and edges:
         del edges[random.randrange(len(edges))]
-    elif what == 1 and edges:
-        random.choice(edges)[random.randrange(2)] = random.choice((*nodes, "nowhere", ""))
-    elif what == 2 and edges:
-        random.choice(edges).reverse()
+    elif what == 1 and pairs:
+        random.choice(pairs)[random.randrange(2)] = random.choice((*nodes, "nowhere", ""))
+    elif what == 2 and pairs:
+        random.choice(pairs).reverse()
     else:
         edges.append([_node(nodes, random), _node(nodes, random)])
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snnc.compiler.nir_import import NirOptions, child, load
+from snnc.compiler.nir_import import NirOptions, isolated, load
 from snnc.compiler.nir_import.tree import Group
 from snnc.ir.errors import ModelError
 from tests.nir_files import affine, chain, conv, lif, linear, neuron, pairs, pool, port, write
@@ -221,7 +221,7 @@ def test_a_file_that_libhdf5_never_comes_back_from(
     content = bytearray(path.read_bytes())
     content[content.index(b"GCOL") + 48] = 255  # the size of the second text of the file
     path.write_bytes(content)
-    monkeypatch.setattr(child, "SECONDS", 0.5)
+    monkeypatch.setattr(isolated, "SECONDS", 0.5)
     with pytest.raises(ModelError, match=r"took more than 1 s|not a readable HDF5 file"):
         load(path, NirOptions())
 
@@ -234,7 +234,7 @@ def test_a_file_that_crashes_libhdf5(tmp_path: Path) -> None:
         raise AssertionError
 
     with pytest.raises(ModelError, match="crashed libhdf5") as error:
-        child.read_in_child(crash, path, 1)
+        isolated.read_in_child(crash, path, 1)
     assert "export" in error.value.hint
 
 
@@ -247,7 +247,7 @@ def test_a_file_for_which_libhdf5_takes_all_memory(tmp_path: Path) -> None:
         raise AssertionError
 
     with pytest.raises(ModelError, match="Unable to allocate"):
-        child.read_in_child(hungry, path, 1)
+        isolated.read_in_child(hungry, path, 1)
 
 
 @contextmanager
@@ -287,7 +287,7 @@ def test_loops_within_loops_end(tmp_path: Path) -> None:
 def test_damaged_files_end_in_an_error_or_a_graph(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child, "SECONDS", 2.0)  # some would be read for ever
+    monkeypatch.setattr(isolated, "SECONDS", 2.0)  # some would be read for ever
     path = chain(tmp_path / "n.nir", affine(WEIGHT, WEIGHT[0]), lif((2,)), shape=(2,))
     content = path.read_bytes()
     rng = np.random.default_rng(1)

@@ -1,28 +1,24 @@
 """Reads an HDF5 file in a child process: what a damaged file does to libhdf5 stays there.
 
-libhdf5 2.0.0 never comes back from some damaged files, and a C library may crash. So the file is
-read by a fork of this process, which has a deadline, and what it found comes through a pipe: one
-line of JSON with names, texts, and types and shapes of arrays, then the bytes of the arrays.
+libhdf5 2.0.0 never comes back from some damaged files, and a C library may crash. What the child
+found comes as one line of JSON with names, texts, and types and shapes of arrays, then the bytes
+of the arrays.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import resource
-import signal
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from functools import partial
 from math import prod
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 import numpy as np
 
 from ...ir import Array
 from ...ir.errors import ModelError
+from ..child import child
 from .tree import Group
 
 SECONDS = 60.0
@@ -54,14 +50,12 @@ def read_in_child(read: Reader, path: Path, max_elements: int) -> Group:
     Raises:
         ModelError: As ``read``; or it crashed, or took too long.
     """
-    seconds = SECONDS + path.stat().st_size / BYTES_A_SECOND
-    receiving, sending = os.pipe()
-    child = _fork()
-    if child == 0:
-        os.close(receiving)
-        _answer(read, path, max_elements, sending)
-    os.close(sending)
-    with _deadline(child, seconds), os.fdopen(receiving, "rb") as pipe:
+    file_bytes = path.stat().st_size
+    seconds = SECONDS + file_bytes / BYTES_A_SECOND
+    work = SECONDS_OF_WORK + file_bytes // BYTES_A_SECOND
+    memory = allowed_memory(file_bytes, max_elements) + SPARE
+    answer = partial(_answer, read, path, max_elements)
+    with child(answer, seconds, work=work, memory=memory) as pipe:
         try:
             return _received(pipe)
         except (ValueError, EOFError) as error:
@@ -71,62 +65,15 @@ def read_in_child(read: Reader, path: Path, max_elements: int) -> Group:
             ) from error
 
 
-def _fork() -> int:
-    with warnings.catch_warnings():  # of other threads: the child calls nothing of theirs
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
-
-
-@contextmanager
-def _deadline(child: int, seconds: float) -> Iterator[None]:
-    """End a child process after some time, and in any case when the block ends."""
-    timer = threading.Timer(seconds, os.kill, (child, signal.SIGKILL))
-    timer.daemon = True
-    timer.start()
+def _answer(read: Reader, path: Path, max_elements: int, pipe: IO[bytes]) -> None:
+    """Send what a file holds, or what is wrong with it."""
     try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-        os.kill(child, signal.SIGKILL)  # it has answered, or nobody waits for it any more
-        os.waitpid(child, 0)
-
-
-def _answer(read: Reader, path: Path, max_elements: int, sending: int) -> NoReturn:
-    """Send what a file holds, or what is wrong with it, and end this process."""
-    file_bytes = path.stat().st_size
-    _limit(resource.RLIMIT_CPU, SECONDS_OF_WORK + file_bytes // BYTES_A_SECOND)
-    if addresses := _addresses():
-        memory = allowed_memory(file_bytes, max_elements) + SPARE
-        _limit(resource.RLIMIT_AS, addresses + memory)
-    try:
-        with os.fdopen(sending, "wb") as pipe:
-            try:
-                tree = read(path, max_elements)
-            except ModelError as error:
-                (problem,) = error.problems
-                _write_line(pipe, {"error": [problem.message, problem.hint]})
-            else:
-                _send(pipe, tree)
-    finally:
-        os._exit(0)  # nothing of the parent's is ended or flushed twice
-
-
-def _limit(kind: int, value: int) -> None:
-    """Lower what this process may use."""
-    with suppress(OSError, ValueError):  # a system without that limit
-        soft, hard = resource.getrlimit(kind)
-        known = [limit for limit in (soft, hard, value) if limit != resource.RLIM_INFINITY]
-        resource.setrlimit(kind, (min(known), hard))
-
-
-def _addresses() -> int:
-    """Return the bytes of addresses that this process has, 0 where the system does not say."""
-    try:
-        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
-    except OSError:
-        return 0
-    return int(pages) * resource.getpagesize()
+        tree = read(path, max_elements)
+    except ModelError as error:
+        (problem,) = error.problems
+        _write_line(pipe, {"error": [problem.message, problem.hint]})
+    else:
+        _send(pipe, tree)
 
 
 def _write_line(pipe: IO[bytes], document: Any) -> None:
