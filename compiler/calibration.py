@@ -1,8 +1,8 @@
 """Statistics of activations over calibration data: streamed, with bounded memory.
 
 ONNX Runtime runs the ANN once over the data, and a histogram of its magnitudes is filled for
-every channel of each activation (``backends.numpy_sim.histogram``). What is kept does not grow
-with the number of samples.
+every channel of each activation (``backends.numpy_sim.histogram``): of all of them, or of those on
+a grid of places where there are very many. What is kept does not grow with the number of samples.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..backends.numpy_sim.histogram import Histogram, add_all, threads
+from ..backends.numpy_sim.histogram import Histogram, add_all, grid, threads
 from ..ir import Array, Graph
 from ..ir.errors import DataError
 
 BATCH = 64
-BATCH_BYTES = 1 << 24
-"""Samples, and memory for the watched activations, of one batch: a cache still holds them when
-they are counted."""
+BATCH_BYTES = 1 << 26
+"""Samples, and memory for what is seen of their activations, of one batch."""
 
 Progress = Callable[[int, int], None]
 
@@ -127,29 +126,31 @@ def collect(
     Raises:
         DataError: A value overflows.
     """
-    from ..backends.onnx_runtime import AnnSession
+    from ..backends.onnx_runtime import Activations
 
     watched = list(dict.fromkeys(values))
     if not watched:
         return {}
-    session = AnnSession(graph, extra=watched, alone=False)
     samples = len(next(iter(data.values())))
-    types = [graph.types[name] for name in watched]
-    size = max(1, min(BATCH, BATCH_BYTES // (4 * sum(type.size for type in types))))
-    histograms = [Histogram(type.shape[0], type.size // type.shape[0], samples) for type in types]
+    activations = Activations(graph, {n: grid(graph.types[n].shape[1:], samples) for n in watched})
+    size = max(1, min(BATCH, BATCH_BYTES // activations.sample_bytes))
+    histograms = {name: Histogram(graph.types[name].shape[0]) for name in watched}
+    undefined: set[str] = set()
     done = 0
     with ThreadPoolExecutor(threads()) as pool:
-        for found in session.look(data, batch=size):
-            add_all(histograms, [found[name] for name in watched], pool)
-            done += len(found[watched[0]])
+        for seen, outputs in activations.stream(data, batch=size):
+            add_all(list(histograms.values()), [seen[name].values for name in watched], pool)
+            for name, part in seen.items():
+                if part.largest is not None:
+                    histograms[name].reach(part.largest)
+            undefined |= {name for name, output in outputs.items() if np.isnan(output).any()}
+            done += len(next(iter(seen.values())).values)
             if progress:
                 progress(done, samples)
-    statistics = {}
-    for name, histogram in zip(watched, histograms, strict=True):
-        if not np.isfinite(histogram.largest).all():
-            raise DataError(
-                f"{name}: becomes infinite or NaN on the calibration data",
-                hint="check the model in float32, and the range of the data",
-            )
-        statistics[name] = Statistics(*histogram.in_common(), histogram.largest)
-    return statistics
+    lost = [name for name, h in histograms.items() if not np.isfinite(h.largest).all()]
+    for name in (*lost, *sorted(undefined)):
+        raise DataError(
+            f"{name}: becomes infinite or NaN on the calibration data",
+            hint="check the model in float32, and the range of the data",
+        )
+    return {name: Statistics(*h.in_common(), h.largest) for name, h in histograms.items()}

@@ -4,16 +4,15 @@ The range of a channel is a power of two and grows with the values: pairs of bin
 which is exact. So one look at the data is enough, and what comes out does not depend on the size
 of the batches.
 
-The largest magnitude is that of all values. What is counted is a fixed part of them where there
-are very many: of every sample a band of so many places that each channel has ``ENOUGH`` counts.
-Bands follow each other from sample to sample and begin again behind the last place, so every place
-is counted equally often, up to one. Neighbours in a band are correlated, so the standard error is
-not that of as many independent values.
+Where a channel has very many values, only those on a grid of places (``grid``) are counted: so many
+that a channel has ``ENOUGH`` counts. Who leaves values out says what the largest magnitude of all
+of them is.
 
 Measured on ResNet-20, on four sets of 512 training images of CIFAR-10: full scales of rule
 ``mmse`` for 8 levels, in the 304 of 688 channels of which a part is counted, differ from those of
-all values by 1.4 % on average, by at most 4.3 % in 95 of 100 cases, and by 21 % in the worst. From
-one set to another, all values counted, they differ by 1.9 %, 5.4 % and 49 %.
+all values by 1.4 % on average (by 0.1 % where signs count), by at most 4.3 % in 95 of 100 cases,
+and by 13 % in the worst. From one set to another, all values counted, they differ by 1.9 %, 5.4 %
+and 49 %.
 """
 
 from __future__ import annotations
@@ -21,8 +20,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, Future
-from ctypes import byref, c_float, c_int, c_int64, c_void_p
+from ctypes import byref, c_float, c_int, c_int64
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,39 @@ SMALLEST = 2.0**-100
 LARGEST = 2.0**127
 """Of ranges: powers of two that a float32 holds together with their multiples."""
 
+ROOM = 2048
+"""Values of a channel that wait until they are counted together."""
+
 ENOUGH = 1 << 16
 """Values of a channel that are counted, at least, where there are as many."""
+
+
+def grid(sizes: Sequence[int], samples: int) -> tuple[int, ...]:
+    """Return the strides of the places that are counted in every sample.
+
+    Args:
+        sizes: Of a channel, one for each axis.
+        samples: How many there will be.
+
+    Returns:
+        A stride for each axis, all 1 where every value is counted.
+    """
+    wanted = -(-ENOUGH // max(1, samples))
+    strides = [1] * len(sizes)
+
+    def places(axis: int) -> int:
+        return -(-sizes[axis] // strides[axis])
+
+    growing = [axis for axis, size in enumerate(sizes) if size > 1]
+    while growing:
+        axis = max(growing, key=places)
+        strides[axis] += 1
+        if prod(map(places, range(len(sizes)))) < wanted:
+            strides[axis] -= 1
+            growing.remove(axis)
+        elif places(axis) == 1:
+            growing.remove(axis)
+    return tuple(strides)
 
 
 class Histogram:
@@ -46,58 +77,52 @@ class Histogram:
 
     Args:
         channels: Of the value.
-        places: Values of a channel in one sample.
-        samples: How many there will be.
 
     Attributes:
         counts: ``(channels, 1 + BINS)``: zeros first, then magnitudes up to ``range``; one on a
             border belongs to the bin below.
         range: ``(channels,)``, float32: powers of two, 0 where there were zeros only.
         largest: ``(channels,)``, float32: infinite where a value was no finite number.
-        seen: Samples added until now.
-        band: Places of a sample that are counted.
     """
 
-    def __init__(self, channels: int, places: int, samples: int) -> None:
+    def __init__(self, channels: int) -> None:
         self.counts: Array = np.zeros((channels, 1 + BINS), np.uint32)
         self.range = np.zeros(channels, np.float32)
         self.largest = np.zeros(channels, np.float32)
-        self.seen = 0
-        self.places = places
-        self.band = min(places, -(-ENOUGH // max(1, samples)))
+        self._waiting = np.zeros((channels, ROOM), np.uint16)
+        self._held = np.zeros(channels, np.int64)
 
     def add(self, values: Array) -> None:
         """Count values, ``(samples, channels, *places)``, float32."""
-        magnitude = np.abs(values.reshape(len(values), len(self.range), self.places))
-        most = magnitude.max(axis=(0, 2), initial=0)
-        self.largest = np.maximum(self.largest, np.where(most <= LARGEST, most, np.inf))
+        magnitude = np.abs(values.reshape(len(values), len(self.range), -1))
+        self.reach(magnitude.max(axis=2, initial=0))
         if not np.isfinite(self.largest).all():
             return
         self.widen(_above(float(self.largest.max())))
-        sample = np.arange(self.seen, self.seen + len(values))
-        place = (sample[:, None] * self.band + np.arange(self.band)) % self.places
-        counted = np.take_along_axis(magnitude, place[:, None], axis=2)
         with np.errstate(under="ignore"):
-            bins = np.ceil(counted * (np.float32(BINS) / self.range[:, None])).astype(np.int64)
+            bins = np.ceil(magnitude * (np.float32(BINS) / self.range[:, None])).astype(np.int64)
         bins += np.arange(len(self.range))[:, None] * (BINS + 1)
         found = np.bincount(bins.ravel(), minlength=self.counts.size)
         self.counts += found.reshape(self.counts.shape).astype(self.counts.dtype)
-        self.seen += len(values)
+
+    def reach(self, magnitudes: Array) -> None:
+        """Take note of magnitudes, ``(samples, channels)``, float32, without counting them."""
+        most = magnitudes.max(axis=0, initial=0)
+        np.maximum(self.largest, np.where(most <= LARGEST, most, np.inf), out=self.largest)
 
     def told(self, values: Array) -> library.HistogramLayout:
         """Return what the kernels are told of this histogram and of values to add."""
-        sizes = len(self.range), self.places, self.band
-        arrays = values, self.range, self.largest, self.counts
-        data, *own = (array.ctypes.data for array in arrays)
-        return library.HistogramLayout(data, *sizes, *own)
+        sizes = len(self.range), prod(values.shape[2:]), ROOM
+        own = self.range, self.largest, self.counts, self._waiting, self._held
+        data, *pointers = (array.ctypes.data for array in (values, *own))
+        return library.HistogramLayout(data, *sizes, *pointers)
 
     def widen(self, wanted: float) -> None:
         """Bring all channels to one range, not below any of theirs."""
         kernels = _kernels()
         if kernels:
-            where = c_void_p(self.range.ctypes.data), c_float(wanted)
-            counts = c_void_p(self.counts.ctypes.data)
-            kernels.snnc_widen(c_int64(len(self.range)), BINS, *where, counts)
+            nothing = np.empty((0, len(self.range), 0), np.float32)
+            kernels.snnc_widen(byref(self.told(nothing)), c_int(BINS), c_float(wanted))
             return
         self.range[self.range == 0] = wanted
         while (low := self.range < wanted).any():
@@ -141,12 +166,10 @@ def add_all(histograms: Sequence[Histogram], values: Sequence[Array], pool: Exec
     told = (library.HistogramLayout * len(held))(
         *(histogram.told(x) for histogram, x in zip(histograms, held, strict=True))
     )
-    samples, seen, following = len(held[0]), histograms[0].seen, c_int64(0)
-    sizes = c_int(len(told)), c_int64(samples), c_int64(seen), c_int(BINS)
+    following = c_int64(0)
+    sizes = c_int(len(told)), c_int64(len(held[0])), c_int(BINS)
     fill = partial(kernels.snnc_histograms, library.level(), told, *sizes, byref(following))
     _all_done(pool.submit(fill) for _ in range(threads()))
-    for histogram in histograms:
-        histogram.seen += samples
 
 
 def threads() -> int:

@@ -8,7 +8,8 @@ from ..interruption import uninterrupted
 with uninterrupted():
     import onnx  # noqa: F401
 
+from .activations import Activations
 from .ann_export import to_onnx
 from .ann_session import AnnSession
 
-__all__ = ["AnnSession", "to_onnx"]
+__all__ = ["Activations", "AnnSession", "to_onnx"]

@@ -32,7 +32,7 @@ def network() -> Graph:
 
 def statistics(values: Array) -> Statistics:
     """Return the statistics of ``(samples, channels)`` magnitudes."""
-    histogram = Histogram(values.shape[1], 1, len(values))
+    histogram = Histogram(values.shape[1])
     histogram.add(values.astype(np.float32))
     return Statistics(*histogram.in_common(), histogram.largest)
 
@@ -90,7 +90,7 @@ def of_digits() -> Callable[[Array, int], list[Statistics]]:
 def test_counting_a_part_moves_full_scales_less_than_other_images_do(
     of_digits: Callable[[Array, int], list[Statistics]], name: str
 ) -> None:
-    """A twelfth to two thirds of each value's places, on digits that a trained network saw."""
+    """A twelfth of the places of the largest value, on digits that a trained network saw."""
     rule = ThresholdRule(name, per_channel=True)
     part_of_places, every = 1 << 13, 1 << 40
     digits = bundled().calibration
@@ -102,7 +102,7 @@ def test_counting_a_part_moves_full_scales_less_than_other_images_do(
     for here, other in ((digits[:128], digits[128:]), (digits[128:], digits[:128])):
         whole, part = of_digits(here, every), of_digits(here, part_of_places)
         for one, all_of_it in zip(part, whole, strict=True):
-            assert one.counts[0].sum() < all_of_it.counts[0].sum()
+            assert one.counts[0].sum() <= all_of_it.counts[0].sum()
             np.testing.assert_array_equal(one.largest, all_of_it.largest)
         wanted = scales(whole)
         by_part.append(np.abs(scales(part) / wanted - 1))

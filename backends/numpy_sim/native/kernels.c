@@ -26,6 +26,12 @@ static void halve(uint32_t *row, int bins) {
   memset(row + bins / 2 + 1, 0, sizeof(uint32_t) * (size_t)(bins / 2));
 }
 
+/* Counts the bins that wait. */
+static void settle(uint32_t *row, const uint16_t *waiting, i64 *held) {
+  for (i64 i = 0; i < *held; i++) row[waiting[i]]++;
+  *held = 0;
+}
+
 /* level 0: what every machine of this kind has */
 #define LEVEL portable
 #include "level.inc"
@@ -131,16 +137,19 @@ EXPORT void snnc_max_pool(int level, const Window2D *window, const Edge *source,
 }
 
 /* Several threads call this with the same `next`, which is 0 at the beginning. */
-EXPORT void snnc_histograms(int level, const Histogram *each, int count, i64 samples, i64 seen,
-                            int bins, i64 *next) {
-  AT_LEVEL(level, histograms, each, count, samples, seen, bins, next)
+EXPORT void snnc_histograms(int level, const Histogram *each, int count, i64 samples, int bins,
+                            i64 *next) {
+  AT_LEVEL(level, histograms, each, count, samples, bins, next)
 }
 
-/* Brings histograms to one range, not below any of theirs. */
-EXPORT void snnc_widen(i64 channels, int bins, float *range, float wanted, uint32_t *counts) {
-  for (i64 channel = 0; channel < channels; channel++) {
-    if (range[channel] == 0) range[channel] = wanted;
-    for (; range[channel] < wanted; range[channel] *= 2) halve(counts + channel * (1 + bins), bins);
+/* Counts all that waits, and brings histograms to one range, not below any of theirs. */
+EXPORT void snnc_widen(const Histogram *h, int bins, float wanted) {
+  for (i64 channel = 0; channel < h->channels; channel++) {
+    float *range = h->range + channel;
+    uint32_t *row = h->counts + channel * (1 + bins);
+    settle(row, h->waiting + channel * h->room, h->held + channel);
+    if (*range == 0) *range = wanted;
+    for (; *range < wanted; *range *= 2) halve(row, bins);
   }
 }
 

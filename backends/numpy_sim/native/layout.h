@@ -86,17 +86,18 @@ typedef struct {
 
 enum { CHANNELS_TOGETHER = 16 }; /* whose histograms one thread fills at a time */
 
-/* Counts of the magnitudes of one value, channel by channel. Sample i tells its magnitudes at
-   `band` places, from place i * band on, and past the last place from the first on; its largest
-   magnitude is that of all places. Of a channel `counts` holds zeros, then `bins` bins up to
-   `range`, a power of two, or 0 as long as there were zeros only; a magnitude on a border belongs
-   to the bin below. `largest` becomes infinite where a value is infinite, no number, or has no
-   power of two above it. */
+/* Counts of the magnitudes of one value, channel by channel. Of a channel `counts` holds zeros,
+   then `bins` bins up to `range`, a power of two, or 0 as long as there were zeros only; a
+   magnitude on a border belongs to the bin below. `largest` becomes infinite where a value is
+   infinite, no number, or has no power of two above it. The bins of some values wait until they
+   are counted together: counts are far apart in memory, and more than a cache holds. */
 typedef struct {
   const float *values; /* [samples][channels][places] */
-  i64 channels, places, band;
+  i64 channels, places, room;
   float *range, *largest; /* [channels] */
   uint32_t *counts;       /* [channels][1 + bins] */
+  uint16_t *waiting;      /* [channels][room]: bins above zero */
+  i64 *held;              /* [channels]: how many wait */
 } Histogram;
 
 #endif

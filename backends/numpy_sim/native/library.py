@@ -97,8 +97,8 @@ class HistogramLayout(ctypes.Structure):
 
     _fields_ = (
         ("values", c_void_p),
-        *((name, c_int64) for name in ("channels", "places", "band")),
-        *((name, c_void_p) for name in ("range", "largest", "counts")),
+        *((name, c_int64) for name in ("channels", "places", "room")),
+        *((name, c_void_p) for name in ("range", "largest", "counts", "waiting", "held")),
     )
 
 

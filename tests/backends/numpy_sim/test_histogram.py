@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from snnc.backends.numpy_sim import histogram as module
-from snnc.backends.numpy_sim.histogram import BINS, Histogram, add_all
+from snnc.backends.numpy_sim.histogram import BINS, ENOUGH, Histogram, add_all, grid
 from snnc.backends.numpy_sim.native import library
 from snnc.ir import Array
 
@@ -38,7 +42,7 @@ def batches(seed: int, growth: float) -> list[Array]:
 
 
 def counted(parts: list[Array]) -> Histogram:
-    found = Histogram(parts[0].shape[1], parts[0][0, 0].size, sum(map(len, parts)))
+    found = Histogram(parts[0].shape[1])
     with ThreadPoolExecutor(2) as pool:
         for x in parts:
             add_all([found], [x], pool)
@@ -102,33 +106,33 @@ def test_values_that_are_not_contiguous_count_too(kernels: str) -> None:
     )
 
 
-def test_bands_of_samples_count_every_place_equally_often(
-    kernels: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of 12 samples with 35 places each, 10 places are counted: band after band, cyclically."""
-    monkeypatch.setattr(module, "ENOUGH", 120)
-    parts = [np.full((count, 2, 5, 7), 1.0, np.float32) for count in (3, 1, 8)]
-    whole = np.concatenate(parts)
-    whole[:, 1] = np.arange(35).reshape(5, 7) + 1
-    found = counted(np.split(whole, [3, 4]))
-    places = np.arange(120) % 35 + 1
+def test_magnitudes_that_are_not_counted_widen_the_edges(kernels: str) -> None:
+    x = np.random.default_rng(1).random((4, 2, 9)).astype(np.float32)
+    found = counted([x])
+    found.reach(np.array([[0, 7.0], [0.001, 2.0]], np.float32))
     counts, edges = found.in_common()
-    assert found.band == 10
-    np.testing.assert_array_equal(counts.sum(axis=1), [120, 120])
-    expected = np.bincount(np.searchsorted(edges, places), minlength=len(edges))
-    np.testing.assert_array_equal(counts[1], expected)
+    assert edges[-1] == 7.0
+    np.testing.assert_array_equal(found.largest, [x[:, 0].max(), 7.0])
+    np.testing.assert_array_equal(counts.sum(axis=1), [36, 36])
+    where = np.searchsorted(edges, x[:, 1].ravel().astype(np.float64))
+    np.testing.assert_array_equal(counts[1], np.bincount(where, minlength=len(edges)))
+    found.reach(np.array([[np.nan, 1.0]], np.float32))
+    assert not np.isfinite(found.largest[0])
 
 
-def test_what_is_counted_does_not_depend_on_batches(
-    kernels: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "ENOUGH", 700)
-    parts = batches(5, 3.0)
-    first = counted(parts)
-    for other in ([np.concatenate(parts)], [p[i : i + 1] for p in parts for i in range(len(p))]):
-        got = counted(other)
-        np.testing.assert_array_equal(first.largest, got.largest)
-        for wanted, found in zip(first.in_common(), got.in_common(), strict=True):
-            np.testing.assert_array_equal(wanted, found)
-    every = np.concatenate(parts).swapaxes(0, 1).reshape(6, -1)
-    np.testing.assert_array_equal(first.largest, np.abs(every).max(axis=1))
+@given(st.lists(st.integers(1, 120), max_size=3), st.integers(0, 2000))
+def test_a_grid_leaves_enough(sizes: list[int], samples: int) -> None:
+    """And no axis could be thinned further."""
+
+    def counts(strides: Sequence[int]) -> int:
+        return math.prod(-(-size // stride) for size, stride in zip(sizes, strides, strict=True))
+
+    strides = grid(sizes, samples)
+    wanted = -(-ENOUGH // max(samples, 1))
+    if math.prod(sizes) <= wanted:
+        assert strides == (1,) * len(sizes)
+        return
+    assert counts(strides) >= wanted
+    for axis, size in enumerate(sizes):
+        further = [*strides[:axis], strides[axis] + 1, *strides[axis + 1 :]]
+        assert counts(further) < wanted or -(-size // strides[axis]) == 1

@@ -18,7 +18,7 @@ def test_kernel_and_numpy_choose_alike(levels: int, monkeypatch: pytest.MonkeyPa
     rng = np.random.default_rng(levels)
     values = np.maximum(rng.standard_normal((400, 150, 5)) * rng.exponential(1, (150, 1)), 0)
     values[:, 7] = 0
-    histogram = Histogram(150, 5, 400)
+    histogram = Histogram(150)
     histogram.add(values.astype(np.float32))
     counts, edges = histogram.in_common()
     told = counts[:, 1:], edges, histogram.largest.astype(np.float64), levels, GRID
