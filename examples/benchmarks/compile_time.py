@@ -42,7 +42,7 @@ RESNET20 = Path("examples/models/resnet20.onnx")
 IMAGES = {"resnet20": 512, "resnet50": 512}
 """Calibration images."""
 
-SECONDS = ("loading", "plain", "statistics", "full scales")
+SECONDS = ("plain", "fresh", "statistics", "full scales")
 """What is timed of calibration and of inference."""
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -124,10 +124,11 @@ def calibrated(name: str, path: Path, rounds: int) -> dict[str, Any]:
     load_session = partial(onnxruntime.InferenceSession, path, providers=["CPUExecutionProvider"])
     session = load_session()
 
-    def infer(images: Array, batch: int) -> float:
+    def infer(images: Array, batch: int, *, fresh: bool = False) -> float:
         before = perf_counter()
+        used = load_session() if fresh else session
         for begin in range(0, len(images), batch):
-            session.run(None, {node.name: images[begin : begin + batch]})
+            used.run(None, {node.name: images[begin : begin + batch]})
         return perf_counter() - before
 
     def calibrate() -> tuple[float, float]:
@@ -149,16 +150,9 @@ def calibrated(name: str, path: Path, rounds: int) -> dict[str, Any]:
                 taken["statistics"].append(looked)
                 taken["full scales"].append(fitted)
             else:
-                taken["loading"].append(seconds_of(load_session))
                 taken["plain"].append(infer(x, batch))
+                taken["fresh"].append(infer(x, batch, fresh=True))
     return {"images": len(x), "populations": len(values), "batch": batch, **taken}
-
-
-def seconds_of(run: Callable[[], object]) -> float:
-    """Return how long a call takes."""
-    begin = perf_counter()
-    run()
-    return perf_counter() - begin
 
 
 def best_batch(seconds: Callable[[int], float]) -> int:
@@ -193,21 +187,20 @@ def measure(only: Iterable[str], folder: Path, rounds: int) -> list[dict[str, An
             path = RESNET20 if name == "resnet20" else write(name, folder)
             found = child("calibrate", name, str(path), str(rounds))
             records.append({"kind": "calibrate", "file": name, **found})
-            print(name, f"calibration: {ratio(found):.2f} times inference")
+            print(name, f"calibration: {ratio(found, 'plain'):.2f} times inference")
     machine = describe()
     return [{**record, "machine": machine} for record in records]
 
 
-def ratio(record: Mapping[str, Any], *, loading: bool = False) -> float:
+def ratio(record: Mapping[str, Any], inference: str) -> float:
     """Return the median of calibration over inference, round by round.
 
     Args:
         record: What ``calibrated`` found.
-        loading: Whether inference loads the network too, as calibration does.
+        inference: ``plain``, or ``fresh``: it loads the network first, as calibration does.
     """
-    plain = np.array(record["plain"]) + (np.array(record["loading"]) if loading else 0.0)
-    looked, fitted = np.array(record["statistics"]), np.array(record["full scales"])
-    return float(np.median((looked + fitted) / plain))
+    rounds = zip(record[inference], record["statistics"], record["full scales"], strict=True)
+    return float(median((looked + fitted) / plain for plain, looked, fitted in rounds))
 
 
 def as_markdown(records: Sequence[Mapping[str, Any]]) -> str:
@@ -263,8 +256,9 @@ def as_markdown(records: Sequence[Mapping[str, Any]]) -> str:
         f"{', '.join(map(str, BATCHES))}. *Statistics* run in batches of at most "
         f"{calibration.BATCH} images and {calibration.BATCH_BYTES >> 20} MiB of what is seen of "
         "their activations (one image at least); writing and loading the network that hands these "
-        "out is part of them. *Ratio* is calibration over inference with a network that is loaded "
-        "already, the *ratio with loading* over loading the file and inference.",
+        "out is part of them. Calibration happens once, with a network that was just loaded. So "
+        "there are two ratios: to *warm* inference, by a network that has computed these images "
+        "before, and to *fresh* inference, which loads the file first.",
         "",
     ]
     calibrations = [r for r in records if r["kind"] == "calibrate"]
@@ -274,12 +268,12 @@ def as_markdown(records: Sequence[Mapping[str, Any]]) -> str:
             "images",
             "populations",
             "batch of inference",
-            "loading, s",
-            "inference, s",
+            "warm inference, s",
+            "fresh inference, s",
             "statistics, s",
             "full scales, s",
-            "ratio",
-            "ratio with loading",
+            "ratio to warm",
+            "ratio to fresh",
         ],
         [
             [
@@ -288,8 +282,8 @@ def as_markdown(records: Sequence[Mapping[str, Any]]) -> str:
                 str(r["populations"]),
                 str(r["batch"]),
                 *(f"{median(r[key]):.2f}" for key in SECONDS),
-                f"{ratio(r):.2f}",
-                f"{ratio(r, loading=True):.2f}",
+                f"{ratio(r, 'plain'):.2f}",
+                f"{ratio(r, 'fresh'):.2f}",
             ]
             for r in calibrations
         ],

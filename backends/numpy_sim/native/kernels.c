@@ -26,8 +26,9 @@ static void halve(uint32_t *row, int bins) {
   memset(row + bins / 2 + 1, 0, sizeof(uint32_t) * (size_t)(bins / 2));
 }
 
-/* Counts the bins that wait. */
-static void settle(uint32_t *row, const uint16_t *waiting, i64 *held) {
+/* Counts the bins that wait. Rows are read in order first: a processor fetches that ahead. */
+static void settle(uint32_t *row, int bins, const uint16_t *waiting, i64 *held) {
+  for (int bin = 0; bin <= bins && *held; bin += 16) __builtin_prefetch(row + bin, 1);
   for (i64 i = 0; i < *held; i++) row[waiting[i]]++;
   *held = 0;
 }
@@ -147,7 +148,7 @@ EXPORT void snnc_widen(const Histogram *h, int bins, float wanted) {
   for (i64 channel = 0; channel < h->channels; channel++) {
     float *range = h->range + channel;
     uint32_t *row = h->counts + channel * (1 + bins);
-    settle(row, h->waiting + channel * h->room, h->held + channel);
+    settle(row, bins, h->waiting + channel * h->room, h->held + channel);
     if (*range == 0) *range = wanted;
     for (; *range < wanted; *range *= 2) halve(row, bins);
   }

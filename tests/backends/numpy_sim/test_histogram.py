@@ -122,7 +122,7 @@ def test_magnitudes_that_are_not_counted_widen_the_edges(kernels: str) -> None:
 
 @given(st.lists(st.integers(1, 120), max_size=3), st.integers(0, 2000))
 def test_a_grid_leaves_enough(sizes: list[int], samples: int) -> None:
-    """And no axis could be thinned further."""
+    """And no axis could be thinned further but for fewer than wanted."""
 
     def counts(strides: Sequence[int]) -> int:
         return math.prod(-(-size // stride) for size, stride in zip(sizes, strides, strict=True))
@@ -132,7 +132,8 @@ def test_a_grid_leaves_enough(sizes: list[int], samples: int) -> None:
     if math.prod(sizes) <= wanted:
         assert strides == (1,) * len(sizes)
         return
-    assert counts(strides) >= wanted
+    assert counts(strides) >= 0.7 * wanted
     for axis, size in enumerate(sizes):
         further = [*strides[:axis], strides[axis] + 1, *strides[axis + 1 :]]
-        assert counts(further) < wanted or -(-size // strides[axis]) == 1
+        nearer = counts(further) * counts(strides) >= wanted**2
+        assert not nearer or -(-size // strides[axis]) == 1
