@@ -15,6 +15,7 @@ from ...ir.errors import DataError, ExecutionError, ModelError
 from ..base import Rows
 from .ann_export import to_onnx
 from .library import load_onnxruntime
+from .limits import deadline, share_bounded_memory
 
 _SEVERITY_FATAL = 4  # errors reach the user as exceptions, not as lines on standard error
 
@@ -41,6 +42,7 @@ class AnnSession:
         alone: Whether its threads may wait for the next batch without sleeping, which takes
             cores from what else runs between two batches.
         threads: How many threads share an operator; None leaves that to ONNX Runtime.
+        bounded: Whether it takes ``limits.MOST_MEMORY`` at most, together with all others that are.
 
     Raises:
         ModelError: ONNX Runtime does not accept the model.
@@ -53,6 +55,7 @@ class AnnSession:
         extra: Iterable[str] = (),
         alone: bool = True,
         threads: int | None = None,
+        bounded: bool = False,
     ) -> None:
         if isinstance(model, Graph):
             model = to_onnx(model, extra=extra)
@@ -61,7 +64,12 @@ class AnnSession:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _SEVERITY_FATAL
         options.add_session_config_entry("session.force_spinning_stop", str(int(not alone)))
+        # What begins like a file of its own format was checked as ONNX, and nothing else is read.
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         options.intra_op_num_threads = threads or 0
+        if bounded:
+            share_bounded_memory()
+            options.add_session_config_entry("session.use_env_allocators", "1")
         try:
             self._session: Any = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]
@@ -152,11 +160,14 @@ class AnnSession:
             bound = count
             yield found
 
-    def run_once(self, inputs: Mapping[str, Array]) -> dict[str, Any]:
+    def run_once(
+        self, inputs: Mapping[str, Array], *, seconds: float | None = None
+    ) -> dict[str, Any]:
         """Compute all outputs of one batch as it stands, of inputs of any type and shape.
 
         Args:
             inputs: For each input's name its tensor, batch axis included; cast to the input's type.
+            seconds: Longest that it may take; looked at between two operators. None for any time.
 
         Raises:
             ExecutionError: ONNX Runtime failed.
@@ -165,8 +176,8 @@ class AnnSession:
             name: np.ascontiguousarray(inputs[name]).astype(kind, copy=False)
             for name, kind in self._kinds.items()
         }
-        with _failing():
-            values = self._session.run(None, feed)
+        with _failing(), deadline(seconds) as options:
+            values = self._session.run(None, feed, options)
         return dict(zip(self.outputs, values, strict=True))
 
     def _feed(self, inputs: Mapping[str, Rows], part: slice) -> dict[str, Array]:

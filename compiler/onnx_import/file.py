@@ -27,6 +27,9 @@ LONGEST_NAME = 4096
 """Characters of a name: an entry of an archive cannot have many more."""
 _TERM = r"[A-Za-z ]*(\.\.\.)?[A-Za-z ]*"
 _EQUATION = re.compile(rf"{_TERM}(,{_TERM})*(->{_TERM})?")
+MODEL_FIELDS = {"graph", "ir_version", "opset_import", "producer_name"}
+GRAPH_FIELDS = {"initializer", "input", "name", "node", "output"}
+"""What a part of a model consists of."""
 OLDEST_OPSET = 7
 """Before it, broadcasting and BatchNormalization had other rules."""
 
@@ -63,14 +66,7 @@ def read(
         OptionError: There is no input of that name, or its shape in the file is another.
     """
     content = _content(path)
-    with _onnx_errors(path, "is not a readable ONNX model", "check that the file is complete"):
-        proto = onnx.load_model_from_string(content)
-    if not proto.ir_version or not proto.graph.output:
-        raise ModelError(
-            f"{path}: is not an ONNX model", hint="give a file that was exported to ONNX"
-        )
-    if proto.graph.sparse_initializer:
-        raise ModelError(f"{path}: has sparse weights", hint="export the model with dense weights")
+    proto = _parsed(path, content)
     opset = _opset(path, proto)
     fix_input_shapes(path, proto, input_shapes or {})
     digest = sha256(content)
@@ -86,6 +82,59 @@ def read(
         if proto.functions:
             proto = onnx.inliner.inline_local_functions(proto)
     return ModelFile(proto, opset, digest.hexdigest(), max_elements)
+
+
+def read_extracted(path: Path) -> ModelProto:
+    """Read and check a part of a model as ``partition.extract`` writes it: all in one file.
+
+    Whoever runs it gets nothing but what was checked: no tensor is stored elsewhere, there are no
+    functions, and nothing in it that this version of onnx does not know.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ModelError: It is not ONNX, it is damaged, or it holds more than a part of a model.
+    """
+    proto = _parsed(path, _content(path))
+    proto.DiscardUnknownFields()
+    _opset(path, proto)
+    unknown = _fields(proto) - MODEL_FIELDS | _fields(proto.graph) - GRAPH_FIELDS
+    if unknown:
+        raise ModelError(
+            f"{path}: has {', '.join(sorted(unknown))}, which no part of a model has",
+            hint="compile the model again",
+        )
+    _expect_sane(path, proto)
+    for tensor in _tensors(proto.graph):
+        if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
+            raise ModelError(
+                f"{path}: tensor {tensor.name!r} is stored outside of the file",
+                hint="compile the model again",
+            )
+    light = without_weights(proto)
+    for value in (*light.graph.input, *light.graph.output):
+        if value.type.HasField("tensor_type"):  # its shape may be unknown between two parts
+            value.type.tensor_type.shape.SetInParent()
+    with _onnx_errors(path, "is not valid ONNX", "compile the model again"):
+        onnx.checker.check_model(light)
+    return proto
+
+
+def _fields(message: ModelProto | GraphProto) -> set[str]:
+    return {field.name for field, _ in message.ListFields()}
+
+
+def _parsed(path: Path, content: bytes) -> ModelProto:
+    with _onnx_errors(path, "is not a readable ONNX model", "check that the file is complete"):
+        proto = onnx.load_model_from_string(content)
+    if not proto.ir_version or not proto.graph.output:
+        raise ModelError(
+            f"{path}: is not an ONNX model", hint="give a file that was exported to ONNX"
+        )
+    if proto.graph.sparse_initializer:
+        raise ModelError(f"{path}: has sparse weights", hint="export the model with dense weights")
+    return proto
 
 
 def _content(path: Path) -> bytes:
@@ -251,6 +300,8 @@ def _tensors(*graphs: GraphProto | FunctionProto) -> Iterator[TensorProto]:
     for graph in graphs:
         if isinstance(graph, GraphProto):
             yield from graph.initializer
+            for sparse in graph.sparse_initializer:
+                yield from (sparse.values, sparse.indices)
         for node in graph.node:
             for attribute in node.attribute:
                 yield from _attribute_tensors(attribute)
@@ -260,5 +311,7 @@ def _attribute_tensors(attribute: AttributeProto) -> Iterable[TensorProto]:
     if attribute.HasField("t"):
         yield attribute.t
     yield from attribute.tensors
+    for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+        yield from (sparse.values, sparse.indices)
     for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
         yield from _tensors(graph)

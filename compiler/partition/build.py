@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from os import PathLike
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
+from onnx import ModelProto, TensorProto
 
 from ...backends import get_backend
 from ...ir.errors import ModelError, SnncError, UnsupportedOperatorError
@@ -20,11 +21,13 @@ from ..data import Delivered, Source, load_samples, synthetic_samples
 from ..golden import GOLDEN_SAMPLES
 from ..onnx_import.examine import examine_file, required_model
 from ..onnx_import.file import read
+from ..onnx_import.values import RefusalError
 from ..options import Options
 from ..pipeline import After
 from ..versions import installed_versions
 from .divide import Cutting, divide
 from .host import HostPart
+from .host_limits import expect_room, most_numbers
 from .network import (
     PartitionedNetwork,
     SpikingPart,
@@ -33,7 +36,7 @@ from .network import (
     entering,
     input_graph,
 )
-from .region import Division
+from .region import Division, Region
 
 MOST_LISTED = 8
 """Nodes that a warning lists one by one; the manifest has all of them."""
@@ -92,9 +95,12 @@ def compile_cut(
     samples, origin = given.samples, given.origin
     values = entering(division, samples)
     parts: list[HostPart | SpikingPart] = []
+    most = most_numbers(options.max_elements, division.batch)
     for region, model in zip(division.regions, cutting.models, strict=True):
         content = model.SerializeToString()
         if not region.spikes:
+            shapes = {name: values[name].shape[1:] for name in region.inputs}
+            _expect_room(model, region, shapes, most)
             host = HostPart(region, content, division.batch)
             values |= host.run(values)
             parts.append(host)
@@ -124,6 +130,16 @@ def compile_cut(
     }
     kept = tuple(parts) if include_ann else tuple(map(_without_ann, parts))
     return PartitionedNetwork(division, kept, golden, manifest)
+
+
+def _expect_room(
+    model: ModelProto, region: Region, shapes: Mapping[str, tuple[int, ...]], most: int
+) -> None:
+    """Raise ``ModelError`` where a host region would hold too large a tensor."""
+    try:
+        expect_room(model, shapes, most)
+    except RefusalError as refusal:
+        raise ModelError(f"region {region.name}: {refusal.reason}", hint=refusal.hint) from None
 
 
 def cut_warning(division: Division) -> tuple[str, str]:

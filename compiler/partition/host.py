@@ -17,6 +17,7 @@ import numpy as np
 from ...backends.onnx_runtime import AnnSession
 from ...ir import Array
 from ...ir.errors import ExecutionError
+from .host_limits import expect_opens, seconds_for
 from .region import Region
 
 
@@ -37,7 +38,13 @@ class HostPart:
     @cached_property
     def session(self) -> AnnSession:
         """The model, loaded."""
-        return AnnSession(self.model)
+        expect_opens(self.model)
+        return AnnSession(self.model, bounded=True)
+
+    @cached_property
+    def seconds(self) -> float | None:
+        """Longest that it may compute at one sample; None for any time."""
+        return seconds_for(self.model)
 
     def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """Compute the outputs of some samples.
@@ -50,12 +57,14 @@ class HostPart:
             For each output likewise.
 
         Raises:
+            ModelError: ONNX Runtime does not accept the model.
             ExecutionError: ONNX Runtime failed, or outputs differ in size from sample to sample.
         """
         samples = len(next(iter(values.values())))
         rows = [
             self.session.run_once(
-                {name: np.asarray(values[name][i]) for name in self.region.inputs}
+                {name: np.asarray(values[name][i]) for name in self.region.inputs},
+                seconds=self.seconds,
             )
             for i in range(samples)
         ]

@@ -10,7 +10,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+
+from onnx import ValueInfoProto
 
 from ...backends.artifact import (
     FORMAT,
@@ -21,19 +24,20 @@ from ...backends.artifact import (
     seal_folder,
     write_folder,
 )
-from ...ir import Input
-from ...ir.errors import ArtifactError
+from ...ir import Array, Input
+from ...ir.errors import ArtifactError, ModelError
+from ...ir.extent import MOST_ELEMENTS
 from ...ir.storage import read_arrays, write_arrays
 from ..network import load_whole
+from ..onnx_import.file import read_extracted
+from ..onnx_import.values import RefusalError
 from .host import HostPart
+from .host_limits import MOST_NUMBERS, expect_room, most_numbers
 from .network import PartitionedNetwork, SpikingPart
 from .region import Division, Region
 
 REGIONS = "regions"
 MODEL = "model.onnx"
-
-MOST_NUMBERS = 1 << 30
-"""Numbers of one input of one sample, as often as the file's batch asks for: 4 GiB."""
 
 
 def save(network: PartitionedNetwork, folder: Path) -> Path:
@@ -107,7 +111,14 @@ def load(folder: Path, on: str | None = None) -> PartitionedNetwork:
             )
     _check_sizes(division)
     _check_wiring(division)
-    parts = tuple(_part(folder, region, division.batch, on) for region in division.regions)
+    allowed = manifest["options"].get("max_elements")
+    most = most_numbers(allowed if isinstance(allowed, int) else MOST_ELEMENTS, division.batch)
+    parts = tuple(
+        _spiking_part(folder, region, on)
+        if region.spikes
+        else _host_part(folder, region, division.batch, golden, most)
+        for region in division.regions
+    )
     return PartitionedNetwork(division, parts, golden, manifest)
 
 
@@ -137,16 +148,46 @@ def _check_wiring(division: Division) -> None:
         )
 
 
-def _part(folder: Path, region: Region, batch: int, on: str | None) -> HostPart | SpikingPart:
-    room = folder / REGIONS / region.name
-    if region.spikes:
-        network = load_whole(room, on=on)
-        graph = network.graph
-        reads = {node.name for node in graph.of_type(Input)}
-        if not (reads <= {*region.inputs} and {*region.outputs} <= graph.outputs.keys()):
-            raise ArtifactError(
-                f"manifest.json does not fit the inputs and outputs of region {region.name}",
-                hint="compile the model again",
-            )
-        return SpikingPart(region, network)
-    return HostPart(region, (room / MODEL).read_bytes(), batch)
+def _spiking_part(folder: Path, region: Region, on: str | None) -> SpikingPart:
+    network = load_whole(folder / REGIONS / region.name, on=on)
+    graph = network.graph
+    reads = {node.name for node in graph.of_type(Input)}
+    if not (reads <= {*region.inputs} and {*region.outputs} <= graph.outputs.keys()):
+        raise _unfit(region)
+    return SpikingPart(region, network)
+
+
+def _host_part(
+    folder: Path, region: Region, batch: int, golden: Mapping[str, Array], most: int
+) -> HostPart:
+    """Return a host region whose model was checked as one that is imported.
+
+    ONNX Runtime gets nothing else: the file is written anew from what was read and checked.
+    """
+    file = f"{REGIONS}/{region.name}/{MODEL}"
+    shapes = {name: golden[name].shape[1:] for name in region.inputs if name in golden}
+    try:
+        model = read_extracted(folder / file)
+        graph = model.graph
+        reads = tuple(value.name for value in graph.input)
+        gives = tuple(value.name for value in graph.output)
+        known = shapes.keys() == {*region.inputs} and all(map(_is_tensor, graph.input))
+        if not (known and reads == region.inputs and gives == region.outputs):
+            raise _unfit(region)
+        expect_room(model, shapes, most)
+    except ModelError as error:
+        raise ArtifactError(error.problems[0].message, hint="compile the model again") from error
+    except RefusalError as refusal:
+        raise ArtifactError(f"{file}: {refusal.reason}", hint=refusal.hint) from None
+    return HostPart(region, model.SerializeToString(), batch)
+
+
+def _is_tensor(value: ValueInfoProto) -> bool:
+    return bool(value.type.HasField("tensor_type"))
+
+
+def _unfit(region: Region) -> ArtifactError:
+    return ArtifactError(
+        f"manifest.json does not fit the inputs and outputs of region {region.name}",
+        hint="compile the model again",
+    )
