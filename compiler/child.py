@@ -78,6 +78,19 @@ def _answer(answer: Callable[[IO[bytes]], None], sending: int, work: int, memory
         os._exit(0)  # nothing of the parent's is ended or flushed twice
 
 
+def raise_limits(work: int) -> None:
+    """Let a child process work on for some seconds of a processor, and take memory as it needs."""
+    worked = sum(os.times()[:2])
+    for kind, value in (
+        (resource.RLIMIT_CPU, int(worked) + 1 + work),
+        (resource.RLIMIT_AS, resource.RLIM_INFINITY),
+    ):
+        with suppress(OSError, ValueError):
+            hard = resource.getrlimit(kind)[1]
+            known = [limit for limit in (value, hard) if limit != resource.RLIM_INFINITY]
+            resource.setrlimit(kind, (min(known, default=resource.RLIM_INFINITY), hard))
+
+
 def _limit(kind: int, value: int) -> None:
     """Lower what this process may use."""
     with suppress(OSError, ValueError):  # a system without that limit

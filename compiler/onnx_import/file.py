@@ -194,6 +194,7 @@ def _is_equation(attribute: AttributeProto) -> bool:
 
 def _words(proto: ModelProto) -> Iterator[str | bytes]:
     """Yield all names that messages and look-ups are made of."""
+    yield from (proto.graph.name, *(entry.domain for entry in proto.opset_import))
     yield from _names(proto)
     for node in all_nodes(proto):
         yield from (node.name, node.op_type, node.domain, *node.input, *node.output)

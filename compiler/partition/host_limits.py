@@ -1,9 +1,9 @@
 """What a host region may ask of the machine: ONNX Runtime gets its model from anywhere.
 
 Sizes are inferred before anything runs; what depends on data is bounded while it runs. ONNX Runtime
-may crash or hang when it opens a model (its inference of shapes computes chains of ``Concat``,
-whatever comes out, and aborts on a ``Slice`` of a size below zero): so that it does in a child
-process first.
+may crash or hang on a model: its inference of shapes computes chains of ``Concat``, whatever comes
+out, and aborts on a ``Slice`` of a size below zero; a ``Loop`` reads a trip count without a number.
+So a model is first opened, and run on one sample, in a child process.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from ...backends.onnx_runtime import AnnSession
 from ...backends.onnx_runtime.library import load_onnxruntime
-from ...ir.errors import ModelError
+from ...ir import Array
+from ...ir.errors import ExecutionError, ModelError
 from ...ir.extent import MOST_ELEMENTS
-from ..child import child
+from ..child import child, raise_limits
 from ..onnx_import.light import without_weights
 from ..onnx_import.shapes import infer_shapes
 from ..onnx_import.values import RefusalError
@@ -31,14 +32,15 @@ MOST_NUMBERS = 1 << 30
 SECONDS_OF_LOOP = 60.0
 """Longest that a model with graphs inside its nodes, which may loop, may take for one sample."""
 
-SECONDS_TO_OPEN, WORK_TO_OPEN, MEMORY_TO_OPEN = 120.0, 8, 1 << 31
-"""Longest that opening a model may take, that a processor may work at it, and bytes it may take."""
+SECONDS, WORK_TO_OPEN, WORK_TO_RUN, MEMORY_TO_OPEN = 300.0, 8, 60, 1 << 31
+"""Longest that a first run may take, how long a processor may work to open a model and then at one
+sample, and bytes that opening it may take."""
 
 BYTES_OF_WORK, COPIES = 1 << 26, 4
 """Bytes of a model that a processor opens in a second at least, and copies of them in memory."""
 
-OPENED = b"\0"
-"""What a child process says of a model that it could open."""
+RAN = b"\0"
+"""What a child process says of a model that it could open and run."""
 
 
 def most_numbers(max_elements: int, batch: int) -> int:
@@ -100,8 +102,12 @@ def seconds_for(model: bytes) -> float | None:
     return SECONDS_OF_LOOP if any(inside) else None
 
 
-def expect_opens(model: bytes) -> None:
-    """Refuse a model that ONNX Runtime does not open, or crashes or hangs on.
+def expect_runs(model: bytes, sample: Mapping[str, Array]) -> None:
+    """Refuse a model that ONNX Runtime does not open, or that crashes or hangs it.
+
+    Args:
+        model: The model.
+        sample: For each input its tensor, as ``AnnSession.run_once`` takes them.
 
     Raises:
         ModelError: It does.
@@ -112,16 +118,19 @@ def expect_opens(model: bytes) -> None:
 
     def answer(pipe: IO[bytes]) -> None:
         try:
-            AnnSession(model, threads=1, bounded=True)
+            session = AnnSession(model, threads=1, bounded=True)
         except ModelError as error:
             pipe.write(str(error.problems[0].message).encode())
-        else:
-            pipe.write(OPENED)
+            return
+        raise_limits(WORK_TO_RUN)
+        with suppress(ExecutionError):  # it is raised again where it can be seen
+            session.run_once(sample)
+        pipe.write(RAN)
 
     work = WORK_TO_OPEN + len(model) // BYTES_OF_WORK
     memory = MEMORY_TO_OPEN + COPIES * len(model)
-    with child(answer, SECONDS_TO_OPEN, work=work, memory=memory) as pipe:
+    with child(answer, SECONDS, work=work, memory=memory) as pipe:
         found = pipe.read()
-    if found != OPENED:
-        crashed = "ONNX Runtime crashes when it opens the model, or takes too long"
+    if found != RAN:
+        crashed = "ONNX Runtime crashes on the model, or takes too long for it"
         raise ModelError(found.decode() or crashed, hint="export the model again")

@@ -13,7 +13,7 @@ from typing import Any
 
 from snnc import compile
 
-from .models import mixed, unrolled
+from .models import looping, mixed, unrolled
 from .mutations import NUMBERS, damaged_bytes, damaged_structure
 from .networks import as_file, networks
 
@@ -39,7 +39,7 @@ Files = dict[str, bytes]
 
 
 class Artifacts:
-    """A converted, a cut, a rolled-up and an imported spiking network.
+    """A converted, two cut, a rolled-up and an imported spiking network.
 
     Args:
         folder: Where they are written, if they are not there yet.
@@ -59,6 +59,14 @@ class Artifacts:
         """Return the folder of an artifact with one file changed."""
         files = dict(random.choice(self.kinds))
         name = random.choice([*files, *(name for name in files if name.endswith("graph.json"))])
+        return self._changed(files, name, random)
+
+    def damaged_host(self, random: Random) -> Path:
+        """Return the folder of a cut artifact with the model of a host region changed."""
+        files = dict(random.choice([kind for kind in self.kinds if _host_models(kind)]))
+        return self._changed(files, random.choice(_host_models(files)), random)
+
+    def _changed(self, files: Files, name: str, random: Random) -> Path:
         if name.endswith(".json") and random.random() < 0.8:
             document = json.loads(files[name])
             for _ in range(random.choice((1, 1, 2, 4))):
@@ -80,6 +88,7 @@ def _make(stored: Path, model: Path) -> None:
     stored.mkdir()
     files = {
         "cut.onnx": mixed(),
+        "cut-loop.onnx": looping(),
         "imported.nir": as_file(*networks()[1], "1.0.8", Random(0)),
         "rolled-up.onnx": unrolled(),
     }
@@ -89,6 +98,10 @@ def _make(stored: Path, model: Path) -> None:
         warnings.simplefilter("ignore")
         for path in (model, *(stored / name for name in files)):
             compile(path, timesteps=2, include_ann=path != model).save(stored / path.stem)
+
+
+def _host_models(files: Files) -> list[str]:
+    return [name for name in files if name.endswith("-host/model.onnx")]
 
 
 def _files(folder: Path) -> Files:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+import numpy as np
+
 from snnc import load
 from snnc.backends import get_backend
 from snnc.compiler.inspection import inspect
@@ -12,6 +14,7 @@ from snnc.compiler.nir_import import NirOptions
 from snnc.compiler.nir_import import load as load_nir
 from snnc.compiler.onnx_import import examine
 from snnc.compiler.options import Options
+from snnc.compiler.partition.network import PartitionedNetwork
 
 from .artifacts import Artifacts
 from .models import small_models
@@ -30,11 +33,12 @@ KINDS = (
     *("onnx structure",) * 3,
     *("onnx inspected",) * 3,
     *("artifact",) * 2,
+    "artifact host",
     *("nir structure",) * 2,
     "nir bytes",
 )
 """How inputs are made, and how often: the last part of a name says what is damaged; an inspected
-model goes on to the spike code, the target and the cut into regions."""
+model goes on to the spike code, the target and the cut into regions, a host runs a sample."""
 
 OPTIONS = (
     *(Options(), Options(), Options(approximate=True), Options(code="rate"), Options(code="exact")),
@@ -69,7 +73,9 @@ class Inputs:
         """
         kind, random = self._begin(number)
         reasons: list[str] = []
-        if kind.startswith("artifact"):
+        if kind == "artifact host":
+            self._host(random)
+        elif kind == "artifact":
             load(self.artifacts.damaged(random))
         elif kind.startswith("nir"):
             self._network(random, whole=kind == "nir structure")
@@ -88,6 +94,13 @@ class Inputs:
     def _begin(self, number: int) -> tuple[str, Random]:
         random = Random(number)
         return random.choice(KINDS), random
+
+    def _host(self, random: Random) -> None:
+        """Load a cut artifact with another host model, and run a sample through it."""
+        network = load(self.artifacts.damaged_host(random))
+        assert isinstance(network, PartitionedNetwork)
+        inputs = network.division.inputs
+        network.run({node.name: np.ones((1, *node.type.shape), np.float32) for node in inputs})
 
     def _network(self, random: Random, *, whole: bool) -> None:
         network = random.choice(self.networks)

@@ -144,6 +144,28 @@ def mixed() -> bytes:
     )
 
 
+def looping() -> bytes:
+    """Return a network whose host part loops, and makes tensors of the sizes of others."""
+    content = written(
+        "(float[N,1,8,8] x) => (float[N,3] y)",
+        """
+        c0 = Conv <strides = [2, 2]> (x, w0, b0) a0 = Relu (c0)
+        n0 = Shape <start = 0, end = 1> (a0) n1 = Concat <axis = 0> (n0, rest)
+        k0 = ConstantOfShape (n1) e0 = Erf (a0) s0 = Sub (e0, k0)
+        h0 = Loop (trip, yes, s0) <
+            body = b (int64 i, bool[1] c, float[N,6,4,4] v) => (bool[1] d, float[N,6,4,4] w) {
+                d = Identity (c) u = Pad (v, around) t = Slice (u, starts, ends, axes) w = Sin (t)
+            }
+        >
+        f0 = Flatten (h0) i0 = Gemm (f0, w1, b1) j0 = Relu (i0) y = Gemm (j0, w2)
+        """,
+        {"w0": (6, 1, 2, 2), "b0": (6,), "w1": (96, 20), "b1": (20,), "w2": (20, 3)},
+        {"rest": [6, 4, 4], "trip": [3], "yes": [1], "starts": [1, 1], "ends": [5, 5]}
+        | {"axes": [2, 3], "around": [0, 0, 1, 1, 0, 0, 1, 1]},
+    )
+    return _condition(content, "yes")
+
+
 def whole() -> bytes:
     """Return a network without a batch axis."""
     return written(

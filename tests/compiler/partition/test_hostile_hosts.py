@@ -62,7 +62,15 @@ def model(nodes: str, signature: str = "(float[N,4,4,4] p) => (float[N,4,4,4] s)
         f'<ir_version: 9, opset_import: ["" : 18]> region {signature} {{ {nodes} }}'
     )
     made.producer_name = "snnc"
-    values = {"huge": [2**40], "large": [2**33], "most": 2**62, "zero": 0, "one": 1, "gap": 2**40}
+    values = {
+        "huge": [2**40],
+        "large": [2**33],
+        "most": 2**62,
+        "none": [],
+        "zero": 0,
+        "one": 1,
+        "gap": 2**40,
+    }
     made.graph.initializer.extend(
         numpy_helper.from_array(np.array(value, np.int64), name) for name, value in values.items()
     )
@@ -182,6 +190,7 @@ REFUSED: dict[str, tuple[Callable[[], ModelProto | bytes], str]] = {
 
 NOT_OPENED: dict[str, tuple[str, str]] = {
     "operator of a library": ("s = evil.Explode (p)", "evil"),
+    "loop of no number": (f"{LOOP.replace('most', 'none')}", "crashes"),
     "negative Slice": (
         "t = Constant <value = int64[8] {0, 0, 0, -9, 0, 0, 0, 0}> () q = Pad (p, t) "
         "b = Constant <value = int64[1] {0}> () e = Constant <value = int64[1] {9}> () "
@@ -242,7 +251,7 @@ def test_what_takes_too_long_to_open(
 ) -> None:
     monkeypatch.setattr(host_limits, "WORK_TO_OPEN", 1)
     before = most_resident()
-    with pytest.raises(ModelError, match="takes too long"):  # ONNX Runtime computes the lists
+    with pytest.raises(ModelError, match="too long for it"):  # ONNX Runtime computes the lists
         run(load(hosting(artifact, tmp_path / "a", model(concats(24)))))
     assert most_resident() - before < MEMORY
 
@@ -268,9 +277,22 @@ def test_a_loop_without_end_is_ended(
     artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = load(hosting(artifact, tmp_path / "a", model(LOOP)))
-    monkeypatch.setattr(host_limits, "SECONDS_OF_LOOP", 0.5)
-    with pytest.raises(ExecutionError, match="terminate"):
+    monkeypatch.setattr(host_limits, "WORK_TO_RUN", 1)
+    with pytest.raises(ModelError, match="too long for it"):
         run(network)
+
+
+def test_a_loop_that_ends_for_some_data_only(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = "m = ReduceMax <keepdims = 0> (p) n = Cast <to = 7> (m) o = Mul (n, gap)"
+    made = model(f"{count} {LOOP.replace('most', 'o')}")
+    part = load(hosting(artifact, tmp_path / "a", made)).parts[1]
+    assert isinstance(part, HostPart)
+    monkeypatch.setattr(host_limits, "SECONDS_OF_LOOP", 0.5)
+    part.run({"p": np.zeros((1, 1, 4, 4, 4), np.float32)})
+    with pytest.raises(ExecutionError, match="terminate"):
+        part.run({"p": np.ones((1, 1, 4, 4, 4), np.float32)})
 
 
 def test_a_model_that_looks_like_the_format_of_onnx_runtime_is_read_as_onnx() -> None:
