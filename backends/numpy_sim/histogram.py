@@ -5,8 +5,8 @@ which is exact. So one look at the data is enough, and what comes out does not d
 of the batches.
 
 Where a channel has very many values, only those on a grid of places (``grid``) are counted: so many
-that a channel has about ``ENOUGH`` counts. Who leaves values out says what the largest magnitude of all
-of them is.
+that a channel has about ``ENOUGH`` counts. Who leaves values out says what the largest magnitude of
+all of them is.
 
 Measured on ResNet-20, on four sets of 512 training images of CIFAR-10: full scales of rule
 ``mmse`` for 8 levels, in the 304 of 688 channels of which a part is counted, differ from those of
