@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from ..ir import Array, Graph
 from .resources import Resources
 from .target import Target
@@ -82,6 +84,28 @@ class Result:
     spikes: Mapping[str, Array] = field(default_factory=dict)
     settled: Array | None = None
     unrounded: Mapping[str, Array] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        decoded: Mapping[str, Array],
+        activity: Mapping[str, Activity],
+        spikes: Mapping[str, Array],
+        settled: Array | None = None,
+        *,
+        unrounded: bool,
+    ) -> Result:
+        """Return a result with its outputs rounded to float32.
+
+        Args:
+            decoded: For each output name, ``(samples, timesteps, *shape)``, float64.
+            activity: As it stands in the result.
+            spikes: Likewise.
+            settled: Likewise.
+            unrounded: Whether the outputs are kept as they are, too.
+        """
+        rounded = {key: trace.astype(np.float32) for key, trace in decoded.items()}
+        return cls(rounded, activity, spikes, settled, decoded if unrounded else {})
 
     @property
     def outputs(self) -> Array | dict[str, Array]:

@@ -19,6 +19,7 @@ from ..ir.bounds import carries_integers, is_quantized, largest_current
 from ..ir.errors import DesignRuleError, Problem
 from ..ir.leaky import TRAINED, LeakyPopulation
 from ..ir.types import is_integer
+from .readouts import readout
 from .target import Target
 
 Rule = Callable[[Graph, Target], Iterator[Problem]]
@@ -132,6 +133,16 @@ def currents(graph: Graph, target: Target) -> Iterator[Problem]:
                 f"{node.name}: its current can reach {bound} in a step, and target "
                 f"{target.name} holds {target.max_current}",
                 "lower --max-payload or --input-bits",
+            )
+
+
+def decoded_outputs(graph: Graph, target: Target) -> Iterator[Problem]:
+    """Every output is that of an integrator, under any shape: a rule of some targets."""
+    for output, name in graph.outputs.items():
+        if not isinstance(graph[readout(graph, name)], Integrator):
+            yield Problem(
+                f"{name}: output {output!r} is a {type(graph[name]).__name__}, not an integrator",
+                "end the network with a synapse and an integrator",
             )
 
 

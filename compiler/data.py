@@ -120,12 +120,6 @@ def _checked_inputs(source: Source, graph: Graph, what: str, most: int | None) -
     return samples
 
 
-def sequence_length(graph: Graph, samples: Inputs) -> int:
-    """Return the number of elements of the sequences that a graph reads; 1 where it reads none."""
-    running = [node.name for node in graph.of_type(Input) if node.is_sequence]
-    return max((samples[name].shape[1] for name in running), default=1)
-
-
 def check_steps(graph: Graph, samples: Inputs, timesteps: int) -> None:
     """Raise ``DataError`` unless stepwise samples have a value for each step of a network."""
     for node in graph.of_type(Input):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..backends.artifact import Golden, golden_answers
 from ..backends.numpy_sim import NumpyBackend
+from ..backends.sample_blocks import sequence_length
 from ..ir import Graph, latency
 from ..ir.reference import spiking_nodes
-from .data import Samples, sequence_length
+from .data import Samples
 
 GOLDEN_SAMPLES = 4
 GOLDEN_PAYLOADS = 1 << 24

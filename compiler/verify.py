@@ -27,11 +27,12 @@ from ..backends.comparison import (
 )
 from ..backends.numpy_sim import NumpyBackend
 from ..backends.resources import Resources
+from ..backends.sample_blocks import sequence_length
 from ..ir import Array
 from ..ir import reference as ir_reference
 from ..ir.bounds import is_quantized
 from ..ir.errors import ArtifactError, ExecutionError
-from .data import Inputs, Samples, sequence_length
+from .data import Inputs, Samples
 from .network import Network
 
 REFERENCE_SAMPLES = 16

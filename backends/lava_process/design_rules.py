@@ -11,7 +11,6 @@ import networkx
 import numpy as np
 
 from ...ir import (
-    VIEWS,
     Array,
     Conv,
     Delay,
@@ -31,7 +30,8 @@ from ...ir.depth import takes_a_step
 from ...ir.errors import Problem
 from ...ir.leaky import TRAINED
 from ...ir.neurons import SATURATION
-from ..rules import Rule
+from ..readouts import readout
+from ..rules import Rule, decoded_outputs
 from ..target import Target
 from .alignment import closes
 
@@ -41,13 +41,6 @@ MOST_PARALLEL = 4
 STATE = SATURATION
 """Largest magnitude of what a neuron keeps and of what an event carries: 24 bits with sign. The
 models that simulate a neuron have 64 bits; what is refused here is what a chip could not hold."""
-
-
-def readout(graph: Graph, name: str) -> str:
-    """Return the node whose values an output shows, behind any change of shape and order."""
-    while isinstance(node := graph[name], VIEWS):
-        (name,) = node.inputs
-    return name
 
 
 def one_arithmetic(graph: Graph, target: Target) -> Iterator[Problem]:
@@ -224,16 +217,6 @@ def one_spiking_network(graph: Graph, target: Target) -> Iterator[Problem]:
             yield Problem(
                 f"{node.name}: encodes {node.inputs[0]!r}, which is not an input of the graph",
                 "encode graph inputs only",
-            )
-
-
-def decoded_outputs(graph: Graph, target: Target) -> Iterator[Problem]:
-    """Every output is that of an integrator, at most under another shape."""
-    for output, name in graph.outputs.items():
-        if not isinstance(graph[readout(graph, name)], Integrator):
-            yield Problem(
-                f"{name}: output {output!r} is a {type(graph[name]).__name__}, not an integrator",
-                "end the network with a synapse and an integrator",
             )
 
 

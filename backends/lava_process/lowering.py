@@ -41,7 +41,7 @@ from ...ir import (
 from ...ir.bounds import is_quantized
 from ...ir.leaky import LeakyIntegrator
 from ...ir.types import is_integer
-from ..numpy_sim.events import fan_out
+from ..counting import fan_out
 from .alignment import align
 from .layout import lava_order, lava_rearrangement, same_order
 from .legalize import (

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...ir import Array, Graph, Input, Integrator
+from ...ir import Array, Input
 from ...ir.errors import DataError
+from ...ir.reference import step
 from ...ir.settling import is_exact
 from ..assembly import result_bytes
 from ..base import UNLIMITED, Progress, Result, Rows
+from ..block_program import BlockProgram, Request
+from ..readouts import decoded_by_step, readout
 from ..resources import Resources
-from .coding import decode, encode, viewed
-from .design_rules import readout
+from ..sample_blocks import block_size, blocks, number_of_samples, sequence_length
+from .layout import to_lava
 from .plan import Plan, SourcePlan
 from .recording import Recording
 
@@ -25,17 +27,13 @@ BLOCK_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
-class LavaProgram:
+class LavaProgram(BlockProgram):
     """A spiking graph laid out for Lava; see ``backends.base.Program``.
 
     Attributes:
-        graph: The graph it computes.
-        timesteps: Steps of one sample, or of one element of a sequence.
         plan: The Lava processes.
     """
 
-    graph: Graph
-    timesteps: int
     plan: Plan = field(repr=False)
 
     @property
@@ -82,51 +80,37 @@ class LavaProgram:
         recording = Recording(self.plan, count, self.timesteps, elements=elements, record=record)
         if count:
             self.simulate(samples, recording, fast=fast, progress=progress, timeout=timeout)
-        decoded = {key: self._decoded(name, recording) for key, name in self.graph.outputs.items()}
-        real = self.plan.arithmetic == "real"
-        return Result(
-            {key: trace.astype(np.float32) for key, trace in decoded.items()},
+        decoded = {
+            key: decoded_by_step(self.graph, name, recording.total(readout(self.graph, name)))
+            for key, name in self.graph.outputs.items()
+        }
+        return Result.of(
+            decoded,
             recording.activity(samples),
             recording.spikes(),
             recording.settled() if is_exact(self.graph) else None,
-            decoded if real and record else {},
+            unrounded=record and self.plan.arithmetic == "real",
         )
 
-    def stream(
-        self,
-        inputs: Mapping[str, Rows],
-        *,
-        record: bool = False,
-        progress: Progress | None = None,
-        resources: Resources = UNLIMITED,
-    ) -> Iterator[Result]:
-        """Run some samples after others; see ``Program.stream``.
+    def _results(self, asked: Request) -> Iterator[Result]:
+        """Run blocks as large as their results allow: the network is built anew for each."""
+        done, total = 0, number_of_samples(asked.inputs)
+        elements = sequence_length(self.graph, asked.inputs)
+        each = elements * result_bytes(self.graph, self.timesteps, record=asked.record)
+        for block in blocks(asked.inputs, block_size(each, BLOCK_BYTES, asked.resources)):
 
-        The network is built anew for every block, so blocks are as large as their results allow.
-        """
-        total = len(next(iter(inputs.values())))
-        running = [node.name for node in self.graph.of_type(Input) if node.is_sequence]
-        sequence = max((inputs[name].shape[1] for name in running), default=1)
-        left = BLOCK_BYTES if resources.memory is None else (resources.left() or 0) // 4
-        each = sequence * result_bytes(self.graph, self.timesteps, record=record)
-        size = max(1, left // each)
-        for begin in range(0, max(total, 1), size):
+            def advance(further: int, _: int, before: int = done) -> None:
+                if asked.progress:
+                    asked.progress(before + further, total)
 
-            def advance(done: int, _: int, begin: int = begin) -> None:
-                if progress:
-                    progress(begin + done, total)
-
-            block = {name: x[begin : begin + size] for name, x in inputs.items()}
-            yield self.run(block, record=record, progress=advance)
+            yield self.run(block, record=asked.record, progress=advance)
+            done += number_of_samples(block)
 
     def simulate(self, samples: Mapping[str, Array], recording: Recording, **options: Any) -> None:
         """Run the processes of the plan; see ``runtime.simulate``."""
         from .runtime import simulate
 
         simulate(self.plan, samples, recording, timesteps=self.timesteps, **options)
-
-    def save(self, folder: Path) -> None:
-        """Write nothing: the processes are laid out from the graph again in milliseconds."""
 
     def encoded(self, inputs: Mapping[str, Rows]) -> dict[str, Array]:
         """Return what each source injects, ``(samples, elements, *lava_shape)``."""
@@ -142,7 +126,7 @@ class LavaProgram:
                 raise DataError("the sequences differ in their numbers of elements")
             grid = x.ndim - len(self.graph.types[name].shape)  # samples, elements, perhaps steps
             flat = x.reshape(-1, *x.shape[grid:])
-            payloads = encode(encoders[name], flat).astype(number)
+            payloads = to_lava(step(encoders[name], [flat], {}, 1)).astype(number)
             each = payloads.reshape(*x.shape[:grid], *payloads.shape[1:])
             samples[name] = np.repeat(each, elements // x.shape[1], axis=1)
         return samples
@@ -163,12 +147,3 @@ class LavaProgram:
         if not np.isfinite(x).all():
             raise DataError(f"{name}: contains NaN or infinity")
         return x if node.is_sequence else x[:, None]
-
-    def _decoded(self, name: str, recording: Recording) -> Array:
-        node = self.graph[readout(self.graph, name)]
-        assert isinstance(node, Integrator)
-        total = recording.total(node.name)
-        decoded = np.empty(total.shape)
-        for t in range(1, self.timesteps + 1):  # in the order of ``ir.reference``
-            decoded[:, t - 1] = decode(node, total[:, t - 1], t)
-        return viewed(self.graph, name, decoded, leading=2)

@@ -12,7 +12,8 @@ from ...ir.bounds import is_quantized, membrane_bound
 from ...ir.errors import Problem
 from ..lava_process import design_rules as lava
 from ..lava_process.legalize import fits_lava_conv, with_equal_padding
-from ..rules import Rule
+from ..readouts import readout
+from ..rules import Rule, decoded_outputs
 from ..target import Target
 from .network import MEMBRANE, flattens, neurons
 
@@ -33,7 +34,7 @@ def rules(timesteps: int) -> tuple[Rule, ...]:
         loadable_synapses,
         lava.eight_bit_weights,
         lava.one_spiking_network,
-        lava.decoded_outputs,
+        decoded_outputs,
     )
 
 
@@ -83,7 +84,7 @@ def plain_input(graph: Graph, target: Target) -> Iterator[Problem]:
 def only_flattened(graph: Graph, target: Target) -> Iterator[Problem]:
     """Between layers an image may become a vector and nothing else."""
     for node in graph.of_type(Reshape):
-        decoded = isinstance(graph[lava.readout(graph, node.name)], Integrator)
+        decoded = isinstance(graph[readout(graph, node.name)], Integrator)
         if not decoded and not flattens(graph, node):
             yield Problem(
                 f"{node.name}: makes {node.shape} of its input, and a .net file can flatten only",

@@ -9,8 +9,7 @@ import numpy as np
 
 from ...ir import IF, Conv, Graph, Input, Integrator, Linear, Population
 from ...ir.errors import Problem
-from ..lava_process import design_rules as lava
-from ..rules import Rule
+from ..rules import Rule, decoded_outputs
 from ..target import Target
 from .from_graph import is_pair, sending, varies
 from .kernels import plain
@@ -35,7 +34,7 @@ def rules(*, strict: bool, meaning: str) -> tuple[Rule, ...]:
         start_at_zero,
         alike_in_channels,
         readable_synapses,
-        lava.decoded_outputs,
+        decoded_outputs,
     )
 
 

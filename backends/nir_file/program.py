@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
-from ...ir import Array, Conv, Encoder, Graph, Input, Integrator, Linear, Signal
-from ...ir.bounds import is_quantized
+from ...ir import Array, Conv, Encoder, Input, Integrator, Linear, Signal
 from ...ir.errors import DataError, Problem
 from ...ir.reference import step
-from ..assembly import assembled, result_bytes
-from ..base import UNLIMITED, Activity, Progress, Result, Rows
-from ..lava_process.coding import decode, viewed
-from ..lava_process.design_rules import readout
-from ..numpy_sim.events import activity, fan_out
-from ..resources import Resources
+from ..assembly import result_bytes
+from ..base import Activity, Result
+from ..block_program import BlockProgram, Request
+from ..counting import activity, fan_out
+from ..readouts import decoded_by_step, readout
+from ..sample_blocks import block_size, one_by_one
 from . import contract, hdf5
 from .execution import execute
 from .from_graph import Layout
@@ -34,21 +33,17 @@ GRID = 1e-6
 
 
 @dataclass(frozen=True)
-class NirProgram:
+class NirProgram(BlockProgram):
     """A network as a ``.nir`` file; see ``backends.base.Program``.
 
     A run writes the file into memory, reads it back, and computes the equations of its nodes with
     the neuron that the contract in its metadata describes. No other package than h5py is used.
 
     Attributes:
-        graph: The graph it computes.
-        timesteps: Steps of one sample.
         layout: What the file holds, and where the nodes of the graph are in it.
         differences: Where NIR does not mean what the network computes.
     """
 
-    graph: Graph
-    timesteps: int
     layout: Layout = field(repr=False)
     differences: tuple[Problem, ...] = ()
 
@@ -57,50 +52,16 @@ class NirProgram:
         """What the file holds."""
         return self.layout.network
 
-    @property
-    def depth_latency(self) -> int:
-        """No steps beyond T: one step crosses the whole network."""
-        return 0
-
-    def latency_steps(self, elements: int = 1) -> int:
-        """Return the steps from a sample to its outputs; see ``Program``."""
-        return elements * self.timesteps
-
     def save(self, folder: Path) -> None:
         """Write the file."""
         hdf5.save(self.network, folder / FILE)
 
-    def run(
-        self,
-        inputs: Mapping[str, Rows],
-        *,
-        record: bool = False,
-        progress: Progress | None = None,
-        resources: Resources = UNLIMITED,
-    ) -> Result:
-        """Compute the file on samples; see ``Program.run``."""
-        parts = self.stream(inputs, record=record, progress=progress, resources=resources)
-        return assembled(parts, len(next(iter(inputs.values()))))
-
-    def stream(
-        self,
-        inputs: Mapping[str, Rows],
-        *,
-        record: bool = False,
-        progress: Progress | None = None,
-        resources: Resources = UNLIMITED,
-    ) -> Iterator[Result]:
-        """Compute some samples after others; see ``Program.stream``."""
+    def _results(self, asked: Request) -> Iterator[Result]:
         network = self._read_back()
-        total = len(next(iter(inputs.values())))
-        left = BLOCK_BYTES if resources.memory is None else (resources.left() or 0) // 4
         each = 8 * result_bytes(self.graph, self.timesteps, record=True)
-        size = max(1, left // each)
-        for begin in range(0, max(total, 1), size):
-            block = {name: x[begin : begin + size] for name, x in inputs.items()}
-            yield self._computed(network, block, record)
-            if progress:
-                progress(min(begin + size, total), total)
+        size = block_size(each, BLOCK_BYTES, asked.resources)
+        compute = partial(self._computed, network, record=asked.record)
+        yield from one_by_one(asked.inputs, size, compute, asked.progress)
 
     def _read_back(self) -> NirNetwork:
         """Return what a reader finds in the file."""
@@ -141,13 +102,11 @@ class NirProgram:
         decoded = {
             key: self._decoded(name, run.outputs) for key, name in self.graph.outputs.items()
         }
-        real = not is_quantized(self.graph)
-        return Result(
-            {key: trace.astype(np.float32) for key, trace in decoded.items()},
+        return Result.of(
+            decoded,
             self._activity(self._payloads(inputs), spikes),
             spikes if record else {},
-            None,
-            decoded if real and record else {},
+            unrounded=record and self._real,
         )
 
     def _decoded(self, name: str, outputs: Mapping[str, Array]) -> Array:
@@ -155,11 +114,10 @@ class NirProgram:
         node = self.graph[readout(self.graph, name)]
         assert isinstance(node, Integrator)
         total = outputs[self.layout.outputs[node.name]].cumsum(axis=1) / node.scale
-        if is_quantized(self.graph):
+        if not self._real:
             whole = np.rint(total)
             total = np.where(np.abs(total - whole) < GRID, whole, total)
-        trace = [decode(node, total[:, t - 1], t) for t in range(1, self.timesteps + 1)]
-        return viewed(self.graph, name, np.stack(trace, axis=1), leading=2)
+        return decoded_by_step(self.graph, name, total)
 
     @cached_property
     def _reach(self) -> dict[str, Array]:

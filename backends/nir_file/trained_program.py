@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...ir import Array, Encoder, Feedback, Input
-from ...ir.bounds import is_quantized
 from ...ir.errors import ArtifactError
 from ...ir.reference import step
 from ..base import Result
@@ -67,13 +66,11 @@ class TrainedNirProgram(NirProgram):
         for late in self.graph.of_type(Feedback):
             source = sent[late.source]
             sent[late.name] = np.concatenate([np.zeros_like(source[:1]), source[:-1]])
-        real = not is_quantized(self.graph)
-        return Result(
-            {key: trace.astype(np.float32) for key, trace in decoded.items()},
+        return Result.of(
+            decoded,
             self._counted(sent, spikes),
             spikes if record else {},
-            None,
-            decoded if real and record else {},
+            unrounded=record and self._real,
         )
 
     def _read_out(self, key: str, kept: Mapping[str, Array], meant: FileContract) -> Array:

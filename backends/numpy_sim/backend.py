@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
-from pathlib import Path
 
 import numpy as np
 
@@ -42,20 +41,20 @@ from ...ir import (
     Signal,
     TrackingIF,
     TwoPhaseIF,
-    latency,
 )
-from ...ir.bounds import is_quantized, largest_current, membrane_bound
+from ...ir.bounds import largest_current, membrane_bound
 from ...ir.neurons import RESETS
 from ...ir.settling import is_exact
-from ..assembly import assembled, result_bytes
-from ..base import UNLIMITED, Progress, Result, Rows
-from ..resources import Resources
+from ..assembly import result_bytes
+from ..base import Result
+from ..block_program import BlockProgram, Request
+from ..counting import fan_out
 from ..rules import check
+from ..sample_blocks import number_of_samples
 from ..target import Target
 from .block import BlockRun, Prepared
 from .blocks import Blocks
 from .convolution import Multiplication, Precision
-from .events import fan_out
 from .exact import ExactRun
 from .footprint import Footprint, block_bytes, exact_bytes
 from .kernels import product
@@ -87,51 +86,11 @@ TARGET = Target(
 
 
 @dataclass(frozen=True)
-class NumpyProgram:
+class NumpyProgram(BlockProgram):
     """A spiking graph, simulated; see ``backends.base.Program``."""
 
-    graph: Graph
-    timesteps: int
-
-    @property
-    def depth_latency(self) -> int:
-        """Steps that neurons wait or rehearse beyond T; a synapse takes no time here."""
-        return latency(self.graph)
-
-    @property
-    def steps(self) -> int:
-        """All steps of a run."""
-        return self.timesteps + self.depth_latency
-
-    def latency_steps(self, elements: int = 1) -> int:
-        """Return the steps from a sample to its outputs; see ``Program``."""
-        return elements * self.steps
-
-    def run(
-        self,
-        inputs: Mapping[str, Rows],
-        *,
-        record: bool = False,
-        progress: Progress | None = None,
-        resources: Resources = UNLIMITED,
-    ) -> Result:
-        """Simulate samples in blocks; see ``Program.run``."""
-        blocks = self._blocks(inputs, record, resources, kept=True)
-        return assembled(blocks.results(progress), blocks.samples)
-
-    def stream(
-        self,
-        inputs: Mapping[str, Rows],
-        *,
-        record: bool = False,
-        progress: Progress | None = None,
-        resources: Resources = UNLIMITED,
-    ) -> Iterator[Result]:
-        """Simulate samples in blocks; see ``Program.stream``."""
-        return self._blocks(inputs, record, resources, kept=False).results(progress)
-
-    def save(self, folder: Path) -> None:
-        """Write nothing: the graph is all the simulator needs."""
+    def _results(self, asked: Request) -> Iterator[Result]:
+        return self._blocks(asked).results(asked.progress)
 
     @cached_property
     def _prepared(self) -> Prepared:
@@ -154,10 +113,6 @@ class NumpyProgram:
 
     def _reads_spikes(self, name: str) -> bool:
         return self.graph.types[name].signal is Signal.SPIKES
-
-    @cached_property
-    def _real(self) -> bool:
-        return not is_quantized(self.graph)
 
     @cached_property
     def _exact(self) -> dict[str, Precision]:
@@ -218,11 +173,10 @@ class NumpyProgram:
     def _comes_to_rest(self) -> bool:
         return is_exact(self.graph)
 
-    def _blocks(
-        self, inputs: Mapping[str, Rows], record: bool, resources: Resources, *, kept: bool
-    ) -> Blocks:
-        """Return how to cut up samples; ``kept`` says that all results are held in the end."""
-        samples = len(next(iter(inputs.values())))
+    def _blocks(self, asked: Request) -> Blocks:
+        """Return how to cut up samples."""
+        inputs, record, resources = asked.inputs, asked.record, asked.resources
+        samples = number_of_samples(inputs)
         _ = self._comes_to_rest or self._prepared  # made once, before threads share it
         even = -(-samples // resources.threads)  # one block for each thread, if they are few
         size, jobs = max(1, min(self._block_size, even)), resources.threads
@@ -230,7 +184,7 @@ class NumpyProgram:
             few = {name: x[:1] for name, x in inputs.items()}
             self._run_block(few, FramePool(), record)  # makes what all blocks share
             footprint = self._footprint(few, record)
-            size, jobs = footprint.fitting(size, jobs, samples, resources, kept=kept)
+            size, jobs = footprint.fitting(size, jobs, samples, resources, kept=asked.kept)
         return Blocks(inputs, size, jobs, partial(self._run_block, record=record))
 
     def _footprint(self, sample: Mapping[str, Array], record: bool) -> Footprint:

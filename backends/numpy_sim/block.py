@@ -34,8 +34,8 @@ from ...ir import (
 )
 from ...ir.reference import step
 from ..base import Activity, Result
+from ..counting import activity
 from .convolution import Multiplication, Precision
-from .events import activity
 from .kernels import delayed, in_step, max_pool, population, readout, stepwise, synapse
 from .loops import Group, Loop, groups
 from .native import library
@@ -172,11 +172,10 @@ class BlockRun:
                 if not left[name] and name not in shown:
                     self._edges.pop(name).release(self.pool)
         decoded = {key: self._output(name) for key, name in graph.outputs.items()}
-        rounded = {key: trace.astype(np.float32) for key, trace in decoded.items()}
+        result = Result.of(decoded, self._counted, self._spikes, unrounded=self.unrounded)
         for edge in self._edges.values():
             edge.release(self.pool)
-        kept = decoded if self.unrounded else {}
-        return Result(rounded, self._counted, self._spikes, unrounded=kept)
+        return result
 
     def _output(self, name: str) -> Array:
         """Return an output, ``(samples, steps, *shape)``; any node may be one."""

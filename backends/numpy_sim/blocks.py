@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ...ir import Array
 from ..base import Progress, Result, Rows
+from ..sample_blocks import blocks, number_of_samples
 from .native.frames import FramePool
 
 AHEAD = 2
@@ -45,11 +46,11 @@ class Blocks:
     @property
     def samples(self) -> int:
         """Samples in all."""
-        return len(next(iter(self.inputs.values())))
+        return number_of_samples(self.inputs)
 
     def results(self, progress: Progress | None = None) -> Iterator[Result]:
         """Yield the result of each block in order, a few of them ahead of who asks."""
-        begins = iter(range(0, max(self.samples, 1), self.size))
+        ahead = blocks(self.inputs, self.size)  # only this thread reads, which a file would ask for
         pools = local()
         waiting: deque[Future[Result]] = deque()
 
@@ -62,8 +63,8 @@ class Blocks:
         try:
             done = 0
             while True:
-                while len(waiting) < AHEAD * self.jobs and (begin := next(begins, -1)) >= 0:
-                    waiting.append(pool.submit(compute, self._block(begin)))
+                while len(waiting) < AHEAD * self.jobs and (block := next(ahead, None)) is not None:
+                    waiting.append(pool.submit(compute, block))
                 if not waiting:
                     return
                 result = waiting.popleft().result()
@@ -73,7 +74,3 @@ class Blocks:
                 yield result
         finally:  # also where nobody wants the rest
             pool.shutdown(cancel_futures=True)
-
-    def _block(self, begin: int) -> dict[str, Array]:
-        """Read a block; only one thread does, which a file would ask for."""
-        return {name: x[begin : begin + self.size] for name, x in self.inputs.items()}

@@ -36,8 +36,8 @@ from ...ir import (
 )
 from ...ir.reference import carried, elements, step
 from ..base import Activity, Result
+from ..counting import activity
 from .convolution import Multiplication, Precision
-from .events import activity
 from .kernels import synapse, window_maximum
 from .tracking import Tracking, payload_type
 

@@ -24,7 +24,7 @@ from ...ir import (
 )
 from ...ir.reference import at_step, elements, step
 from ..base import Activity
-from ..numpy_sim.events import activity, fan_out
+from ..counting import activity, fan_out
 
 
 class Counting:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from onnx import ModelProto
 
-from ...ir import Array, Graph, Input, latency
-from ...ir.bounds import is_quantized
+from ...ir import Array, Input
 from ...ir.settling import is_exact
-from ..assembly import assembled, result_bytes
-from ..base import UNLIMITED, Progress, Result, Rows
+from ..assembly import result_bytes
+from ..base import Result, Rows
+from ..block_program import BlockProgram, Request
 from ..onnx_runtime import AnnSession
 from ..resources import Resources
+from ..sample_blocks import number_of_samples, one_by_one, sequence_length
 from . import models
 from .activity import Counting
 from .models import Recorded
@@ -36,25 +37,8 @@ out step by step, and joins it in the end."""
 
 
 @dataclass(frozen=True)
-class OnnxProgram:
+class OnnxProgram(BlockProgram):
     """A spiking graph as ONNX models; see ``backends.base.Program``."""
-
-    graph: Graph
-    timesteps: int
-
-    @property
-    def depth_latency(self) -> int:
-        """Steps that neurons wait or rehearse beyond T; a synapse takes no time here."""
-        return latency(self.graph)
-
-    @property
-    def steps(self) -> int:
-        """All steps of a run, or of one element of a sequence."""
-        return self.timesteps + self.depth_latency
-
-    def latency_steps(self, elements: int = 1) -> int:
-        """Return the steps from a sample to its outputs; see ``Program``."""
-        return elements * self.steps
 
     def save(self, folder: Path) -> None:
         """Write the three models."""
@@ -69,35 +53,11 @@ class OnnxProgram:
             INITIAL_STATE: models.initial_state(self.graph, self.timesteps),
         }
 
-    def run(
-        self,
-        inputs: Mapping[str, Rows],
-        *,
-        record: bool = False,
-        progress: Progress | None = None,
-        resources: Resources = UNLIMITED,
-    ) -> Result:
-        """Run samples in blocks; see ``Program.run``."""
-        parts = self.stream(inputs, record=record, progress=progress, resources=resources)
-        return assembled(parts, len(next(iter(inputs.values()))))
-
-    def stream(
-        self,
-        inputs: Mapping[str, Rows],
-        *,
-        record: bool = False,
-        progress: Progress | None = None,
-        resources: Resources = UNLIMITED,
-    ) -> Iterator[Result]:
-        """Run samples in blocks; see ``Program.stream``."""
-        samples = len(next(iter(inputs.values())))
-        size = self._block_size(inputs, resources)
-        session = AnnSession(self._recording[0], threads=resources.threads)
-        for begin in range(0, max(samples, 1), size):
-            block = {name: x[begin : begin + size] for name, x in inputs.items()}
-            yield self._run_block(session, block, record)
-            if progress:
-                progress(min(begin + size, samples), samples)
+    def _results(self, asked: Request) -> Iterator[Result]:
+        size = self._block_size(asked.inputs, asked.resources)
+        session = AnnSession(self._recording[0], threads=asked.resources.threads)
+        compute = partial(self._run_block, session, record=asked.record)
+        yield from one_by_one(asked.inputs, size, compute, asked.progress)
 
     @cached_property
     def _recording(self) -> tuple[ModelProto, Recorded]:
@@ -111,14 +71,12 @@ class OnnxProgram:
         """Return how many samples run at once."""
         left = resources.left()
         room = BLOCK_BYTES if left is None else min(BLOCK_BYTES, max(left, 0) // 2)
-        elements = max(
-            (inputs[n.name].shape[1] for n in self.graph.of_type(Input) if n.is_sequence), default=1
-        )
+        elements = sequence_length(self.graph, inputs)
         each = WORKING * elements * result_bytes(self.graph, self.steps, record=True)
         return max(1, room // each)
 
     def _run_block(self, session: AnnSession, inputs: Mapping[str, Array], record: bool) -> Result:
-        samples, names = len(next(iter(inputs.values()))), self._recording[1]
+        samples, names = number_of_samples(inputs), self._recording[1]
         inputs = {n.name: self._given(n, inputs[n.name]) for n in self.graph.of_type(Input)}
         if not samples:  # one that is left out again, for the shapes
             inputs = {n: np.zeros((1, *x.shape[1:]), np.float32) for n, x in inputs.items()}
@@ -133,9 +91,8 @@ class OnnxProgram:
         if is_exact(self.graph):
             waiting = [self._padded(found[output]) for output in names.waiting.values()]
             settled = self._settled(traces, waiting, max(samples, 1))[:samples]
-        real = not is_quantized(self.graph)
-        return Result(
-            {key: trace.astype(np.float32) for key, trace in decoded.items()},
+        return Result.of(
+            decoded,
             self._counting.activity(inputs, traces | carried, samples),
             {
                 name: np.ascontiguousarray(sent.swapaxes(0, 1)[:samples])
@@ -144,7 +101,7 @@ class OnnxProgram:
             if record
             else {},
             settled,
-            decoded if real and record else {},
+            unrounded=record and self._real,
         )
 
     def _given(self, node: Input, x: Array) -> Array:

@@ -12,9 +12,10 @@ from ...backends import Result
 from ...backends.base import UNLIMITED, Progress
 from ...backends.numpy_sim import NumpyBackend
 from ...backends.resources import Resources
+from ...backends.sample_blocks import sequence_length
 from ...ir import Array, Graph, Input, latency
 from ...ir.depth import depth_latency
-from ..data import Inputs, sequence_length
+from ..data import Inputs
 from ..network import Network
 from ..observed_inputs import as_observed
 from ..passes.recognise_staircase import recognise_staircase

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backends.numpy_sim.events import fan_out
+from ...backends.counting import fan_out
 from ...ir import Array, Conv, Feedback, Graph, Input, Linear, Population, latency
 from ...ir.errors import DataError
 from ...ir.reference import State, at_step, brought_back, step

@@ -10,11 +10,12 @@ from typing import TypeVar
 from ...backends.chips import Chip, get_chip
 from ...backends.nir_file import NirProgram
 from ...backends.numpy_sim import NumpyBackend
+from ...backends.sample_blocks import sequence_length
 from ...ir import Array, Graph
 from ...ir.errors import Problem, SnncError
 from ...ir.reference import spiking_nodes
 from ..convert import Progress
-from ..data import Inputs, Samples, sequence_length
+from ..data import Inputs, Samples
 from ..evaluate import evaluate
 from ..explain import explain
 from ..network import Network

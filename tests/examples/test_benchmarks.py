@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from snnc.backends.numpy_sim.events import fan_out
+from snnc.backends.counting import fan_out
 from snnc.compiler.demo import bundled
 from snnc.compiler.onnx_import import load
 from snnc.ir import Clip, Conv, Linear, MaxPool, Node

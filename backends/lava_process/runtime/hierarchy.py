@@ -18,9 +18,8 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from ....ir import Array, Graph, Input, Integrator
 from ....ir.errors import DataError, ExecutionError, OptionError
+from ...readouts import decode, readout, viewed
 from ..backend import LavaBackend
-from ..coding import decode, viewed
-from ..design_rules import readout
 from ..layout import lava_shape
 from ..plan import MaxPoolPlan, Plan, PopulationPlan, ProcessPlan, SourcePlan
 from ..program import LavaProgram

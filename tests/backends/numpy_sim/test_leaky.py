@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from snnc.backends import get_backend
 from snnc.backends.base import Result
-from snnc.backends.numpy_sim.events import fan_out
+from snnc.backends.counting import fan_out
 from snnc.backends.resources import Resources
 from snnc.ir import (
     LIF,

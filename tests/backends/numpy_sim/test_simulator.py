@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snnc.backends.counting import fan_out
 from snnc.backends.numpy_sim import NumpyBackend, NumpyProgram
 from snnc.backends.numpy_sim import backend as simulator
-from snnc.backends.numpy_sim.events import fan_out
 from snnc.ir import IF, Conv, Graph, Linear, MaxPool, Signal, latency
 from snnc.ir.reference import run, step
 from tests.spiking_graphs import (

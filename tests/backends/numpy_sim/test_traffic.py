@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from snnc.backends.numpy_sim.events import activity
+from snnc.backends.counting import activity
 from snnc.backends.numpy_sim.native import library
 from snnc.backends.numpy_sim.native.frames import FrameLayout, FramePool, filled
 from snnc.backends.numpy_sim.native.traffic import Traffic

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...ir import Array, Conv, Graph, Linear, MaxPool, Product
-from ...ir.reference import padded, window_taps
-from ..base import Activity
+from ..ir import Array, Conv, Graph, Linear, MaxPool, Product
+from ..ir.reference import padded, window_taps
+from .base import Activity
 
 
 def fan_out(graph: Graph, name: str) -> Array:
