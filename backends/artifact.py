@@ -243,7 +243,10 @@ def spiking_regions(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
 
 
 def is_trained(artifact: Artifact) -> bool:
-    """Whether a network was trained as a spiking one, so that there is no ANN it comes from."""
+    """Whether a network was trained as a spiking one, so that there is no ANN it comes from.
+
+    A graph by itself tells most of them; see ``ir.trained``.
+    """
     return bool(artifact.manifest.get("options", {}).get("code") == TRAINED)
 
 

@@ -17,7 +17,8 @@ from ..ir import (
 )
 from ..ir.bounds import carries_integers, is_quantized, largest_current
 from ..ir.errors import DesignRuleError, Problem
-from ..ir.leaky import TRAINED, LeakyPopulation
+from ..ir.leaky import LeakyPopulation
+from ..ir.trained import looks_trained
 from ..ir.types import is_integer
 from .readouts import readout
 from .target import Target
@@ -40,7 +41,7 @@ def supported_nodes(graph: Graph, target: Target) -> Iterator[Problem]:
 def integers_only(graph: Graph, target: Target) -> Iterator[Problem]:
     """A fixed-point target runs quantised graphs."""
     if target.needs_integers and not is_quantized(graph):
-        trained = any(isinstance(node, TRAINED) for node in graph)
+        trained = looks_trained(graph)
         yield Problem(
             f"target {target.name} runs integers but the graph is real-valued",
             "train it in integers" if trained else "compile with --weight-bits 8",
@@ -91,7 +92,7 @@ def rate_coded(graph: Graph, target: Target) -> Iterator[Problem]:
     if not target.rate_coded_only:
         return
     tracking = all(isinstance(node, TrackingIF) for node in graph.populations)
-    trained = any(isinstance(node, TRAINED) for node in graph)
+    trained = looks_trained(graph)
     readouts = ("mean", "sum") if tracking or trained else ("mean",)
     for node in graph:
         if isinstance(node, IF) and node.select != "count":

@@ -84,6 +84,11 @@ class Inspection:
         return not self.unsupported
 
     @property
+    def is_trained(self) -> bool:
+        """Whether it was trained as a spiking network: nothing is converted."""
+        return self.code == TRAINED
+
+    @property
     def host(self) -> Sequence[Unsupported]:
         """The nodes that run on the host."""
         return self.division.host if self.division else ()

@@ -29,8 +29,9 @@ from ..ir import (
     TrackingIF,
 )
 from ..ir.bounds import accumulated_bounds
-from ..ir.leaky import TRAINED, LeakyPopulation
+from ..ir.leaky import LeakyPopulation
 from ..ir.settling import is_exact, settling_steps
+from ..ir.trained import looks_trained
 from ..ir.types import is_integer
 
 
@@ -91,7 +92,7 @@ def neuron_contract(graph: Graph) -> dict[str, Any]:
     """Return the neuron contract of a spiking graph: what a backend must reproduce."""
     populations = graph.populations
     integer = all(is_integer(node.bias) for node in populations)
-    trained = any(isinstance(node, TRAINED) for node in graph)
+    trained = looks_trained(graph)
     readouts = sorted({_readout(node, trained) for node in graph.of_type(Integrator)})
     settled = settling_steps(graph) if is_exact(graph) else {}
     return {

@@ -248,5 +248,5 @@ class LoihiLIF(Population):
         return TensorType(shape, Signal.SPIKES, self.payload)
 
 
-TRAINED = (LeakyIntegrator, LeakyPopulation, LoihiLIF)
-"""Neurons of networks that were trained as spiking ones."""
+LEAKY = (LeakyIntegrator, LeakyPopulation, LoihiLIF)
+"""Neurons that forget; networks that were trained as spiking ones have them."""

@@ -28,8 +28,8 @@ from ...ir import (
 from ...ir.bounds import accumulated_bounds, is_integer_node, is_quantized, value_bounds
 from ...ir.depth import takes_a_step
 from ...ir.errors import Problem
-from ...ir.leaky import TRAINED
 from ...ir.neurons import SATURATION
+from ...ir.trained import looks_trained
 from ..readouts import readout
 from ..rules import Rule, decoded_outputs
 from ..target import Target
@@ -67,7 +67,7 @@ def eight_bit_weights(graph: Graph, target: Target) -> Iterator[Problem]:
     """
     if not is_quantized(graph):
         return
-    given = any(isinstance(node, (TrackingIF, *TRAINED)) for node in graph)
+    given = bool(graph.of_type(TrackingIF)) or looks_trained(graph)
     parallel = MOST_PARALLEL if given else 1
     for node in graph.of_type(Conv) + graph.of_type(Linear):
         low, high = node.weight.min(initial=0), node.weight.max(initial=0)

@@ -26,6 +26,7 @@ from ...ir import (
 )
 from ...ir.errors import OptionError
 from ...ir.neurons import RESETS
+from ...ir.trained import looks_trained
 from ..rules import check
 from ..target import Target
 from . import contract, trained_contract, trained_rules
@@ -35,7 +36,7 @@ from .from_graph import from_graph
 from .from_trained import from_trained
 from .hdf5 import SOFT_RESET
 from .program import NirProgram
-from .trained_graph import is_trained, prepared
+from .trained_graph import prepared
 from .trained_program import TrainedNirProgram
 
 CURRENT = "1.0.8"
@@ -106,7 +107,7 @@ class NirBackend:
 
     def lower(self, graph: Graph, timesteps: int) -> NirProgram:
         """Check a graph and describe its file; see ``Backend.lower``."""
-        if is_trained(graph):
+        if looks_trained(graph):
             return self._lower_trained(graph, timesteps)
         version = VERSIONS[self.version]
         meaning = contract.meaning(version)

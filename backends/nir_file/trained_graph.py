@@ -22,10 +22,7 @@ from ...ir import (
     Conv,
     CubaLI,
     CubaLIF,
-    Delay,
-    Feedback,
     Graph,
-    Input,
     Integrator,
     Linear,
     Node,
@@ -36,17 +33,6 @@ from ...ir.types import is_integer
 from .stateful import ROUNDING
 
 N = TypeVar("N", bound=Node)
-
-OWN = (LeakyIntegrator, LeakyPopulation, Delay, Feedback)
-
-
-def is_trained(graph: Graph) -> bool:
-    """Whether a graph is one that was trained as a spiking network, and not converted."""
-    return (
-        any(isinstance(node, OWN) for node in graph)
-        or any(node.stepwise for node in graph.of_type(Input))
-        or any(isinstance(graph[name], Population) for name in graph.outputs.values())
-    )
 
 
 def prepared(graph: Graph) -> Graph:

@@ -213,7 +213,7 @@ def print_inspection(found: Inspection, options: Options, console: Console) -> N
         options: The options it was inspected with.
         console: Where to.
     """
-    trained = found.code == "trained"  # a spiking network: nothing is rounded or approximated
+    trained = found.is_trained  # a spiking network: nothing is rounded or approximated
     rounded = found.convertible and not trained
     console.lines(
         f"convertible  {_answer(found)}",

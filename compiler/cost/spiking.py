@@ -41,7 +41,7 @@ from ...ir import (
     TwoPhaseIF,
     latency,
 )
-from ...ir.leaky import TRAINED, LeakyIntegrator, LoihiLIF
+from ...ir.leaky import LEAKY, LeakyIntegrator, LoihiLIF
 from ...ir.types import is_integer
 from ..event_counts import multiplies, reads_input, sends_spikes
 from ..leaky_updates import Leaky, additions, kept_numbers, multiplications, subtracts, waits
@@ -220,9 +220,9 @@ class _Run:
             bits=payload_bits(self.graph, node.name) if spiking else 0,
             states=states_of(node),
             compares=spiking,
-            multiplications=multiplications(node) if isinstance(node, TRAINED) else 0,
+            multiplications=multiplications(node) if isinstance(node, LEAKY) else 0,
         )
-        return self._leaky(node, counts) if isinstance(node, TRAINED) else counts
+        return self._leaky(node, counts) if isinstance(node, LEAKY) else counts
 
     def _leaky(self, node: Leaky, counts: Counts) -> Counts:
         """Return the counts of neurons with what current, reset and refractory period take."""
@@ -244,7 +244,7 @@ class _Run:
             return 0
         if isinstance(node, Integrator):
             return max(0, self.steps - node.start + 1) if node.decoding == "mean" else 1
-        return self.steps if isinstance(node, (IF, TwoPhaseIF, *TRAINED)) else 1
+        return self.steps if isinstance(node, (IF, TwoPhaseIF, *LEAKY)) else 1
 
     def _neuron_buffers(self, node: Population | Integrator | LeakyIntegrator) -> dict[str, Buffer]:
         type = self.graph.types[node.name]
@@ -347,7 +347,7 @@ def states_of(node: Node) -> int:
     """
     if isinstance(node, IF):
         return 1 if node.acc_min is None and node.acc_max is None else 2
-    if isinstance(node, TRAINED):
+    if isinstance(node, LEAKY):
         return kept_numbers(node)
     two = (DifferentialIF, TrackingIF, TwoPhaseIF)
     return 2 if isinstance(node, two) else 1

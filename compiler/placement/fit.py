@@ -12,6 +12,7 @@ from ...backends.base import Progress
 from ...backends.chips import Chip
 from ...ir import Array, Delay, Graph
 from ...ir.errors import ConversionError, Problem
+from ...ir.trained import looks_trained
 from ..data import Samples
 from ..observed_inputs import as_observed
 from .activity import assumed_activity, counted_activity
@@ -20,7 +21,7 @@ from .mesh import Mesh, mesh_of
 from .partition import Core, partition
 from .place import in_order, place
 from .traffic import Load, Traffic, load, traffic
-from .violations import is_trained, numbers, too_many_chips
+from .violations import numbers, too_many_chips
 
 CAVEAT = (
     "physical fit is unverified: nothing was run on a chip, and the vendor's compiler has the "
@@ -215,7 +216,7 @@ def fit(
     cores, problems = cut_into_cores(parts, chip)
     problems = (*numbers(graph, parts, chip), *problems)
     most = chips or max(int(system.value) for system in chip.systems.values())
-    problems += tuple(too_many_chips(parts, cores, chip, most, is_trained(graph)))
+    problems += tuple(too_many_chips(parts, cores, chip, most, looks_trained(graph)))
     basis = "assumed: every neuron sends one event at every step, the static bound"
     events = assumed_activity(parts)
     if samples is not None:

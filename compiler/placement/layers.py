@@ -28,7 +28,7 @@ from ...ir import (
     RadixIF,
     Signal,
 )
-from ...ir.leaky import TRAINED, LeakyIntegrator
+from ...ir.leaky import LEAKY, LeakyIntegrator
 from ..leaky_updates import kept_numbers, subtracts
 from .senders import Senders
 
@@ -207,7 +207,7 @@ def neuron_weight(node: Node, chip: Chip) -> int:
         return 1
     if isinstance(node, MaxPool):
         bits = MEMBRANE_BITS * (node.kernel[0] * node.kernel[1] + 1)
-    elif isinstance(node, TRAINED):
+    elif isinstance(node, LEAKY):
         bits = MEMBRANE_BITS * max(2, kept_numbers(node))
     elif isinstance(node, (IF, RadixIF, Integrator)):
         bits = 2 * MEMBRANE_BITS
@@ -218,7 +218,7 @@ def neuron_weight(node: Node, chip: Chip) -> int:
 
 
 def _resets_softly(node: Node) -> bool:
-    if isinstance(node, TRAINED):
+    if isinstance(node, LEAKY):
         return subtracts(node)
     return isinstance(node, Population) and not (isinstance(node, IF) and node.reset == "zero")
 

@@ -10,7 +10,8 @@ import numpy as np
 from ...backends.chips import Chip
 from ...ir import IF, Conv, Encoder, Graph, Integrator, Linear, MaxPool, Node, Previous
 from ...ir.errors import Problem
-from ...ir.leaky import TRAINED, LeakyIntegrator
+from ...ir.leaky import LEAKY, LeakyIntegrator
+from ...ir.trained import looks_trained
 from ..observed_inputs import has_a_value_each_step
 from .layers import Layer
 from .leaky_neurons import leaky
@@ -28,13 +29,8 @@ def numbers(graph: Graph, layers: Sequence[Layer], chip: Chip) -> Iterator[Probl
         yield from registers(layer, chip)
 
 
-def is_trained(graph: Graph) -> bool:
-    """Whether a network was trained as a spiking one, so that no option makes its numbers."""
-    return any(isinstance(node, TRAINED) for node in graph)
-
-
 def _weights(graph: Graph, layer: Layer, chip: Chip) -> Iterator[Problem]:
-    trained = is_trained(graph)
+    trained = looks_trained(graph)
     quantise = "quantise the weights where the network is trained, and export it again"
     most = int(chip.weight_bits.value)
     for projection in layer.projections:
@@ -98,7 +94,7 @@ def _real_numbers(graph: Graph, layer: Layer, chip: Chip) -> Iterator[Problem]:
         return
     if isinstance(node, Encoder) and has_a_value_each_step(graph, node):
         cure = "feed it events: where all that --data holds is 0 or 1, it is carried as spikes"
-    elif is_trained(graph):
+    elif looks_trained(graph):
         cure = "train on an input of events, or of integers"
     else:
         cure = "compile with --weight-bits 8"
@@ -106,7 +102,7 @@ def _real_numbers(graph: Graph, layer: Layer, chip: Chip) -> Iterator[Problem]:
 
 
 def _neuron(layer: Layer, chip: Chip) -> Iterator[Problem]:
-    fixed = isinstance(layer.node, (IF, Integrator, Encoder, Previous, *TRAINED))
+    fixed = isinstance(layer.node, (IF, Integrator, Encoder, Previous, *LEAKY))
     if not chip.programmable and not fixed:
         kind = type(layer.node).__name__
         yield Problem(

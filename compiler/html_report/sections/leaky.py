@@ -11,7 +11,7 @@ import numpy as np
 from ....ir import Array, Node
 from ....ir.leaky import (
     DECAY_UNITY,
-    TRAINED,
+    LEAKY,
     CubaLI,
     CubaLIF,
     LeakyIntegrator,
@@ -29,7 +29,7 @@ RESETS = {"subtract": "subtracts the threshold", "value": "to {}", "none": "none
 
 def leaky_neurons(findings: Findings) -> Content:
     """Return the parameters of all leaky populations and how they were made; None without any."""
-    nodes = [node for node in findings.network.graph if isinstance(node, TRAINED)]
+    nodes = [node for node in findings.network.graph if isinstance(node, LEAKY)]
     if not nodes:
         return None
     label = findings.topology.label

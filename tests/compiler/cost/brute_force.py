@@ -34,7 +34,7 @@ from snnc.ir import (
     TwoPhaseIF,
     latency,
 )
-from snnc.ir.leaky import TRAINED, LeakyIntegrator
+from snnc.ir.leaky import LEAKY, LeakyIntegrator
 from snnc.ir.reference import State, step
 from tests.compiler.cost.leaky_neurons import count_updates
 
@@ -61,9 +61,7 @@ class BruteForce:
     def run(self, inputs: Mapping[str, Array]) -> None:
         """Simulate one sample, ``(*shape)`` for each input."""
         self.counts = {node.name: defaultdict(float) for node in self.graph}
-        sizes = {
-            n.name: self.graph.types[n.name].size for n in self.graph if isinstance(n, TRAINED)
-        }
+        sizes = {n.name: self.graph.types[n.name].size for n in self.graph if isinstance(n, LEAKY)}
         self.memory = {name: [{} for _ in range(size)] for name, size in sizes.items()}
         states: dict[str, State] = {node.name: {} for node in self.graph}
         synapses = {n.name: list(written_down(self.graph, n)) for n in self.graph if is_map(n)}
@@ -117,7 +115,7 @@ class BruteForce:
             for payload in after.ravel().tolist():
                 count["events"] += payload != 0
                 count["sent_units"] += abs(payload)
-        if isinstance(node, TRAINED):
+        if isinstance(node, LEAKY):
             count_updates(node, before, after, self.memory[node.name], count)
         if isinstance(node, Delay):
             count["arrived"] += sum(payload != 0 for payload in before[0].ravel().tolist())
@@ -139,7 +137,7 @@ def adds_bias(node: Node, t: int) -> bool:
         return False
     if isinstance(node, Integrator) and node.decoding == "mean":
         return t >= node.start
-    return isinstance(node, (IF, TwoPhaseIF, *TRAINED)) or t == 1
+    return isinstance(node, (IF, TwoPhaseIF, *LEAKY)) or t == 1
 
 
 def written_down(graph: Graph, node: Node) -> Iterator[Synapse]:

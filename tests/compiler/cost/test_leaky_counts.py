@@ -32,7 +32,7 @@ from snnc.ir import (
     Population,
     TensorType,
 )
-from snnc.ir.leaky import TRAINED
+from snnc.ir.leaky import LEAKY
 from snnc.ir.reference import run
 from tests.compiler.cost.brute_force import BruteForce
 from tests.compiler.cost.test_brute_force import check_synapse
@@ -67,14 +67,14 @@ def test_counts_equal_brute_force(make: Any, seed: int) -> None:
         elif isinstance(node, Delay):
             read = found["arrived"] if node.longest else 0
             assert counts.state_reads == counts.state_writes == read
-        elif isinstance(node, TRAINED):
+        elif isinstance(node, LEAKY):
             assert counts.macs == found["multiplied"]
             assert counts.acs == found["added"]
             assert counts.comparisons == found["compared"]
             assert counts.resets == found["subtracted"]
             assert counts.state_reads == found["read"]
             assert counts.state_writes == found["written"]
-        if isinstance(node, (Population, Integrator, *TRAINED)):
+        if isinstance(node, (Population, Integrator, *LEAKY)):
             assert counts.neuron_updates == found["updates"]
             assert counts.bias_additions == found["biased"]
         if isinstance(node, Population):

@@ -27,6 +27,7 @@ from snnc.ir import (
     Encoder,
     Graph,
     Input,
+    Integrator,
     Linear,
     MaxPool,
     Rearrange,
@@ -233,10 +234,12 @@ def test_too_many_chips_and_the_bits_that_would_cure_it() -> None:
             Encoder(name="e", inputs=("x",), scale=1.0),
             Conv(name="n.synapse", inputs=("e",), weight=one, padding=(1, 1, 1, 1)),
             population("n"),
+            Conv(name="l", inputs=("n",), weight=np.ones((1, 64, 4, 4), np.int8)),
+            Integrator(name="y", inputs=("l",), bias=np.zeros(1, np.int64), scale=np.ones(1)),
         ],
-        {"y": "n"},
+        {"y": "y"},
     )
-    chip = small(LOIHI2, cores=2, synaptic_memory=2400)
+    chip = small(LOIHI2, cores=3, synaptic_memory=2400)
     (problem,) = fit(graph, chip, chips=1).problems
     assert "the network takes" in problem.message
     assert problem.hint.startswith("compile with --weight-bits 4")
