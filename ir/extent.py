@@ -1,4 +1,4 @@
-"""How many numbers a node needs at once: a few bytes of a file can ask for terabytes."""
+"""How large a node may be: a few bytes of a file can ask for terabytes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ MOST_ELEMENTS = 1 << 27
 
 LONGEST_IDENTITY = 1 << 13
 """Values of a vector that a matrix may hand on one by one: it has as many weights squared."""
+
+LONGEST_NAME = 4096
+"""Characters of the name of a node: an entry of an archive cannot have many more."""
 
 MOST_AXES = 24
 """Axes of a value of one sample: NumPy 1 has 32 in all, and some are added on the way."""

@@ -23,12 +23,12 @@ from ...ir import (
 from ...ir.bounds import value_bounds
 from .neurons import charged
 from .number import Number, exact, in_floats, largest_state, of_edge, of_synapse, stored
-from .step import Step, write
+from .step import StepWriter, write
 from .value import Value, total
 
 
 @write.register
-def _(node: Encoder, to: Step, inputs: list[Value]) -> Value:
+def _(node: Encoder, to: StepWriter, inputs: list[Value]) -> Value:
     (x,) = inputs
     if node.gain is not None:
         x = x.cast(Number.DOUBLE) * node.gain
@@ -46,7 +46,7 @@ def _(node: Encoder, to: Step, inputs: list[Value]) -> Value:
 
 
 @write.register
-def _(node: Integrator, to: Step, inputs: list[Value]) -> Value:
+def _(node: Integrator, to: StepWriter, inputs: list[Value]) -> Value:
     number = Number.DOUBLE
     if not to.real and node.decoding != "harmonic":
         number = exact(largest_state(to.graph, node, to.steps))
@@ -68,13 +68,13 @@ def _(node: Integrator, to: Step, inputs: list[Value]) -> Value:
 
 
 @write.register
-def _(node: Linear, to: Step, inputs: list[Value]) -> Value:
+def _(node: Linear, to: StepWriter, inputs: list[Value]) -> Value:
     number = of_synapse(to.graph, node)
     return inputs[0].cast(number).then("Gemm", _weight(node, to, number), transB=1)
 
 
 @write.register
-def _(node: Conv, to: Step, inputs: list[Value]) -> Value:
+def _(node: Conv, to: StepWriter, inputs: list[Value]) -> Value:
     number = of_synapse(to.graph, node)
     weight = _weight(node, to, number)
     if number is Number.DOUBLE:
@@ -94,7 +94,7 @@ def _(node: Conv, to: Step, inputs: list[Value]) -> Value:
     )
 
 
-def _weight(node: Conv | Linear, to: Step, number: Number) -> Value:
+def _weight(node: Conv | Linear, to: StepWriter, number: Number) -> Value:
     """Return weights; integers are stored as such, and ONNX Runtime casts them once."""
     weight = node.weight if node.copies == 1 else node.weight.astype(np.int64) * node.copies
     if weight.dtype.kind == "f":
@@ -128,7 +128,7 @@ def _taps(kernel: int, dilation: int, out: int, stride: int) -> Array:
 
 
 @write.register
-def _(node: MaxPool, to: Step, inputs: list[Value]) -> Value:
+def _(node: MaxPool, to: StepWriter, inputs: list[Value]) -> Value:
     type = to.graph.types[node.inputs[0]]
     number = Number.DOUBLE if type.payload is None else in_floats(_largest_total(node, to))
     received = to.state(node, "received", 0, number, type.shape)
@@ -145,7 +145,7 @@ def _(node: MaxPool, to: Step, inputs: list[Value]) -> Value:
     return maximum.next - maximum.now
 
 
-def _largest_total(node: MaxPool, to: Step) -> int:
+def _largest_total(node: MaxPool, to: StepWriter) -> int:
     try:
         return max(map(abs, value_bounds(to.graph, node.inputs[0])))
     except ValueError:  # it may send any sum of payloads
@@ -154,7 +154,7 @@ def _largest_total(node: MaxPool, to: Step) -> int:
 
 
 @write.register
-def _(node: Product, to: Step, inputs: list[Value]) -> Value:
+def _(node: Product, to: StepWriter, inputs: list[Value]) -> Value:
     number = Number.DOUBLE if to.real else Number.INT64
     factors = [to.state(node, side, 0, number) for side in ("x", "y")]
     for factor, payloads in zip(factors, inputs, strict=True):
@@ -165,18 +165,18 @@ def _(node: Product, to: Step, inputs: list[Value]) -> Value:
 
 
 @write.register
-def _(node: Reshape, to: Step, inputs: list[Value]) -> Value:
+def _(node: Reshape, to: StepWriter, inputs: list[Value]) -> Value:
     return inputs[0].reshape(0, *node.shape)
 
 
 @write.register
-def _(node: Rearrange, to: Step, inputs: list[Value]) -> Value:
+def _(node: Rearrange, to: StepWriter, inputs: list[Value]) -> Value:
     order = [0, *(1 + axis for axis in node.order)]
     return inputs[0].reshape(0, *node.split).then("Transpose", perm=order).reshape(0, *node.shape)
 
 
 @write.register
-def _(node: Gather, to: Step, inputs: list[Value]) -> Value:
+def _(node: Gather, to: StepWriter, inputs: list[Value]) -> Value:
     shape = to.graph.types[node.inputs[0]].shape
     x, places = inputs[0], node.places
     if node.blanks:  # they read a zero put behind the last place
@@ -188,6 +188,6 @@ def _(node: Gather, to: Step, inputs: list[Value]) -> Value:
 
 
 @write.register
-def _(node: Concat, to: Step, inputs: list[Value]) -> Value:
+def _(node: Concat, to: StepWriter, inputs: list[Value]) -> Value:
     first, *rest = (x.cast(of_edge(to.graph, node.name)) for x in inputs)
     return first.then("Concat", *rest, axis=1)

@@ -10,7 +10,7 @@ from ...ir.leaky import DECAY_UNITY, LeakyIntegrator, LeakyPopulation
 from ...ir.neurons import SATURATION
 from ...ir.types import is_integer
 from .number import INT64_EXACT, Number, exact, of_edge
-from .step import Step, write
+from .step import StepWriter, write
 from .value import Value, total
 
 ALIGNMENT = 64
@@ -22,7 +22,7 @@ TOP = 1 << 23
 
 @write.register(LIF)
 @write.register(CubaLIF)
-def _(node: LeakyPopulation, to: Step, inputs: list[Value]) -> Value:
+def _(node: LeakyPopulation, to: StepWriter, inputs: list[Value]) -> Value:
     number = arithmetic(node, to)
     membrane = to.state(node, "v", node.initial, number)
     drive = _drive(node, to, inputs, number)
@@ -55,7 +55,7 @@ def _reset(node: LeakyPopulation, v: Value, fired: Value) -> Value:
 
 @write.register(LI)
 @write.register(CubaLI)
-def _(node: LeakyIntegrator, to: Step, inputs: list[Value]) -> Value:
+def _(node: LeakyIntegrator, to: StepWriter, inputs: list[Value]) -> Value:
     number = arithmetic(node, to)
     membrane = to.state(node, "v", node.initial, number)
     drive = _drive(node, to, inputs, number)
@@ -64,7 +64,7 @@ def _(node: LeakyIntegrator, to: Step, inputs: list[Value]) -> Value:
     return membrane.next.cast(of_edge(to.graph, node.name))
 
 
-def arithmetic(node: LeakyPopulation | LeakyIntegrator, to: Step) -> Number:
+def arithmetic(node: LeakyPopulation | LeakyIntegrator, to: StepWriter) -> Number:
     """Return the type of a membrane, and of all that is computed with it."""
     if not is_integer(node.decay):
         return Number.DOUBLE
@@ -101,7 +101,7 @@ def _largest(x: Array) -> int:
 
 
 def _drive(
-    node: LeakyPopulation | LeakyIntegrator, to: Step, inputs: list[Value], number: Number
+    node: LeakyPopulation | LeakyIntegrator, to: StepWriter, inputs: list[Value], number: Number
 ) -> Value:
     """Return what drives a membrane: the summed current, or the neuron's own current."""
     current = total(inputs, Number.DOUBLE if to.real else number).cast(number)
@@ -121,7 +121,7 @@ def _plus(x: Value, term: Array) -> Value:
 
 
 @write.register
-def _(node: LoihiLIF, to: Step, inputs: list[Value]) -> Value:
+def _(node: LoihiLIF, to: StepWriter, inputs: list[Value]) -> Value:
     received = total(inputs, Number.INT64)
     current = to.state(node, "u", node.initial_current, Number.INT64)
     membrane = to.state(node, "v", node.initial, Number.INT64)

@@ -20,7 +20,7 @@ from ...ir.leaky import LeakyIntegrator
 from ...ir.reference import spiking_nodes
 from ..onnx_runtime.ann_export import IR_VERSION, OPSET
 from .number import Number
-from .step import State, Step
+from .step import State, StepWriter
 from .value import Scope, Value
 
 BATCH = "batch"
@@ -87,7 +87,7 @@ def step(graph: Graph, timesteps: int) -> ModelProto:
     inputs = {node.name: Value(scope, node.name, Number.FLOAT) for node in graph.of_type(Input)}
     steps = timesteps + latency(graph)
     now = clock + 1
-    written = Step(graph, steps, scope, now, inputs)
+    written = StepWriter(graph, steps, scope, now, inputs)
     after = written.last.where(now.like(0), now) if written.sequence else now
     given = [
         _info(node.name, Number.FLOAT, [BATCH, *node.type.shape]) for node in graph.of_type(Input)
@@ -114,7 +114,7 @@ def initial_state(graph: Graph, timesteps: int) -> ModelProto:
     clock = scope.fresh(CLOCK)
     inputs = {node.name: Value(scope, node.name, Number.FLOAT) for node in graph.of_type(Input)}
     now = Value(scope, clock, Number.INT64)
-    states = Step(graph, timesteps + latency(graph), scope, now + 1, inputs).states
+    states = StepWriter(graph, timesteps + latency(graph), scope, now + 1, inputs).states
     alone = Scope(taken={BATCH, clock, *(state.now.name for state in states)})
     size = Value(alone, BATCH, Number.INT64)
     results = [_info(clock, Number.INT64, [])]
@@ -161,7 +161,7 @@ class _Run:
         for node in graph.of_type(Input):
             if node.stepwise:
                 given[node.name] = self._at_step(given[node.name], node, t)
-        self.step = Step(graph, self.steps, self.body, t, given)
+        self.step = StepWriter(graph, self.steps, self.body, t, given)
         self._kept: list[tuple[State, str]] = []
         self._traces: list[tuple[Value, str, list[int | str]]] = []
         self.traces: list[ValueInfoProto] = []

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from ...ir import IF, Array, Population
 from .number import Number, exact, largest_state
-from .step import Step, write
+from .step import StepWriter, write
 from .value import Value, total
 
 
-def arithmetic(node: Population, to: Step) -> Number:
+def arithmetic(node: Population, to: StepWriter) -> Number:
     """Return the type of a population's membrane, and of all it computes with."""
     if to.real:
         return Number.DOUBLE
     return exact(largest_state(to.graph, node, to.steps))
 
 
-def charged(membrane: Value, bias: Array, to: Step, inputs: list[Value]) -> Value:
+def charged(membrane: Value, bias: Array, to: StepWriter, inputs: list[Value]) -> Value:
     """Return a membrane, or a sum, with the currents of a step and the bias added.
 
     Real numbers are added in the order of the reference. Of integers the order does not matter:
@@ -28,7 +28,7 @@ def charged(membrane: Value, bias: Array, to: Step, inputs: list[Value]) -> Valu
 
 
 @write.register
-def _(node: IF, to: Step, inputs: list[Value]) -> Value:
+def _(node: IF, to: StepWriter, inputs: list[Value]) -> Value:
     number = arithmetic(node, to)
     membrane = to.state(node, "v", node.initial, number)
     v = charged(membrane.now, node.bias, to, inputs)
@@ -94,7 +94,7 @@ def _power(node: IF, v: Value) -> Value:
     return (event < -node.max_negative).where(event.like(0), event)
 
 
-def _bounded(node: IF, to: Step, event: Value) -> Value:
+def _bounded(node: IF, to: StepWriter, event: Value) -> Value:
     """Keep the units sent within their bounds, where an event could leave them."""
     low = node.acc_min if node.max_negative else None
     if low is None and node.acc_max is None:

@@ -6,12 +6,12 @@ import numpy as np
 
 from ...ir import Delay, Feedback, Signal
 from .number import Number, of_edge
-from .step import Step, write
+from .step import StepWriter, write
 from .value import Value
 
 
 @write.register
-def _(node: Feedback, to: Step, inputs: list[Value]) -> Value:
+def _(node: Feedback, to: StepWriter, inputs: list[Value]) -> Value:
     if to.graph.types[node.name].signal is Signal.SPIKES:
         number = of_edge(to.graph, node.name)
     else:  # its synapse comes later; this holds all of its currents
@@ -20,7 +20,7 @@ def _(node: Feedback, to: Step, inputs: list[Value]) -> Value:
 
 
 @write.register
-def _(node: Delay, to: Step, inputs: list[Value]) -> Value:
+def _(node: Delay, to: StepWriter, inputs: list[Value]) -> Value:
     """Keep the last values in a line, the oldest first; each neuron reads its place in it."""
     (x,) = inputs
     type, longest = to.graph.types[node.name], node.longest

@@ -8,11 +8,11 @@ from ...ir import DifferentialIF, RadixIF, TwoPhaseIF
 from ...ir.reference_neurons import ROUNDING
 from .neurons import arithmetic, charged, power, whole
 from .number import Number
-from .step import Step, write
+from .step import StepWriter, write
 from .value import Value, total
 
 
-def at_step(to: Step, table: list[int]) -> Value:
+def at_step(to: StepWriter, table: list[int]) -> Value:
     """Return the number that a table has for this step, its last one behind its end.
 
     Args:
@@ -30,7 +30,7 @@ def digit_worths(base: int, digits: int, start: int) -> tuple[list[int], list[in
 
 
 @write.register
-def _(node: RadixIF, to: Step, inputs: list[Value]) -> Value:
+def _(node: RadixIF, to: StepWriter, inputs: list[Value]) -> Value:
     number = arithmetic(node, to)
     membrane = to.state(node, "v", node.initial.astype(number.dtype) + node.bias, number)
     v = membrane.now + total(inputs, number)
@@ -43,7 +43,7 @@ def _(node: RadixIF, to: Step, inputs: list[Value]) -> Value:
 
 
 @write.register
-def _(node: DifferentialIF, to: Step, inputs: list[Value]) -> Value:
+def _(node: DifferentialIF, to: StepWriter, inputs: list[Value]) -> Value:
     t = to.t.cast(Number.DOUBLE)
     left = to.state(node, "left", node.bias, Number.DOUBLE)
     said = to.state(node, "said", 0, Number.DOUBLE)
@@ -62,7 +62,7 @@ def _(node: DifferentialIF, to: Step, inputs: list[Value]) -> Value:
 
 
 @write.register
-def _(node: TwoPhaseIF, to: Step, inputs: list[Value]) -> Value:
+def _(node: TwoPhaseIF, to: StepWriter, inputs: list[Value]) -> Value:
     number = Number.DOUBLE if to.real else Number.INT64  # corrections have no static bound
     since = (to.t - 1).modulo(node.rehearsal)
     begins = since.equals(0) & (to.t <= node.stages * node.rehearsal + 1)
@@ -85,7 +85,9 @@ def _(node: TwoPhaseIF, to: Step, inputs: list[Value]) -> Value:
 class _Correction:
     """What a population notes in a rehearsal, and how its start moves after it."""
 
-    def __init__(self, node: TwoPhaseIF, to: Step, begins: Value, fires: Value, v: Value) -> None:
+    def __init__(
+        self, node: TwoPhaseIF, to: StepWriter, begins: Value, fires: Value, v: Value
+    ) -> None:
         self.node, self.whole = node, not to.real
         never, always = np.inf, -np.inf
         sent = to.state(node, "sent", 0, Number.BOOL)

@@ -49,7 +49,7 @@ class State:
     carried: bool = False
 
 
-class Step:
+class StepWriter:
     """Writes a step.
 
     Args:
@@ -160,7 +160,7 @@ def digits_end(graph: Graph) -> int:
 
 
 @singledispatch
-def write(node: Node, to: Step, inputs: list[Value]) -> Value:
+def write(node: Node, to: StepWriter, inputs: list[Value]) -> Value:
     """Write what a node computes in one step.
 
     Args:
@@ -175,7 +175,7 @@ def write(node: Node, to: Step, inputs: list[Value]) -> Value:
 
 
 @write.register
-def _(node: Previous, to: Step, inputs: list[Value]) -> Value:
+def _(node: Previous, to: StepWriter, inputs: list[Value]) -> Value:
     number = Number.DOUBLE if node.type.payload is None else Number.INT64
     kept = to.state(node, "carried", node.initial, number)
     kept.carried = True

@@ -8,12 +8,12 @@ from ...ir import TrackingIF
 from ...ir.bounds import drive_bounds
 from .number import Number, in_integers
 from .scheduled import at_step, digit_worths
-from .step import Step, write
+from .step import StepWriter, write
 from .value import Value
 
 
 @write.register
-def _(node: TrackingIF, to: Step, inputs: list[Value]) -> Value:
+def _(node: TrackingIF, to: StepWriter, inputs: list[Value]) -> Value:
     number = _arithmetic(node, to)
     drive = to.state(node, "drive", node.bias, number)
     received = drive.now
@@ -32,14 +32,14 @@ def _(node: TrackingIF, to: Step, inputs: list[Value]) -> Value:
     return event
 
 
-def _arithmetic(node: TrackingIF, to: Step) -> Number:
+def _arithmetic(node: TrackingIF, to: StepWriter) -> Number:
     """Return the type that holds drives, and what rounding computes with."""
     drive = max(int(abs(end).max()) for end in drive_bounds(to.graph, node))
     reach = max(abs(node.low), abs(node.high)) + 2
     return in_integers(2 * (drive + reach * int(node.threshold.max())))
 
 
-def _digit(node: TrackingIF, to: Step, drive: Value) -> Value:
+def _digit(node: TrackingIF, to: StepWriter, drive: Value) -> Value:
     value = to.state(node, "value", 0, drive.number)
     first = to.t.equals(node.start)
     value.next = first.where(quantized(node, drive), value.now)

@@ -77,7 +77,7 @@ class Barrier:
 
 
 @dataclass(frozen=True)
-class Step:
+class StepTime:
     """How long a time step takes.
 
     Attributes:
@@ -146,7 +146,7 @@ class Hardware:
     runs: tuple[str, ...] = NETWORKS
     memory: Memory | None = None
     static: Static | None = None
-    step: Step | None = None
+    step: StepTime | None = None
     chip: str = ""
     bracket: Bracket | None = None
 

@@ -28,7 +28,7 @@ from .hardware import (
     Bracket,
     Hardware,
     Static,
-    Step,
+    StepTime,
     Term,
 )
 from .memory import RULES, Memory
@@ -257,7 +257,7 @@ def _static(top: Section, constants: Mapping[str, Constant]) -> Static | None:
     return Static(power, neurons)
 
 
-def _step(top: Section, constants: Mapping[str, Constant]) -> Step | None:
+def _step(top: Section, constants: Mapping[str, Constant]) -> StepTime | None:
     table = top.section("step")
     if table is None:
         return None
@@ -278,7 +278,7 @@ def _step(top: Section, constants: Mapping[str, Constant]) -> Step | None:
     table.done()
     if bool(tick) == bool(times):
         table.refuse("tick", "or times are needed, and not both", "give one of them")
-    return Step(tick, tuple(times), tuple(sorted(barriers, key=lambda barrier: barrier.tiles)))
+    return StepTime(tick, tuple(times), tuple(sorted(barriers, key=lambda barrier: barrier.tiles)))
 
 
 def _bracket(top: Section) -> Bracket | None:

@@ -12,7 +12,7 @@ from ...ir import Graph
 from ..data import Inputs
 from ..placement import Fit, fit
 from .counts import Layer
-from .hardware import Barrier, Hardware, Step
+from .hardware import Barrier, Hardware, StepTime
 
 PLACED_SAMPLES = 16
 """Most samples whose single neurons are counted: every payload of theirs is kept."""
@@ -85,7 +85,7 @@ class Placement:
         return slowest + barrier_seconds(step.barriers, hardware, self.tiles)
 
 
-def busy(step: Step, hardware: Hardware, layer: Layer) -> float:
+def busy(step: StepTime, hardware: Hardware, layer: Layer) -> float:
     """Return how long one core would take for a layer, seconds a sample."""
     return sum(
         layer.counts.sum_of(term.counts) * hardware.constants[term.constant].si

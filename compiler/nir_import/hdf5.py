@@ -19,7 +19,7 @@ import numpy as np
 from ...backends.hdf5_library import load_h5py
 from ...ir import Array
 from ...ir.errors import ModelError
-from ...ir.extent import MOST_ELEMENTS
+from ...ir.extent import LONGEST_NAME, MOST_ELEMENTS
 from .isolated import allowed_memory, read_in_child
 from .tree import Group
 
@@ -31,9 +31,6 @@ MOST_ENTRIES = 1 << 18
 
 DEEPEST = 64
 """Groups within groups."""
-
-LONGEST_NAME = 4096
-"""Characters of the name of a node: an entry of an archive cannot have many more."""
 
 MOST_TEXT = 1 << 24
 """Bytes of all texts of a file together."""

@@ -16,15 +16,13 @@ from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, TensorPr
 from onnx.external_data_helper import load_external_data_for_model
 
 from ...ir.errors import ModelError
-from ...ir.extent import MOST_ELEMENTS
+from ...ir.extent import LONGEST_NAME, MOST_ELEMENTS
 from .expansion import MOST_NODES, all_nodes, expanded_nodes
 from .input_shapes import Shapes, fix_input_shapes
 from .light import without_weights
 
 LARGEST = 2**31 - 1
 """Bytes a model may have, external data included: the limit of the protobuf format."""
-LONGEST_NAME = 4096
-"""Characters of a name: an entry of an archive cannot have many more."""
 _TERM = r"[A-Za-z ]*(\.\.\.)?[A-Za-z ]*"
 _EQUATION = re.compile(rf"{_TERM}(,{_TERM})*(->{_TERM})?")
 MODEL_FIELDS = {"graph", "ir_version", "opset_import", "producer_name"}
