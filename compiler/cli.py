@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .commands import COMMANDS, load_command
-from .commands.arguments import Parser
 from .commands.console import open_console, write, write_problems
+from .commands.parser import Parser
 
 SUCCESS, FAILED, USER_ERROR = 0, 1, 2
 INTERRUPTED = 130

@@ -10,7 +10,8 @@ import pytest
 
 from snnc.compiler.codes import CODES
 from snnc.compiler.commands import compile as command
-from snnc.compiler.commands.arguments import Parser, conversion_options
+from snnc.compiler.commands.conversion_arguments import conversion_options
+from snnc.compiler.commands.parser import Parser
 from snnc.compiler.options import CORRECTIONS, TWO_PHASE, Options
 from snnc.compiler.thresholds import RULES
 

@@ -10,8 +10,9 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from . import partitioned
-from .arguments import add_conversion, conversion_options, fraction
+from .argument_types import fraction
 from .console import Console, one_line
+from .conversion_arguments import add_conversion, conversion_options
 from .search_table import print_search
 
 if TYPE_CHECKING:

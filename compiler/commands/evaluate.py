@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import partitioned
-from .arguments import add_artifact, add_on, add_resources, offering_simulator, resources, steps
+from .argument_types import steps
+from .arguments import add_artifact, add_on, add_resources, offering_simulator, resources
 from .console import Console
 from .input_range import warn_of_cut_off_inputs
 

@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import add_conversion, conversion_options
 from .console import Console
+from .conversion_arguments import add_conversion, conversion_options
 from .partitioned import print_cut
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ import snnc
 from examples.benchmarks.accuracy import BLOCK
 from examples.datasets import load
 from snnc.backends.onnx_runtime import AnnSession
-from snnc.compiler.commands.arguments import fraction
+from snnc.compiler.commands.argument_types import fraction
 from snnc.ir.errors import AccuracyError
 
 Arrays = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]

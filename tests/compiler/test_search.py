@@ -14,7 +14,7 @@ import pytest
 import snnc
 from snnc.backends.numpy_sim.backend import TARGET
 from snnc.backends.onnx_runtime import AnnSession
-from snnc.compiler.commands.arguments import fraction
+from snnc.compiler.commands.argument_types import fraction
 from snnc.compiler.cost import estimate, get_hardware
 from snnc.compiler.demo import bundled
 from snnc.compiler.onnx_import import load
