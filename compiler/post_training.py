@@ -22,6 +22,7 @@ import numpy as np
 from ..backends.onnx_runtime.library import load_onnxruntime
 from ..ir import Staircase
 from ..ir.errors import DataError, ModelError, OptionError
+from ..ir.storage import MAX_ELEMENTS
 from .data import Samples, Source, load_samples
 from .passes.fold_affine import fold_into_sources
 
@@ -88,7 +89,7 @@ def quantized(
                 hint=("take a newer ONNX Runtime, or --quantize 8, or " if bits < 8 else "")
                 + "quantise the model yourself, and compile the quantised file",
             ) from error
-        graph = load(path).graph
+        graph = load(path, MAX_ELEMENTS).graph  # of values that were allowed already
     count = len(next(iter(samples.values())))
     return replace(imported, graph=graph), (
         f"the model was quantised to {bits} bits after training, by ONNX Runtime on {count} "

@@ -120,7 +120,7 @@ def travel(
     from ..cost import DEFAULT, estimate, get_hardware
     from ..evaluate import evaluate
     from ..network import load
-    from ..onnx_import import load as load_model
+    from ..source_ann import source_ann
     from ..verify import verify
 
     calibration, test, labels = data
@@ -131,7 +131,7 @@ def travel(
     with console.stage("evaluate") as advance:
         evaluation = evaluate(network, {name: test}, labels, progress=advance)
     with console.stage("estimate") as advance:
-        hardware, ann = get_hardware(DEFAULT), load_model(out / "ann.onnx").graph
+        hardware, ann = get_hardware(DEFAULT), source_ann(network.artifact)
         costs = estimate(network, ann, {name: test}, hardware, advance)
     with console.stage("verify") as advance:
         verification = verify(network, {name: test[:VERIFIED]}, progress=advance)

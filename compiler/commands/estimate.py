@@ -59,10 +59,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace, console: Console) -> int:
-    from ...backends.artifact import is_trained, require_ann
+    from ...backends.artifact import is_trained
     from ..cost import estimate, get_hardware
     from ..network import Network, load
-    from ..onnx_import import load as load_model
+    from ..source_ann import source_ann
 
     _check(arguments)
     hardware = get_hardware(arguments.hardware, arguments.access_bits)
@@ -70,10 +70,7 @@ def run(arguments: Namespace, console: Console) -> int:
     network = load(arguments.artifact)
     if not isinstance(network, Network):
         return partitioned.estimate(network, arguments, console)
-    ann = None
-    if not is_trained(network.artifact):
-        require_ann(network.artifact)
-        ann = load_model(Path(arguments.artifact) / "ann.onnx").graph
+    ann = None if is_trained(network.artifact) else source_ann(network.artifact)
     samples = network.opened(arguments.data, limits)
     labels = _labels(arguments.data, samples, network)
     with console.stage("estimate") as advance:

@@ -163,14 +163,12 @@ def evaluate(network: PartitionedNetwork, arguments: Namespace, console: Console
 
 def estimate(network: PartitionedNetwork, arguments: Namespace, console: Console) -> int:
     """Count and cost; return the exit status."""
-    from ...backends.artifact import require_ann
     from ...ir.errors import OptionError
     from ..cost import get_hardware
     from ..data import open_samples
-    from ..onnx_import import load as load_model
     from ..partition.estimate import HOST_BASIS, estimate_cut
     from ..partition.network import input_graph
-    from ..partition.storage import REGIONS
+    from ..source_ann import source_ann
     from .estimate_tables import count, joules
 
     if arguments.csv or arguments.neurobench:
@@ -181,11 +179,7 @@ def estimate(network: PartitionedNetwork, arguments: Namespace, console: Console
     hardware = get_hardware(arguments.hardware, arguments.access_bits)
     limits = resources(arguments)
     samples = open_samples(arguments.data, input_graph(network.division), limits)
-    rooms = Path(arguments.artifact) / REGIONS
-    anns = {}
-    for name, each in network.networks.items():
-        require_ann(each.artifact)
-        anns[name] = load_model(rooms / name / "ann.onnx").graph
+    anns = {name: source_ann(each.artifact) for name, each in network.networks.items()}
     with console.stage("estimate") as advance:
         found = estimate_cut(network, anns, samples, hardware, advance, limits)
     document = found.to_json()

@@ -59,12 +59,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace, console: Console) -> int:
-    from ...backends.artifact import is_trained, require_ann
+    from ...backends.artifact import is_trained
     from ...ir import Graph
     from ...ir.errors import OptionError
     from ..html_report import gather, render
     from ..network import load_whole
-    from ..onnx_import import load as load_model
+    from ..source_ann import source_ann
 
     if arguments.samples < 1:
         raise OptionError(f"--samples {arguments.samples}: less than 1", hint="give at least 1")
@@ -74,10 +74,7 @@ def run(arguments: Namespace, console: Console) -> int:
     samples, labels = _data(arguments, network)
 
     def ann() -> Graph | None:
-        if is_trained(network.artifact):
-            return None
-        require_ann(network.artifact)
-        return load_model(Path(arguments.artifact) / "ann.onnx").graph
+        return None if is_trained(network.artifact) else source_ann(network.artifact)
 
     with console.progress() as advance:
         found = gather(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 
 from ...backends.artifact import is_trained, require_ann
@@ -16,9 +13,9 @@ from ...ir.errors import DataError, OptionError
 from ..data import Inputs, Samples
 from ..evaluate import class_scores, default_steps
 from ..network import Network
-from ..onnx_import import load
 from ..passes.compose_pool import compose_pool
 from ..pipeline import SIMPLIFY, run_passes
+from ..source_ann import source_ann
 from .explanation import Explanation, Moment
 from .hybrid import Hybrid
 from .layers import InputLayer, OutputLayer, PopulationLayer, observe
@@ -170,13 +167,9 @@ def source_model(network: Network) -> Graph:
     Raises:
         ArtifactError: The artifact has none.
     """
-    content = require_ann(network.artifact)
-    with tempfile.TemporaryDirectory(prefix="snnc-explain-") as folder:
-        path = Path(folder) / "ann.onnx"
-        path.write_bytes(content)
-        # Pools were composed already; composed anew, they would have a larger budget.
-        passes = [pass_ for pass_ in SIMPLIFY if pass_ is not compose_pool]
-        return run_passes(load(path).graph, passes)
+    # Pools were composed already; composed anew, they would have a larger budget.
+    passes = [pass_ for pass_ in SIMPLIFY if pass_ is not compose_pool]
+    return run_passes(source_ann(network.artifact), passes)
 
 
 def taken_evenly(samples: Inputs, labels: Array | None, limit: int) -> tuple[Samples, Array]:

@@ -12,6 +12,8 @@ import onnx
 import pytest
 
 import snnc
+from snnc.compiler.onnx_import import load
+from snnc.ir.errors import ModelError
 from tests.command_line import Command, change_weight, write_model
 from tests.compiler.conftest import TIMESTEPS
 
@@ -117,6 +119,19 @@ def test_estimate(command: Command, artifact: Path, data_file: Path) -> None:
         *("published", "derived", "45 nm, 0.9 V"),
     ):
         assert part in text
+
+
+def test_a_source_model_may_be_as_large_as_its_network(
+    command: Command, artifact: Path, data_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled with a larger ``--max-elements`` than the default: nobody is asked for it again."""
+    monkeypatch.setattr(load, "__defaults__", (8, None))
+    with pytest.raises(ModelError, match="more than 8"):
+        load(artifact / "ann.onnx")
+    for words in (["estimate"], ["evaluate", "--explain"], ["report", "-o", "report.html"]):
+        found = command(words[0], artifact, "--data", data_file, *words[1:])
+        assert (found.status, found.err) == (0, ""), words
+        assert "more than 8" not in found.out
 
 
 def test_estimate_writes_every_figure_as_a_row(
