@@ -112,13 +112,13 @@ def compile(
             return compile(path, after=after, progress=progress, **settings)
     chosen = chosen_options(options)
     backend = get_backend(target, chosen.settings_for(target))
-    chosen.code_for(backend.target)  # refuses a code that the target cannot take
     path = Path(model)
     file = read(path, chosen.max_elements, chosen.input_shapes)
     unrolled, why_not = rolled_up(file, chosen.timesteps)
     if unrolled is not None:
         given = options if max_drop is None else {"max_drop": max_drop, **options}
         return compile_rolled_up(unrolled, path, file.sha256, target, calibration, given, after)
+    chosen.code_for(backend.target)  # refuses a code that the target cannot take
     if max_drop is not None:
         from .search import Search, candidates
 

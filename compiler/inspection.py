@@ -34,7 +34,7 @@ from .pipeline import (
     trained_full_scale,
 )
 from .report import Report, describe_approximations
-from .unrolled.compile import backend_problems, describe_rolled_up, rolled_up
+from .unrolled.compile import backend_problems, describe_rolled_up, rolled_up, unused
 from .unrolled.roll_up import RolledUp
 
 if TYPE_CHECKING:
@@ -136,12 +136,12 @@ def inspect(
         OptionError: The options do not go together.
     """
     target = backend.target
-    code = options.code_for(target)
-    options.threshold_rule(synthetic=True)  # refuses an unknown rule
     file = read(path, options.max_elements, options.input_shapes)
     unrolled, why_not = rolled_up(file, options.timesteps)
     if unrolled is not None:
-        return _of_trained(unrolled, file, backend)
+        return _of_trained(unrolled, file, backend, options)
+    code = options.code_for(target)
+    options.threshold_rule(synthetic=True)  # refuses an unknown rule
     try:
         found = examine_file(path, file, why_not)
     except ModelError:
@@ -173,8 +173,10 @@ def inspect(
     )
 
 
-def _of_trained(found: RolledUp, file: ModelFile, backend: Backend) -> Inspection:
+def _of_trained(found: RolledUp, file: ModelFile, backend: Backend, options: Options) -> Inspection:
     """Return what can be said of a spiking network that was rolled up."""
+    default = Options()
+    given = {n: value for n, value in asdict(options).items() if value != getattr(default, n)}
     graph = found.graph
     names = (node.op_type for node in file.proto.graph.node)
     return Inspection(
@@ -187,6 +189,7 @@ def _of_trained(found: RolledUp, file: ModelFile, backend: Backend) -> Inspectio
         cut=found.cut,
         unsupported=[Unsupported("", "", *each) for each in backend_problems(found, backend)],
         approximations=describe_rolled_up(found),
+        warnings=unused(found, given),
     )
 
 

@@ -63,6 +63,8 @@ def run(arguments: Namespace, console: Console) -> int:
     backend = get_backend(arguments.target, options.settings_for(arguments.target))
     found = inspect(Path(arguments.model), backend, options, require_full=arguments.require_full)
     print_inspection(found, options, console)
+    for message, hint in found.warnings:
+        console.warning(message, hint)
     document = {"model": arguments.model, **found.to_json()}
     if arguments.readers and found.convertible:
         document["readers"] = print_readers(arguments, console)

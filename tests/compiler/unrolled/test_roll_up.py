@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from onnx import ModelProto
 
 import snnc
+from snnc.backends import get_backend
+from snnc.compiler.inspection import inspect
+from snnc.compiler.options import Options
 from snnc.ir import LIF, Array, CubaLIF, Feedback, Graph, Input, MaxPool
 from snnc.ir.leaky import LeakyPopulation
 
@@ -178,3 +182,18 @@ def test_pools(tmp_path: Path, pool: str, place: str) -> None:
     """The maximum of spikes is whether there is one; in this graph a ``MaxPool`` would sum up."""
     graph = compiled(convolutional(pool, place), tmp_path, fresh(3, 2, 4, 4))
     assert not graph.of_type(MaxPool)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("reset", "zero"), ("code", "exact"), ("thresholds", "mean")]
+)
+def test_options_of_a_conversion_are_not_used(tmp_path: Path, option: str, value: str) -> None:
+    """Nor are they checked: what a code means for them is beside the point."""
+    path = saved(network("snntorch"), tmp_path)
+    given: dict[str, Any] = {option: value}
+    told = snnc.compile(path, **given).report["warnings"]
+    assert [message.partition(":")[0] for message, _ in told] == [f"--{option}"]
+    found = inspect(path, get_backend("numpy"), Options(**given))
+    assert found.convertible
+    assert list(found.warnings) == [tuple(entry) for entry in told]
+    assert not inspect(path, get_backend("numpy"), Options()).warnings
