@@ -44,6 +44,8 @@ PARTITIONED = "partitioned"
 TRAINED = "trained"
 """The code of a network that was trained as a spiking one: nothing was converted."""
 MAX_FILE_BYTES = 1 << 34
+FILES = (".net", ".nir", ".onnx")
+"""How the names of the files end that targets write into an artifact: no names for a folder."""
 
 
 @dataclass(frozen=True)
@@ -99,16 +101,28 @@ def is_artifact(folder: Path) -> bool:
 
 def check_destination(folder: Path) -> None:
     """Raise ``ArtifactError`` where an artifact may not be written."""
-    if (folder.exists() or folder.is_symlink()) and not is_artifact(folder):
-        raise ArtifactError(
-            f"{folder} exists and is not an snnc artifact",
-            hint="choose another folder with -o, or remove it yourself",
-        )
+    if not is_artifact(folder):
+        _expect_new(folder)
     parent = next(parent for parent in folder.absolute().parents if parent.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         what = "is read-only" if parent.is_dir() else "is not a folder"
         raise ArtifactError(
             f"{folder} cannot be written: {parent} {what}", hint="choose another folder with -o"
+        )
+
+
+def _expect_new(folder: Path) -> None:
+    """Raise ``ArtifactError`` where there is something, or a file is what the user expects."""
+    if folder.exists() or folder.is_symlink():
+        raise ArtifactError(
+            f"{folder} exists and is not an snnc artifact",
+            hint="choose another folder with -o, or remove it yourself",
+        )
+    if (ending := folder.suffix.lower()) in FILES:
+        raise ArtifactError(
+            f"{folder} is named like a file, and an artifact is a folder",
+            hint=f"give a folder, e.g. {folder.with_suffix('')}; a target that writes {ending} "
+            f"files puts network{ending} into it",
         )
 
 

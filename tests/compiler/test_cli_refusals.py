@@ -175,6 +175,31 @@ def test_foreign_folders_are_not_replaced(
         assert "artifact" in refusal(found) or "cannot be written" in found.err
 
 
+@pytest.mark.parametrize(
+    ("target", "out", "folder", "file"),
+    [
+        ("nir", "net.nir", "net", "network.nir"),
+        ("nir", "out/Net.NIR", "out/Net", "network.nir"),
+        ("onnx", "net.onnx", "net", "network.onnx"),
+        ("numpy", "net.net", "net", "network.net"),
+    ],
+)
+def test_an_artifact_is_no_file(
+    command: Command,
+    tmp_path: Path,
+    model_file: Path,
+    target: str,
+    out: str,
+    folder: str,
+    file: str,
+) -> None:
+    found = untouched(tmp_path, partial(command, model_file, "--target", target, "-o", out))
+    assert "an artifact is a folder" in refusal(found)
+    hint = found.err.splitlines()[1]
+    assert f"e.g. {folder};" in hint
+    assert file in hint
+
+
 def test_the_destination_is_checked_first(
     command: Command, tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
