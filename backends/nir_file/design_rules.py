@@ -71,7 +71,7 @@ def pairs(graph: Graph, target: Target) -> Iterator[Problem]:
             yield Problem(
                 f"{node.name}: takes back a spike at any negative membrane (--deadband 0), and "
                 "NIR's neurons have one threshold, above 0",
-                f"compile with --deadband 1 --no-guard, or {RATE}",
+                "compile with --deadband 1, or with --code rate",
             )
         if is_pair(node) and node.reset != "subtract":
             yield Problem(f"{node.name}: signed spikes need a reset by subtraction", RATE)
@@ -84,7 +84,7 @@ def no_bounds(graph: Graph, target: Target) -> Iterator[Problem]:
             yield Problem(
                 f"{node.name}: bounds the units it has sent (--guard), and NIR's neurons do not "
                 "remember them",
-                f"compile with --deadband 1 --no-guard, or {RATE}",
+                "compile with --no-guard, or with --code rate",
             )
 
 

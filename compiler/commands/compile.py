@@ -9,6 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from ..wording import counted
 from . import partitioned
 from .argument_types import fraction
 from .console import Console, one_line
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from ...ir import Graph
     from ..network import Network
     from ..pipeline import After
+
+SIZES = ("population", "neuron", "weight")
+"""What a summary counts of a network."""
 
 EXAMPLE = "snnc compile model.onnx --target lava --calibration train.npz --timesteps 8 -o out"
 
@@ -161,21 +165,23 @@ def describe(network: Network) -> list[str]:
         ("time steps", f"T = {network.timesteps}, depth latency {network.program.depth_latency}"),
         *([("sequence", f"{elements} elements, T steps for each")] if elements else []),
         ("numbers", numbers),
-        ("calibration", f"{report['calibration']}, {report['calibration_samples']} samples"),
+        (
+            "calibration",
+            f"{report['calibration']}, {counted(report['calibration_samples'], 'sample')}",
+        ),
         ("thresholds", f"{report['thresholds']}, correction {report['correction']}"),
         (
             "network",
-            f"{sizes['populations']} populations, {sizes['neurons']} neurons, "
-            f"{sizes['weights']} weights",
+            ", ".join(counted(sizes[f"{each}s"], each) for each in SIZES),
         ),
     ]
     if report["settling_bound"]:
-        rows.append(("at rest", f"after {report['settling_bound']} steps at most, then exact"))
+        bound = counted(report["settling_bound"], "step")
+        rows.append(("at rest", f"after {bound} at most, then exact"))
     lines = [f"{title:12} {text}" for title, text in rows]
     lines += [f"cut off      {text}" for text in report["cut"]]
     if report["approximations"]:
-        count = len(report["approximations"])
-        lines.append(f"approximate  {count} place{'s' if count > 1 else ''}:")
+        lines.append(f"approximate  {counted(len(report['approximations']), 'place')}:")
     return lines + [f"  - {one_line(text)}" for text in report["approximations"]]
 
 
@@ -192,8 +198,7 @@ def describe_trained(network: Network) -> list[str]:
         ("samples", sample),
         (
             "network",
-            f"{sizes['populations']} populations, {sizes['neurons']} neurons, "
-            f"{sizes['weights']} weights",
+            ", ".join(counted(sizes[f"{each}s"], each) for each in SIZES),
         ),
     ]
     lines = [f"{title:12} {text}" for title, text in rows]

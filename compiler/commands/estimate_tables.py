@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..wording import counted
 from .console import Console
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def print_neurobench(document: dict[str, Any], console: Console) -> None:
     found = document["neurobench"]
     if found is None:
         return
-    console.lines("", f"NeuroBench, {found['samples']} samples as one batch", "")
+    console.lines("", f"NeuroBench, {counted(found['samples'], 'sample')} as one batch", "")
     console.table(
         ("metric", ">value"),
         [(name.replace("_", " "), f"{value:,.4g}") for name, value in found.items()],

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..wording import counted
 from . import partitioned
 from .argument_types import steps
 from .arguments import add_artifact, add_on, add_resources, offering_simulator, resources
@@ -112,8 +113,9 @@ def _explain(
 def print_evaluation(found: Evaluation, console: Console) -> None:
     """Write an evaluation as a table."""
     console.lines(
-        f"{found.samples} samples on {found.executed_on}, T = {found.timesteps}, depth latency "
-        f"{found.depth_latency}; accuracy with its 95 % interval (Wilson), all else per sample",
+        f"{counted(found.samples, 'sample')} on {found.executed_on}, T = {found.timesteps}, "
+        f"depth latency {found.depth_latency}; accuracy with its 95 % interval (Wilson), all else "
+        "per sample",
         "",
     )
     rows: list[tuple[object, ...]] = []
@@ -153,7 +155,8 @@ def print_explanation(found: Explanation, console: Console) -> None:
     ]
     console.lines(
         "",
-        f"why: every layer against the ANN, on {found.samples} samples, on the simulator",
+        f"why: every layer against the ANN, on {counted(found.samples, 'sample')}, in the "
+        "simulator",
         "error     root mean square, relative to the ANN's values",
         f"{', '.join(parts)}: their shares of the squared error (docs/explain.md)",
         "outputs   their error, and how many answers are the ANN's, if the network spikes up to "

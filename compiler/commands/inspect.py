@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..wording import counted
 from .console import Console
 from .conversion_arguments import add_conversion, conversion_options
 from .partitioned import print_cut
@@ -245,9 +246,8 @@ def print_inspection(found: Inspection, options: Options, console: Console) -> N
 
 
 def _answer(found: Inspection) -> str:
-    count = len(found.unsupported)
     if not found.convertible:
-        return f"no, {count} problem{'s' if count > 1 else ''}"
+        return f"no, {counted(len(found.unsupported), 'problem')}"
     if found.host:
         return f"yes, in part: {found.spiking_share:.1%} of the multiply-accumulates spike"
     return "yes"

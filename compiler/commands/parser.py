@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import NoReturn
 
 
@@ -27,13 +28,13 @@ class Parser(ArgumentParser):
 
     def parse(self, words: Sequence[str]) -> Namespace:
         """Return the arguments; raise ``OptionError`` with every unknown option at once."""
-        from ...ir.errors import OptionError, Problem, suggestion
+        from ...ir.errors import OptionError, Problem
 
         known = list(self._option_string_actions)
         before = words[: words.index("--")] if "--" in words else words
         names = dict.fromkeys(word.split("=")[0] for word in before if word.startswith("--"))
         problems = [
-            Problem(f"{self.prog}: unknown option {name!r}", self._hint(suggestion(name, known)))
+            Problem(f"{self.prog}: unknown option {name!r}", self._hint(self._meant(name)))
             for name in names
             if name not in known
         ]
@@ -47,6 +48,17 @@ class Parser(ArgumentParser):
         from ...ir.errors import OptionError
 
         raise OptionError(f"{self.prog}: {message.removeprefix('argument ')}", hint=self._hint(""))
+
+    def _meant(self, unknown: str) -> str:
+        """Return which option was meant, or which argument, that has no option's name."""
+        named = unknown.removeprefix("--")
+        for action in self._actions:
+            if not action.option_strings and action.dest == named:
+                return f"give {action.metavar} without {unknown}; "
+        # Compared without the dashes, which are alike in all.
+        known = [o.removeprefix("--") for o in self._option_string_actions if o.startswith("--")]
+        close = get_close_matches(named, known, n=1)
+        return f"did you mean '--{close[0]}'? " if close else ""
 
     def _hint(self, text: str) -> str:
         return f"{text}see: {self.prog} --help"

@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..wording import counted
 from .arguments import offering_simulator, resources
 from .console import Console, one_line
 
@@ -20,7 +21,7 @@ def print_cut(division: Division, console: Console) -> None:
     """Write the regions, and every host node with its reason."""
     console.lines(
         "",
-        f"cut into {len(division.regions)} regions, one after the other; "
+        f"cut into {counted(len(division.regions), 'region')}, one after the other; "
         f"{division.spiking_share:.1%} of the multiply-accumulates spike",
         "",
     )
@@ -61,8 +62,8 @@ def compiled(network: PartitionedNetwork, out: Path, console: Console) -> dict[s
         console.lines("", name, *(f"  {one_line(line)}" for line in describe(each)))
     console.lines(
         "",
-        f"latency      {network.timesteps + network.depth_latency} steps: the regions run one "
-        "after the other, and the host computes between them",
+        f"latency      {counted(network.timesteps + network.depth_latency, 'step')}: the regions "
+        "run one after the other, and the host computes between them",
     )
     return {"artifact": str(out), **to_json(network)}
 
@@ -184,9 +185,9 @@ def estimate(network: PartitionedNetwork, arguments: Namespace, console: Console
         found = estimate_cut(network, anns, samples, hardware, advance, limits)
     document = found.to_json()
     console.lines(
-        f"{document['samples']} samples, mean of one; "
+        f"{counted(document['samples'], 'sample')}, mean of one; "
         f"{document['spiking_share']:.1%} of the multiply-accumulates spike; "
-        f"latency {found.latency_steps} steps, all regions one after the other",
+        f"latency {counted(found.latency_steps, 'step')}, all regions one after the other",
         "",
         f"on {hardware.title} ({hardware.name})",
         "",
@@ -254,7 +255,7 @@ def run(network: PartitionedNetwork, arguments: Namespace, console: Console) -> 
         },
     }
     console.lines(
-        f"{totals.samples} samples on {document['executed_on']} and the host, T = "
+        f"{counted(totals.samples, 'sample')} on {document['executed_on']} and the host, T = "
         f"{network.timesteps} for each spiking region, "
         f"{network.timesteps + network.depth_latency} steps in all"
     )

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..wording import counted
 from .arguments import add_artifact
 from .console import Console
 
@@ -84,8 +85,10 @@ def run(arguments: Namespace, console: Console) -> int:
             progress=advance,
         )
     write_whole(out, render(found))
+    told = {tuple(each) for each in network.report.get("warnings", ())}
     for problem in found.warnings:
-        console.warning(problem.message, problem.hint)
+        if (problem.message, problem.hint) not in told:  # by compile, to whom it concerned
+            console.warning(problem.message, problem.hint)
     console.lines(*describe(found), f"written to {out}")
     console.result({"report": str(out), **found.to_json()})
     return 0
@@ -125,8 +128,10 @@ def describe(found: Findings) -> list[str]:
     from ...backends.artifact import is_trained
     from ...ir.errors import Problem
 
-    where = "golden samples" if found.source == "golden" else "samples"
-    lines = [f"looked at    {found.samples} {where}, in the simulator"]
+    what = "golden sample" if found.source == "golden" else "sample"
+    lines = [f"looked at    {counted(found.samples, what)}, in the simulator"]
+    if found.warnings:
+        lines.append(f"warnings     {len(found.warnings)}, at the top of the page")
     trained = is_trained(found.network.artifact)
     parts = {
         "accuracy": found.evaluation,

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..wording import counted
 from . import partitioned
 from .arguments import add_artifact, add_on, add_resources, offering_simulator, resources
 from .console import Console
@@ -62,8 +63,8 @@ def run(arguments: Namespace, console: Console) -> int:
             totals.add(result)
     document = to_json(network, outputs, totals, arguments.on or network.target)
     console.lines(
-        f"{document['samples']} samples on {document['executed_on']}, T = {network.timesteps}, "
-        f"depth latency {document['depth_latency']}"
+        f"{counted(document['samples'], 'sample')} on {document['executed_on']}, "
+        f"T = {network.timesteps}, depth latency {document['depth_latency']}"
     )
     console.table(
         ("output", "shape", ">least", ">mean", ">greatest"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
+from ..wording import counted
 from . import partitioned
 from .arguments import add_artifact, add_on, add_resources, offering_simulator, resources
 from .console import Console
@@ -90,7 +91,7 @@ def against_model(network: Network, arguments: Namespace, console: Console) -> i
 def describe_model(found: ModelVerification) -> list[str]:
     """Return the result in words, one line an element."""
     lines = [
-        f"equal: {'yes' if found.equal else 'no'} ({found.samples} samples on "
+        f"equal: {'yes' if found.equal else 'no'} ({counted(found.samples, 'sample')} on "
         f"{found.executed_on} against the quantised model in integers; "
         f"{found.outputs_compared} outputs and {found.values_compared} neurons' values compared)"
     ]
@@ -126,7 +127,8 @@ def describe(found: Verification) -> list[str]:
 
     head = f"equal: {'yes' if found.equal else 'no'}"
     lines = [
-        f"{head} ({found.samples} samples on {found.executed_on} against {found.compared_with}; "
+        f"{head} ({counted(found.samples, 'sample')} on {found.executed_on} against "
+        f"{found.compared_with}; "
         f"{found.outputs_compared} outputs and {found.spike_counts_compared} payloads compared)"
     ]
     if found.output_difference is not None:

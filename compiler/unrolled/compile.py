@@ -20,6 +20,7 @@ from ..options import DEFAULT_TIMESTEPS, Options
 from ..pipeline import After
 from ..target_settings import settings_for
 from ..trained import trained_network
+from ..wording import counted
 from .refusal import NotRecognisedError
 from .roll_up import RolledUp, has_thresholds, roll_up
 
@@ -98,9 +99,10 @@ def unused(network: RolledUp, given: Mapping[str, Any]) -> list[tuple[str, str]]
         found.append((message, "leave them out; its neurons, weights and T are its own"))
     steps = given.get("timesteps")
     if steps not in (None, network.timesteps):
+        its_own = counted(network.timesteps, "step")
         found.append(
             (
-                f"--timesteps {steps}: not used, the file runs {network.timesteps} steps",
+                f"--timesteps {steps}: not used, the file runs {its_own}",
                 "export the model with another number of steps in its forward",
             )
         )
@@ -110,7 +112,11 @@ def unused(network: RolledUp, given: Mapping[str, Any]) -> list[tuple[str, str]]
 def describe_rolled_up(found: RolledUp) -> list[str]:
     """Say in words what was found in a file: layers, dynamics, readouts, proof."""
     return [
-        *([] if found.streamed else [f"it was unrolled over {found.timesteps} steps: rolled up"]),
+        *(
+            []
+            if found.streamed
+            else [f"it was unrolled over {counted(found.timesteps, 'step')}: rolled up"]
+        ),
         *(f"{name}: {_neurons(found.graph, name)}" for name in found.names),
         *found.notes,
         str(found.proof),
@@ -127,7 +133,7 @@ def _neurons(graph: Graph, name: str) -> str:
     }[node.reset]
     late = ", a step late" if node.reset_delayed and node.reset != "none" else ""
     parts = [
-        f"{graph.types[name].size} neurons",
+        counted(graph.types[name].size, "neuron"),
         f"decay {_range(node.decay)}",
         *([f"current decay {_range(node.current_decay)}"] if isinstance(node, CubaLIF) else []),
         f"fires {'above' if node.strict else 'at or above'} {_range(node.threshold)}",

@@ -63,6 +63,10 @@ def test_compile_is_the_default_command(command: Command, model_file: Path) -> N
     [
         (["insepct", "m.onnx"], "unknown command 'insepct'", "did you mean 'inspect'?"),
         (["m.onnx", "--tagret", "numpy"], "unknown option '--tagret'", "did you mean '--target'?"),
+        (["--model", "m.onnx"], "unknown option '--model'", "give MODEL.onnx without --model"),
+        (["run", "--artifact", "out"], "unknown option '--artifact'", "give OUT without"),
+        (["run", "out", "--hulp", "x"], "unknown option '--hulp'", "did you mean '--help'?"),
+        (["run", "out", "--model", "x"], "unknown option '--model'", "hint: see: snnc run --help"),
         (["show", "--jsno", "out"], "unknown option '--jsno'", "did you mean '--json'?"),
         (["m.onnx", "-x"], "unrecognized arguments: -x", "snnc compile --help"),
         (["run", "out"], "arguments are required: --input", "snnc run --help"),
