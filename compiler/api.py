@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..backends import get_backend
 from ..backends.artifact import Artifact
-from ..ir import Graph
 from ..ir.errors import (
     ConversionError,
     DesignRuleError,
@@ -22,19 +21,14 @@ from ..ir.errors import (
     suggestion,
 )
 from .convert import Progress, convert
-from .data import Delivered, Samples, Source, load_samples, synthetic_samples
-from .exact import approximated, convert_exactly
+from .data import Delivered, Source
+from .exact import convert_exactly
 from .golden import make_golden
 from .network import Network
 from .nir_import.options import NIR_ONLY
 from .options import Options
-from .passes.piecewise_linear import PiecewiseLinear
-from .pipeline import (
-    After,
-    run_passes,
-    simplification,
-)
-from .post_training import quantized
+from .pipeline import After
+from .preparation import prepared
 from .report import Report, neuron_contract
 from .versions import installed_versions
 
@@ -171,20 +165,7 @@ def compile_imported(
     )
     if after:
         after("imported", imported.graph)
-    if chosen.quantize:
-        imported, note = quantized(imported, _real(calibration), chosen.quantize)
-        report.approximations.append(note)
-        if after:
-            after("quantized", imported.graph)
-    if chosen.approximate:
-        smooth = PiecewiseLinear(report.approximations.append, products=not chosen.exact)
-        imported = replace(imported, graph=run_passes(imported.graph, (smooth,), after))
-    ann = run_passes(
-        imported.graph, simplification(backend.target, report.approximations.append), after
-    )
-    samples = _calibration(ann, calibration, imported.input_ranges, chosen, report)
-    if chosen.approximate and chosen.exact:
-        ann = approximated(ann, samples, report)
+    ann, samples = prepared(imported, backend.target, chosen, calibration, report, after)
     if chosen.exact:
         spiking, chosen = convert_exactly(ann, chosen, code, report, after)
     else:
@@ -216,32 +197,6 @@ def compile_imported(
         ann=to_onnx(ann).SerializeToString() if include_ann else None,
     )
     return Network(artifact, program)
-
-
-def _real(source: Source | Delivered | None) -> Source | None:
-    """Return real calibration data, or None."""
-    if isinstance(source, Delivered):
-        return None if source.origin == "synthetic" else source.samples
-    return source
-
-
-def _calibration(
-    ann: Graph,
-    source: Source | Delivered | None,
-    ranges: Any,
-    options: Options,
-    report: Report,
-) -> Samples:
-    if isinstance(source, Delivered):
-        samples, report.calibration = source.samples, source.origin
-    elif source is None:
-        samples = synthetic_samples(ann, ranges, options.seed)
-        report.calibration = "synthetic"
-    else:
-        samples = load_samples(source, ann, what="calibration data")
-        report.calibration = "file" if isinstance(source, (str, PathLike)) else "array"
-    report.calibration_samples = len(next(iter(samples.values())))
-    return samples
 
 
 def chosen_options(options: Mapping[str, Any]) -> Options:

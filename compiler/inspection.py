@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,22 +17,30 @@ import numpy as np
 from ..backends import Backend
 from ..backends.artifact import TRAINED
 from ..ir import Graph, Input
-from ..ir.errors import ModelError, Problem, SnncError, UnsupportedOperatorError
+from ..ir.errors import (
+    DataError,
+    ModelError,
+    OptionError,
+    Problem,
+    SnncError,
+    UnsupportedOperatorError,
+)
 from .codes import Code
+from .data import Source, check_steps, load_samples
 from .exact import convert_exactly
 from .onnx_import import Cut, ImportedModel, Unsupported
 from .onnx_import.examine import examine_file
 from .onnx_import.file import ModelFile, read
 from .options import Options
-from .passes.piecewise_linear import PiecewiseLinear
 from .pipeline import (
     conversion,
     represented_values,
     run_passes,
     signed_bounds,
-    simplification,
     trained_full_scale,
 )
+from .post_training import without_samples
+from .preparation import deviations, prepared
 from .report import Report, describe_approximations
 from .unrolled.compile import backend_problems, describe_rolled_up, rolled_up, unused
 from .unrolled.roll_up import RolledUp
@@ -40,6 +48,13 @@ from .unrolled.roll_up import RolledUp
 if TYPE_CHECKING:
     from .partition import Division
     from .partition.divide import Cutting
+
+
+NOT_TRIED = (
+    "the spiking regions are not tried out: what of their values is rounded depends on samples "
+    "that the regions before them compute",
+    "compile the model to be sure that they convert, and to see by how much they are off",
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,8 @@ class Inspection:
         warnings: What has to be known, each with the way out.
         unbatched: Whether the first axis of the inputs belongs to the sample, as no batch axis
             stays apart from the others in this model.
+        settings: Of a search, for each code and cap with the T that it tries, what stands in the
+            way.
     """
 
     target: str
@@ -77,6 +94,7 @@ class Inspection:
     division: Division | None = None
     warnings: Sequence[tuple[str, str]] = ()
     unbatched: bool = False
+    settings: Mapping[str, Sequence[Unsupported]] = field(default_factory=dict)
 
     @property
     def convertible(self) -> bool:
@@ -116,12 +134,18 @@ class Inspection:
             "partition": self.division.to_json() if self.division else None,
             "approximations": list(self.approximations),
             "levels": self.levels,
+            "settings": {n: [asdict(e) for e in each] for n, each in self.settings.items()},
             "warnings": [{"message": text, "hint": hint} for text, hint in self.warnings],
         }
 
 
 def inspect(
-    path: Path, backend: Backend, options: Options, *, require_full: bool = False
+    path: Path,
+    backend: Backend,
+    options: Options,
+    *,
+    require_full: bool = False,
+    calibration: Source | None = None,
 ) -> Inspection:
     """Say whether and how a model converts.
 
@@ -130,33 +154,38 @@ def inspect(
         backend: The target.
         options: The options of the conversion.
         require_full: Whether a model that does not spike as a whole counts as not convertible.
+        calibration: Training samples. They are checked, and what ``--quantize`` and
+            ``--approximate`` do is measured on them; nothing is calibrated.
 
     Raises:
         ModelError: The file cannot be read.
+        DataError: The samples do not fit the model, or are missing where there must be some.
         OptionError: The options do not go together.
     """
     target = backend.target
     file = read(path, options.max_elements, options.input_shapes)
     unrolled, why_not = rolled_up(file, options.timesteps)
     if unrolled is not None:
-        return _of_trained(unrolled, file, backend, options)
+        return _of_trained(unrolled, file, backend, options, calibration)
+    if options.quantize and calibration is None:
+        raise without_samples(options.quantize)
     code = options.code_for(target)
-    options.threshold_rule(synthetic=True)  # refuses an unknown rule
+    options.threshold_rule(synthetic=calibration is None)  # refuses an unknown rule
     try:
         found = examine_file(path, file, why_not)
     except ModelError:
         cutting = None if require_full else _cut(path, file, backend, options)
         if cutting is None:
             raise
-        return _in_parts(cutting, target.name, code, file.opset, options)
-    approximations: list[str] = []
+        return _in_parts(cutting, target.name, code, file.opset, options, calibration)
+    report = Report()
     unsupported = list(found.unsupported)
     if found.model is not None:
-        unsupported += try_conversion(found.model, backend, options, approximations)
+        unsupported += try_conversion(found.model, backend, options, report, calibration)
     if unsupported and not require_full and not (found.model and options.exact):
         cutting = _cut(path, file, backend, options)
         if cutting is not None:
-            return _in_parts(cutting, target.name, code, file.opset, options)
+            return _in_parts(cutting, target.name, code, file.opset, options, calibration)
     inputs, outputs = _shapes(found.model)
     return Inspection(
         target=target.name,
@@ -167,14 +196,23 @@ def inspect(
         operators=found.operators,
         cut=found.cut,
         unsupported=unsupported,
-        approximations=approximations,
+        approximations=report.approximations,
         levels=_levels(code, options),
+        warnings=report.warnings,
         unbatched=found.unbatched,
     )
 
 
-def _of_trained(found: RolledUp, file: ModelFile, backend: Backend, options: Options) -> Inspection:
+def _of_trained(
+    found: RolledUp,
+    file: ModelFile,
+    backend: Backend,
+    options: Options,
+    calibration: Source | None,
+) -> Inspection:
     """Return what can be said of a spiking network that was rolled up."""
+    if calibration is not None:
+        check_steps(found.graph, load_samples(calibration, found.graph), found.timesteps)
     default = Options()
     given = {n: value for n, value in asdict(options).items() if value != getattr(default, n)}
     graph = found.graph
@@ -194,10 +232,19 @@ def _of_trained(found: RolledUp, file: ModelFile, backend: Backend, options: Opt
 
 
 def _in_parts(
-    cutting: Cutting, target: str, code: Code, opset: int, options: Options
+    cutting: Cutting,
+    target: str,
+    code: Code,
+    opset: int,
+    options: Options,
+    calibration: Source | None,
 ) -> Inspection:
     """Return what can be said of a model that is cut."""
+    from .partition.network import input_graph
+
     division = cutting.division
+    if calibration is not None:
+        load_samples(calibration, input_graph(division), what="calibration data")
     return Inspection(
         target=target,
         code=code.name,
@@ -210,6 +257,7 @@ def _in_parts(
         approximations=cutting.approximations,
         levels=_levels(code, options),
         division=division,
+        warnings=(NOT_TRIED,) if options.fits_first else (),
     )
 
 
@@ -244,22 +292,42 @@ def _levels(code: Code, options: Options) -> int | None:
 
 
 def try_conversion(
-    model: ImportedModel, backend: Backend, options: Options, approximations: list[str]
+    model: ImportedModel,
+    backend: Backend,
+    options: Options,
+    report: Report,
+    calibration: Source | None = None,
 ) -> list[Unsupported]:
-    """Convert and lower a model with thresholds of 1; return what stands in the way."""
+    """Convert and lower a model with thresholds of 1; return what stands in the way.
+
+    Args:
+        model: The model.
+        backend: The target.
+        options: The options of the conversion.
+        report: Receives approximations and warnings.
+        calibration: Training samples, or None.
+
+    Raises:
+        DataError: The samples do not fit the model, or are missing.
+        OptionError: The model cannot be quantised once more.
+    """
     target = backend.target
     code = options.code_for(target)
+    real = calibration is not None
     ann = reached = model.graph
     try:
-        if options.approximate:
-            smooth = PiecewiseLinear(approximations.append, products=not options.exact)
-            ann = run_passes(ann, (smooth,))
-        ann = reached = run_passes(ann, simplification(target, approximations.append))
+        ann, samples = prepared(model, target, options, calibration, report, sampled=real)
+        reached = ann
+        if real and (options.quantize or options.approximate) and not ann.feedback:
+            report.approximations += deviations(model.graph, ann, samples)
+    except (DataError, OptionError):
+        raise  # it is not the model that is at fault
+    except SnncError as error:
+        return [_entry(problem, reached) for problem in error.problems]
+    try:
         if options.exact:
-            report = Report()
             reached, options = convert_exactly(ann, options, code, report)
             backend.lower(reached, options.timesteps)
-            approximations += report.approximations
             return []
         full_scale = {name: np.ones(1) for name in represented_values(ann, code)}
         full_scale |= trained_full_scale(ann)
@@ -272,7 +340,7 @@ def try_conversion(
     except SnncError as error:
         return [_entry(problem, reached) for problem in error.problems]
     # The notes of the quantiser depend on thresholds and are left to ``compile``.
-    approximations += describe_approximations(ann, reached)
+    report.approximations += describe_approximations(ann, reached)
     return []
 
 

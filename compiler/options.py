@@ -35,6 +35,7 @@ DEFAULT_CODE = "augmented"
 
 DEFAULT_TIMESTEPS = 8
 MOST_TIMESTEPS = 65536
+REHEARSAL = 4
 
 FITTED = (
     *("thresholds", "percentile", "per_channel", "correction", "weight_bits", "input_bits"),
@@ -112,7 +113,7 @@ class Options:
     shift: str | None = None
     readout_delay: int | str = 0
     two_phase: str | None = None
-    rehearsal: int = 4
+    rehearsal: int = REHEARSAL
     quantize: int | None = None
     approximate: bool = False
     input_shapes: Mapping[str, Sequence[int]] | None = None
@@ -196,6 +197,11 @@ class Options:
                 "injected as it is",
                 hint="leave it out, or use --weight-bits 8",
             )
+        if self.rehearsal != REHEARSAL and not self.two_phase:
+            raise OptionError(
+                f"--rehearsal {self.rehearsal} has no meaning without --two-phase",
+                hint="add --two-phase offset, or leave it out",
+            )
 
     def _check_steps(self) -> None:
         if self.timesteps is not None:
@@ -271,6 +277,11 @@ class Options:
     def exact(self) -> bool:
         """Whether the network shall be equal to a quantised ANN."""
         return self.code == EXACT
+
+    @property
+    def fits_first(self) -> bool:
+        """Whether the model is rounded on samples before it is converted."""
+        return self.quantize is not None or (self.approximate and self.exact)
 
     @property
     def chooses_caps(self) -> bool:

@@ -64,10 +64,7 @@ def quantized(
             hint="take --approximate, which quantises all that is not to 8 bits",
         )
     if calibration is None:
-        raise DataError(
-            f"--quantize {bits} needs calibration data, to measure the ranges of activations",
-            hint="give real training samples with --calibration X.npz",
-        )
+        raise without_samples(bits)
     samples = {
         name: x[:MOST].astype(np.float32)
         for name, x in load_samples(calibration, imported.graph, what="calibration data").items()
@@ -94,6 +91,14 @@ def quantized(
     return replace(imported, graph=graph), (
         f"the model was quantised to {bits} bits after training, by ONNX Runtime on {count} "
         "calibration samples"
+    )
+
+
+def without_samples(bits: int) -> DataError:
+    """Return the refusal to quantise where no calibration samples are."""
+    return DataError(
+        f"--quantize {bits} needs calibration data, to measure the ranges of activations",
+        hint="give real training samples with --calibration X.npz",
     )
 
 

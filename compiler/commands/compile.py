@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..wording import counted
 from . import partitioned
-from .argument_types import fraction
 from .console import Console, one_line
 from .conversion_arguments import add_conversion, conversion_options
 from .search_table import print_search
@@ -34,30 +33,6 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="X.npz",
         help="training samples, arrays named after the model's inputs or x; some hundreds are "
         "enough (default: synthetic ones, and a warning)",
-    )
-    parser.add_argument(
-        "--quantize",
-        type=int,
-        metavar="4|8",
-        help="first quantise the float model to so many bits, weights and activations (static, "
-        "by ONNX Runtime on the --calibration samples)",
-    )
-    parser.add_argument(
-        "--approximate",
-        action="store_true",
-        help="compute smooth activations (Sigmoid, Gelu, x * Sigmoid(x) ...) from clipped pieces, "
-        "and with --code exact round what the model leaves unquantised to 8 bits, on the "
-        "--calibration samples; every place is listed; without it smooth activations run on the "
-        "host, and --code exact refuses a model that is not quantised",
-    )
-    parser.add_argument(
-        "--max-drop",
-        type=fraction,
-        metavar="DROP",
-        help="search for the cheapest code, T and cap that lose at most this much accuracy, e.g. "
-        "0.5%% or 0.005; a quarter of the --calibration samples is held back to judge, by labels "
-        "y if there are any, else by agreement with the model; a --code or --max-payload given "
-        "is kept, a --timesteps given is the largest T tried",
     )
     parser.add_argument(
         "-o",
@@ -97,8 +72,6 @@ def run(arguments: Namespace, console: Console) -> int:
             require_full=arguments.require_full,
             after=after,
             progress=progress,
-            quantize=arguments.quantize,
-            approximate=arguments.approximate,
             **conversion_options(arguments),
         )
         network.save(out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from typing import Any
 
-from .argument_types import input_shape, weight_bits, whole_or_auto
+from .argument_types import fraction, input_shape, weight_bits, whole_or_auto
 
 
 def add_conversion(parser: ArgumentParser) -> None:
@@ -187,7 +187,37 @@ def add_conversion(parser: ArgumentParser) -> None:
         help="numbers that one value of one sample may have; a model with larger ones is refused "
         "(default: 2**27)",
     )
+    add_first(parser)
     add_nir(parser)
+
+
+def add_first(parser: ArgumentParser) -> None:
+    """Add the options for what happens to the model before it is converted."""
+    group = parser.add_argument_group("before the conversion")
+    group.add_argument(
+        "--quantize",
+        type=int,
+        metavar="4|8",
+        help="first quantise the float model to so many bits, weights and activations (static, "
+        "by ONNX Runtime on the --calibration samples)",
+    )
+    group.add_argument(
+        "--approximate",
+        action="store_true",
+        help="compute smooth activations (Sigmoid, Gelu, x * Sigmoid(x) ...) from clipped pieces, "
+        "and with --code exact round what the model leaves unquantised to 8 bits, on the "
+        "--calibration samples; every place is listed; without it smooth activations run on the "
+        "host, and --code exact refuses a model that is not quantised",
+    )
+    group.add_argument(
+        "--max-drop",
+        type=fraction,
+        metavar="DROP",
+        help="search for the cheapest code, T and cap that lose at most this much accuracy, e.g. "
+        "0.5%% or 0.005; a quarter of the --calibration samples is held back to judge, by labels "
+        "y if there are any, else by agreement with the model; a --code or --max-payload given "
+        "is kept, a --timesteps given is the largest T tried",
+    )
 
 
 def add_nir(parser: ArgumentParser) -> None:
@@ -220,7 +250,7 @@ def conversion_options(arguments: Namespace) -> dict[str, Any]:
     """
     names = (
         *("code", "timesteps", "thresholds", "percentile", "per_channel"),
-        *("correction", "weight_bits"),
+        *("correction", "weight_bits", "quantize", "approximate"),
         *("input_bits", "max_payload", "deadband", "guard", "v_init", "seed", "max_elements"),
         *("reset", "select", "radix", "differential"),
         *("shift", "readout_delay", "two_phase", "rehearsal", "nir_version", "nir_flavour"),

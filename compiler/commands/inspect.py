@@ -12,6 +12,7 @@ from .conversion_arguments import add_conversion, conversion_options
 from .partitioned import print_cut
 
 if TYPE_CHECKING:
+    from ...backends import Backend
     from ...ir.errors import SnncError
     from ..inspection import Inspection
     from ..onnx_import import Unsupported
@@ -39,8 +40,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--calibration",
         metavar="XY.npz",
-        help="for --readers: samples to calibrate and to compare on, and labels y (default: "
-        "synthetic ones)",
+        help="training samples, and labels y: what --quantize and --approximate do is measured on "
+        "them, --max-drop needs them, --readers calibrates and compares on them; that they fit the "
+        "model is checked in any case (default: synthetic ones)",
     )
     parser.epilog = f"{parser.epilog}\n\n--target all compares the targets in one table"
 
@@ -49,7 +51,6 @@ def run(arguments: Namespace, console: Console) -> int:
     from ...backends import get_backend
     from ...ir.errors import OptionError
     from ..api import chosen_options
-    from ..inspection import inspect
     from ..nir_import import is_nir
 
     if arguments.readers and arguments.target != "nir":
@@ -62,15 +63,35 @@ def run(arguments: Namespace, console: Console) -> int:
         return of_nir(arguments, console)
     options = chosen_options(conversion_options(arguments))
     backend = get_backend(arguments.target, options.settings_for(arguments.target))
-    found = inspect(Path(arguments.model), backend, options, require_full=arguments.require_full)
+    found = inspected(arguments, backend, options)
     print_inspection(found, options, console)
+    if arguments.calibration:
+        console.lines(f"calibration  {arguments.calibration} fits the model")
     for message, hint in found.warnings:
         console.warning(message, hint)
     document = {"model": arguments.model, **found.to_json()}
-    if arguments.readers and found.convertible:
+    if arguments.readers and not found.convertible:
+        console.warning(
+            "--readers: there is no file to read, as the model does not spike as a whole",
+            "mend what is listed, or leave --readers out",
+        )
+    elif arguments.readers:
         document["readers"] = print_readers(arguments, console)
     console.result(document)
     return 0
+
+
+def inspected(arguments: Namespace, backend: Backend, options: Options) -> Inspection:
+    """Inspect an ONNX file for one target."""
+    from ..inspection import inspect
+    from ..search.inspection import inspect_search
+
+    path, calibration = Path(arguments.model), arguments.calibration
+    if arguments.max_drop is not None:
+        drop, most = arguments.max_drop, arguments.timesteps
+        return inspect_search(path, backend, options, drop, calibration, most)
+    whole = arguments.require_full or arguments.readers
+    return inspect(path, backend, options, require_full=whole, calibration=calibration)
 
 
 def of_nir(arguments: Namespace, console: Console) -> int:
@@ -82,7 +103,7 @@ def of_nir(arguments: Namespace, console: Console) -> int:
 
     if arguments.readers:
         raise not_modelled()
-    options = NirOptions.of(conversion_options(arguments))
+    options = NirOptions.of(about_ann(arguments) | conversion_options(arguments))
     get_backend(arguments.target)  # an unknown target is said before the file is looked at
     found = inspect_nir(Path(arguments.model), arguments.target, options)
     console.lines(
@@ -102,6 +123,11 @@ def of_nir(arguments: Namespace, console: Console) -> int:
     return 0
 
 
+def about_ann(arguments: Namespace) -> dict[str, Any]:
+    """Return what is no option of a conversion, and has no meaning for a NIR file."""
+    return {"calibration": arguments.calibration, "max_drop": arguments.max_drop}
+
+
 def print_readers(arguments: Namespace, console: Console) -> list[dict[str, Any]]:
     """Compile a network and write what readers of NIR make of it."""
     from ..api import compile
@@ -111,7 +137,7 @@ def print_readers(arguments: Namespace, console: Console) -> list[dict[str, Any]
     network = compile(
         arguments.model,
         target=arguments.target,
-        calibration=arguments.calibration,
+        **about_ann(arguments),
         require_full=True,
         **conversion_options(arguments),
     )
@@ -138,29 +164,27 @@ def compare_targets(arguments: Namespace, console: Console) -> int:
     """Inspect a model for every target; one that cannot take the options says so in its row."""
     from ...backends import get_backend
     from ...backends.registry import known_targets
-    from ...ir.errors import ModelError, SnncError
+    from ...ir.errors import DataError, ModelError, SnncError
     from ..api import chosen_options
     from ..from_nir import inspect_nir
-    from ..inspection import inspect
     from ..nir_import import NirOptions, is_nir
 
     nir = is_nir(Path(arguments.model))
     given = conversion_options(arguments)
-    options = NirOptions.of(given) if nir else chosen_options(given)
+    options = NirOptions.of(about_ann(arguments) | given) if nir else chosen_options(given)
 
-    def inspected(name: str) -> Inspection | SnncError:
-        path, full = Path(arguments.model), arguments.require_full
+    def answer(name: str) -> Inspection | SnncError:
         try:
             if isinstance(options, NirOptions):
-                return inspect_nir(path, name, options)
+                return inspect_nir(Path(arguments.model), name, options)
             backend = get_backend(name, options.settings_for(name))
-            return inspect(path, backend, options, require_full=full)
-        except ModelError:
-            raise  # the file itself: no target is any better
+            return inspected(arguments, backend, options)
+        except (DataError, ModelError):
+            raise  # the files themselves: no target is any better
         except SnncError as refusal:
             return refusal
 
-    found = {name: inspected(name) for name in known_targets()}
+    found = {name: answer(name) for name in known_targets()}
     heads = ("target", "code", "convertible", ">spiking share", ">host nodes", "in the way")
     shown = (0, 1, 2, 5) if nir else range(len(heads))  # nothing of a NIR file runs on the host
     rows = [_row(name, each) for name, each in found.items()]
@@ -233,6 +257,9 @@ def print_inspection(found: Inspection, options: Options, console: Console) -> N
         *([f"rounded      {_rounding(found, options)}"] if rounded else []),
         *(f"{'read as' if trained else 'approximate':12} {text}" for text in found.approximations),
     )
+    for setting, problems in found.settings.items():
+        answer = "converts" if not problems else f"does not: {_reason(problems[0])}"
+        console.lines(f"searched     {setting}: {answer}")
     if found.division is not None:
         print_cut(found.division, console)
     if found.unsupported:

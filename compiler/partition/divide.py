@@ -24,6 +24,7 @@ from ..onnx_import.naming import first_output, operator, title
 from ..onnx_import.survey import Survey, activation_type, survey
 from ..onnx_import.values import Constant, RefusalError
 from ..options import Options
+from ..report import Report
 from .extract import Extractor, needed_outputs
 from .host import HostPart
 from .levels import Step, cut
@@ -227,9 +228,10 @@ def _refusals(
         entries = [Unsupported("", "", p.message, p.hint) for p in error.problems]
     else:
         entries = list(examination.unsupported)
-        fitted_first = options.quantize or options.approximate  # needs samples
-        if examination.model is not None and not fitted_first:
-            entries = try_conversion(examination.model, backend, options, approximations)
+        if examination.model is not None and not options.fits_first:  # on samples, not known yet
+            report = Report()
+            entries = try_conversion(examination.model, backend, options, report)
+            approximations += report.approximations
     refused: dict[str, RefusalError] = {}
     for entry in entries:
         at_fault = _named(nodes, entry.node)

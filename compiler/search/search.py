@@ -66,16 +66,7 @@ class Search:
     progress: Callable[[str, int, int], None] | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.max_drop <= LARGEST_DROP:
-            raise OptionError(
-                f"--max-drop {self.max_drop:g} is out of range",
-                hint=f"give a fraction from 0 to {LARGEST_DROP}, or a percentage, e.g. 0.5%",
-            )
-        if self.calibration is None:
-            raise OptionError(
-                "--max-drop needs real samples to judge accuracy on",
-                hint="give training samples, best with labels y: --calibration XY.npz",
-            )
+        expect_searchable(self.max_drop, self.calibration)
 
     def network(self, after: After | None = None) -> Network:
         """Return the cheapest network that keeps to ``max_drop``; its report tells of the search.
@@ -89,7 +80,7 @@ class Search:
             ConversionError: No code can express the model.
             DesignRuleError: No setting fits the target.
         """
-        samples, judge = self._data()
+        samples, judge = judged_samples(self.model, self.calibration, self.options)
         record = Record(self.max_drop, judge)
         record.expected.update(self._expected_energy(samples, record))
         for number, setting in enumerate(record.expected):
@@ -105,26 +96,6 @@ class Search:
                     self.build(calibration=samples, after=after, **fields)
                 return self._reported(network, record, setting)
         raise record.failure()
-
-    def _data(self) -> tuple[Samples, Judge]:
-        """Return the samples to calibrate on, and the judge of the others."""
-        from ..onnx_import import load
-
-        assert self.calibration is not None
-        ann = run_passes(
-            load(self.model, self.options.max_elements, self.options.input_shapes).graph, SIMPLIFY
-        )
-        samples = load_samples(self.calibration, ann, what=DATA)
-        labels = find_labels(self.calibration, samples, what=DATA)
-        calibrating, held_back = split(samples, self.options.seed)
-        total = len(calibrating) + len(held_back)
-        if total < FEWEST:
-            raise DataError(
-                f"{DATA}: {total} samples are too few to judge accuracy on a quarter of them",
-                hint=f"give at least {FEWEST} samples, better 1000",
-            )
-        judge = Judge.of(ann, samples, labels, held_back, self.options.seed)
-        return chosen(samples, calibrating), judge
 
     def _expected_energy(self, samples: Samples, record: Record) -> dict[Setting, float]:
         """Return the energy each setting will take, joules a sample, in the order of trial.
@@ -173,6 +144,45 @@ class Search:
     def _advance(self, stage: str, done: int, total: int) -> None:
         if self.progress:
             self.progress(stage, done, total)
+
+
+def expect_searchable(max_drop: float, calibration: Source | None) -> None:
+    """Raise ``OptionError`` where the drop is out of range, or nothing can judge it."""
+    if not 0 <= max_drop <= LARGEST_DROP:
+        raise OptionError(
+            f"--max-drop {max_drop:g} is out of range",
+            hint=f"give a fraction from 0 to {LARGEST_DROP}, or a percentage, e.g. 0.5%",
+        )
+    if calibration is None:
+        raise OptionError(
+            "--max-drop needs real samples to judge accuracy on",
+            hint="give training samples, best with labels y: --calibration XY.npz",
+        )
+
+
+def judged_samples(
+    model: str | PathLike[str], calibration: Source | None, options: Options
+) -> tuple[Samples, Judge]:
+    """Return the samples to calibrate on, and the judge of the others.
+
+    Raises:
+        DataError: The samples are too few, or the model is no classifier of the labels.
+    """
+    from ..onnx_import import load
+
+    assert calibration is not None
+    ann = run_passes(load(model, options.max_elements, options.input_shapes).graph, SIMPLIFY)
+    samples = load_samples(calibration, ann, what=DATA)
+    labels = find_labels(calibration, samples, what=DATA)
+    calibrating, held_back = split(samples, options.seed)
+    total = len(calibrating) + len(held_back)
+    if total < FEWEST:
+        raise DataError(
+            f"{DATA}: {total} samples are too few to judge accuracy on a quarter of them",
+            hint=f"give at least {FEWEST} samples, better 1000",
+        )
+    judge = Judge.of(ann, samples, labels, held_back, options.seed)
+    return chosen(samples, calibrating), judge
 
 
 def _steps(setting: Setting) -> int:

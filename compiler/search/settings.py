@@ -38,8 +38,12 @@ class Setting:
     max_payload: int | str | None = None
 
     def __str__(self) -> str:
-        cap = f", K = {self.max_payload}" if self.max_payload else ""
-        return f"{self.code}{cap}, T = {self.timesteps}"
+        return f"{self.named}, T = {self.timesteps}"
+
+    @property
+    def named(self) -> str:
+        """The code and the cap in words."""
+        return f"{self.code}, K = {self.max_payload}" if self.max_payload else self.code
 
     @property
     def family(self) -> Setting:

@@ -149,6 +149,7 @@ def test_unusable_labels(command: Command, artifact: Path, labels: Any, message:
         (["--code", "rate", "--deadband", "1"], "--deadband", "ternary"),
         (["--thresholds", "percentile", "--percentile", "0"], "--percentile 0", "99.9"),
         (["--percentile", "99"], "--percentile 99 has no meaning", "--thresholds percentile"),
+        (["--rehearsal", "6"], "--rehearsal 6 has no meaning", "--two-phase"),
         (["--weight-bits", "float", "--input-bits", "8"], "--input-bits 8", "leave it out"),
         (["--v-init", "2"], "--v-init 2", "from 0 to 1"),
         (["--v-init", "nan"], "--v-init nan", "from 0 to 1"),
