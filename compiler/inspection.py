@@ -227,7 +227,7 @@ def _of_trained(
         cut=found.cut,
         unsupported=[Unsupported("", "", *each) for each in backend_problems(found, backend)],
         approximations=describe_rolled_up(found),
-        warnings=unused(found, given),
+        warnings=[*unused(found, given), *found.proof.gaps()],
     )
 
 

@@ -79,7 +79,7 @@ def compile_rolled_up(
         model={"file": path.name, "sha256": sha256},
         notes=describe_rolled_up(found),
         cut=[f"{cut.operator} ({cut.node}) before output {cut.output!r}" for cut in found.cut],
-        warnings=unused(found, given),
+        warnings=[*unused(found, given), *found.proof.gaps()],
         settings=settings_for(target, given),
     )
 

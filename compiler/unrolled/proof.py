@@ -34,6 +34,7 @@ class Proof:
         values: Spikes and silences compared.
         ties: Samples in which a membrane came so near its threshold that rounding decided.
         difference: Largest difference of an output, of the largest output.
+        silent: Layers that fired in none of them: what a spike of theirs does is not compared.
     """
 
     samples: int
@@ -41,6 +42,41 @@ class Proof:
     values: int
     ties: int
     difference: float
+    silent: frozenset[str] = frozenset()
+
+    @property
+    def whole(self) -> bool:
+        """Whether every layer fired, and some sample was compared to its end."""
+        return not self.silent and self.ties < self.samples
+
+    def joined(self, more: Proof) -> Proof:
+        """Return what was compared here and on other samples."""
+        return Proof(
+            samples=self.samples + more.samples,
+            spikes=self.spikes + more.spikes,
+            values=self.values + more.values,
+            ties=self.ties + more.ties,
+            difference=max(self.difference, more.difference),
+            silent=self.silent & more.silent,
+        )
+
+    def gaps(self) -> list[tuple[str, str]]:
+        """Return a warning for each thing that no sample has shown, with the way out."""
+        found = []
+        if self.silent:
+            found.append(
+                f"{', '.join(sorted(self.silent))}: fired in none of {self.samples} random "
+                "samples, of small and of large values, so that what a spike does there is not "
+                "compared with the file"
+            )
+        if self.ties == self.samples:
+            found.append(
+                f"all {self.samples} random samples come to a tie with a threshold, so that none "
+                "of the outputs is compared with the file"
+            )
+        return [
+            (text, "compare outputs with those of the file on samples of yours") for text in found
+        ]
 
     def __str__(self) -> str:
         ties = f", {self.ties} of the samples up to a tie with the threshold" if self.ties else ""
@@ -99,6 +135,7 @@ def prove(
         values=sum(int(x[:, whole].size) for x in original.spikes.values()),
         ties=int(np.count_nonzero(~whole)),
         difference=_outputs_difference(original.outputs, trace.outputs, stacked, whole),
+        silent=frozenset(name for name, x in original.spikes.items() if not x.any()),
     )
 
 

@@ -6,8 +6,9 @@ does not compute the same, is refused with the place and the reason.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from onnx import NodeProto, TensorProto
@@ -32,8 +33,15 @@ from .streaming import name_of, states_of, streamed
 SAMPLES = 8
 """Random samples of the proof."""
 
-MOST_RECORDED = 1 << 28
-"""Numbers that the proof may hold."""
+Draw = Callable[[Array], Array]
+
+DRAWS: tuple[Draw, ...] = (
+    *(partial(np.multiply, scale) for scale in (1.0, 4.0, 16.0)),
+    *(np.abs, lambda x: -np.abs(x), lambda x: 16 * np.abs(x), lambda x: -16 * np.abs(x)),
+    partial(np.multiply, 64.0),
+)
+"""What samples of the proof are, of normal ones: small, large, of one sign. One after the other,
+until every layer has fired."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,14 +188,14 @@ class _RollUp:
         batch = 1 if axis == 0 else 0
         return tuple(size for place, size in enumerate(dims) if place not in (batch, axis))
 
-    def _random(self, count: int, scale: float) -> dict[str, Array]:
+    def _random(self, count: int, draw: Draw) -> dict[str, Array]:
         """Return samples as the network takes them."""
         rng = np.random.default_rng(0)
         found = {}
         for value in self.inputs:
             time = (self.unrolled.steps,) if value.name in self.axes else ()
             shape = (count, *time, *self._shape(value.name))
-            found[value.name] = (scale * rng.normal(size=shape)).astype(np.float32)
+            found[value.name] = draw(rng.normal(size=shape)).astype(np.float32)
         return found
 
     def _feed(self, samples: Mapping[str, Array], index: int) -> dict[str, Array]:
@@ -294,15 +302,19 @@ class _RollUp:
     # -- proof -----------------------------------------------------------------------------
 
     def _prove(self, graph: Graph) -> tuple[dict[str, Array], Proof]:
+        """Compare with the file, until every layer has fired; return the last samples, too."""
         recorder = self._recorder()
-        for scale in (1.0, 4.0, 16.0):
-            samples = self._random(SAMPLES, scale)
-            runs = [recorder.run(self._feed(samples, index)) for index in range(SAMPLES)]
-            original = self._original(runs)
-            if all(np.any(spikes) for spikes in original.spikes.values()):
-                break
         stacked = {name: r.over == "steps" for name, r in self.unrolled.readouts.items()}
-        return samples, prove(graph, self.unrolled.steps, samples, original, stacked)
+        proof: Proof | None = None
+        for draw in DRAWS:
+            samples = self._random(SAMPLES, draw)
+            runs = [recorder.run(self._feed(samples, index)) for index in range(SAMPLES)]
+            found = prove(graph, self.unrolled.steps, samples, self._original(runs), stacked)
+            proof = proof.joined(found) if proof else found
+            if proof.whole:
+                break
+        assert proof is not None
+        return samples, proof
 
     def _original(self, runs: Sequence[Mapping[str, Array]]) -> Original:
         spikes, margins = {}, {}

@@ -12,7 +12,10 @@ from onnx import ModelProto
 import snnc
 from snnc.backends import get_backend
 from snnc.compiler.inspection import inspect
+from snnc.compiler.onnx_import.file import read
 from snnc.compiler.options import Options
+from snnc.compiler.unrolled.proof import Proof
+from snnc.compiler.unrolled.roll_up import roll_up
 from snnc.ir import LIF, Array, CubaLIF, Feedback, Graph, Input, MaxPool
 from snnc.ir.leaky import LeakyPopulation
 
@@ -197,3 +200,32 @@ def test_options_of_a_conversion_are_not_used(tmp_path: Path, option: str, value
     assert found.convertible
     assert list(found.warnings) == [tuple(entry) for entry in told]
     assert not inspect(path, get_backend("numpy"), Options()).warnings
+
+
+@pytest.mark.parametrize(("threshold", "samples"), [(0.5, 8), (30.0, 16), (120.0, 24), (400.0, 64)])
+def test_samples_grow_until_every_layer_fires(
+    tmp_path: Path, threshold: float, samples: int
+) -> None:
+    model = network("snntorch", threshold=np.array(threshold), v=10 * threshold * WEIGHTS["v"])
+    found = roll_up(read(saved(model, tmp_path)), 8)
+    assert (found.proof.samples, found.proof.gaps()) == (samples, [])
+
+
+def test_layers_that_never_fire_are_told(tmp_path: Path) -> None:
+    """Their weights, decays and outputs are compared; what a spike does there cannot be."""
+    path = saved(network("snntorch", threshold=np.array(1e6)), tmp_path)
+    net = snnc.compile(path)
+    ((message, hint),) = net.report["warnings"]
+    assert all(f"{node.name}" in message for node in neurons(net.graph))
+    assert "fired in none of 64 random samples" in message
+    assert hint
+    assert list(inspect(path, get_backend("numpy"), Options()).warnings) == [(message, hint)]
+
+
+def test_a_proof_without_a_whole_sample_is_told() -> None:
+    tied = Proof(samples=8, spikes=3, values=0, ties=8, difference=0.0)
+    assert not tied.whole
+    assert "none of the outputs is compared" in tied.gaps()[0][0]
+    more = Proof(8, 5, 100, 7, 1e-6, frozenset({"a"}))
+    assert tied.joined(more) == Proof(16, 8, 100, 15, 1e-6)
+    assert tied.joined(more).whole
