@@ -30,6 +30,7 @@ from .options import Options
 from .pipeline import After
 from .preparation import prepared
 from .report import Report, neuron_contract
+from .uncalibrated import tell_uncalibrated
 from .versions import installed_versions
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def compile(
         example_input: Of a module, a tensor or an array, batch axis first, or a tuple of them.
         target: Name of a target; ``snnc targets`` lists them.
         calibration: Training samples, an ``.npz`` file, an array or a dict; some hundreds are
-            enough. Without them synthetic inputs are used and the report says so.
+            enough. Without them synthetic inputs are used, with a ``CalibrationWarning``.
         max_drop: Accuracy that may be lost, a fraction: the cheapest code, T and payload cap that
             keep to it are searched for (``compiler.search``). Right is what labels ``y`` in the
             calibration data say, without them what the ANN answers. A code or a cap among the
@@ -130,18 +131,23 @@ def compile(
     common: dict[str, Any] = {"include_ann": include_ann, "after": after, "progress": progress}
     try:
         imported = required_model(path, examine_file(path, file, why_not))
-        return compile_imported(imported, path.name, target, chosen, calibration, **common)
+        network = compile_imported(imported, path.name, target, chosen, calibration, **common)
     except (ModelError, ConversionError, DesignRuleError, GraphError) as error:
         if require_full or (chosen.exact and not isinstance(error, ModelError)):
             raise  # what is not quantised can be: see --approximate
         refusal = error
+    else:
+        tell_uncalibrated(network.report, stacklevel=2)
+        return network
     from .partition import compile_cut
 
     try:
-        return compile_cut(path, target, chosen, calibration, refusal, **common)
+        cut = compile_cut(path, target, chosen, calibration, refusal, **common)
     except UnsupportedOperatorError as error:
         # Of spiking neurons the diagnosis says more than that nothing of the model can be cut out.
         raise (refusal if why_not else error) from None
+    tell_uncalibrated(cut.report, stacklevel=2)
+    return cut
 
 
 def compile_imported(

@@ -33,6 +33,7 @@ from .pipeline import (
 )
 from .report import Report, describe_approximations
 from .thresholds import ThresholdRule
+from .uncalibrated import INPUT_RANGE, THRESHOLDS
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a stage, what is done of it and in all."""
@@ -42,15 +43,6 @@ CORRECTED = {
     "advanced": "initial membranes were fitted to the ANN on the calibration data",
     "reconstruct": "weights, biases and thresholds were fitted to the ANN on the calibration data",
 }
-
-NO_CALIBRATION = (
-    "no calibration data: thresholds come from synthetic inputs and may be far off",
-    "give real training samples with --calibration X.npz",
-)
-NO_INPUT_RANGE = (
-    "no calibration data: thresholds come from the model, but the range of the input is a guess",
-    "give real training samples with --calibration X.npz",
-)
 
 
 def convert(
@@ -112,7 +104,7 @@ def convert(
     full_scale = scales(caps)
     calibrated = {name: found for name, found in full_scale.items() if name not in trained}
     if report.calibration == "synthetic":
-        report.warnings.append(NO_CALIBRATION if calibrated else NO_INPUT_RANGE)
+        report.warnings.append(THRESHOLDS if calibrated else INPUT_RANGE)
     report.thresholds = _origin(rule, calibrated, len(statistics))
     report.rate_convergence = {
         name: found.convergence(full_scale[name]) for name, found in statistics.items()

@@ -14,11 +14,7 @@ from .options import MOST_TIMESTEPS, Options
 from .passes.quantize_rest import QuantizeRest, unquantised
 from .pipeline import SIMPLIFY, After, exact_conversion, run_passes
 from .report import Report
-
-NO_CALIBRATION = (
-    "no calibration data: ranges of values come from synthetic inputs and may be far off",
-    "give real training samples with --calibration X.npz",
-)
+from .uncalibrated import RANGES
 
 CURVES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 """The ranges of functions, whatever the samples."""
@@ -52,7 +48,7 @@ def approximated(ann: Graph, samples: Samples, report: Report) -> Graph:
         states = {name: found[source] for name, source in ann.feedback.items()}
     ranges |= {node.name: CURVES[node.function] for node in ann.of_type(Curve)}
     if report.calibration == "synthetic" and ranges:
-        report.warnings.append(NO_CALIBRATION)
+        report.warnings.append(RANGES)
     quantise = QuantizeRest(ranges, report.approximations.append)
     return run_passes(ann, (quantise, *SIMPLIFY))
 

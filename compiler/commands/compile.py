@@ -62,7 +62,7 @@ def run(arguments: Namespace, console: Console) -> int:
     check_destination(out)
     after = dump_into(Path(arguments.dump_passes)) if arguments.dump_passes else None
     with warnings.catch_warnings(), console.progress() as progress:
-        warnings.simplefilter("ignore", UserWarning)  # a cut is told below, as all warnings are
+        warnings.simplefilter("ignore", UserWarning)  # told below, as all warnings are
         network = compile(
             arguments.model,
             target=target,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,13 +135,15 @@ def print_readers(arguments: Namespace, console: Console) -> list[dict[str, Any]
     from ..data import find_labels, open_samples, synthetic_samples
     from ..nir_readers import HEADS, read_by_others, rows
 
-    network = compile(
-        arguments.model,
-        target=arguments.target,
-        **about_ann(arguments),
-        require_full=True,
-        **conversion_options(arguments),
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # all are told below
+        network = compile(
+            arguments.model,
+            target=arguments.target,
+            **about_ann(arguments),
+            require_full=True,
+            **conversion_options(arguments),
+        )
     source = arguments.calibration
     labels = None
     if source:
