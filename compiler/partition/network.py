@@ -22,6 +22,7 @@ from ...backends.base import UNLIMITED, Progress
 from ...backends.onnx_runtime import AnnSession
 from ...backends.resources import Resources
 from ...ir import Array, Graph
+from ...ir.errors import ExecutionError
 from ..data import Inputs, Samples, Source, open_samples
 from ..network import Network
 from .host import HostPart
@@ -271,8 +272,23 @@ def as_tensors(arrays: Mapping[str, Array], batch: int) -> Values:
 
 
 def arriving(part: SpikingPart, values: Values) -> Samples:
-    """Return what a spiking region reads, ``(samples, *shape)``, float32."""
-    return {name: values[name][:, 0].astype(np.float32) for name in part.region.inputs}
+    """Return what a spiking region reads, ``(samples, *shape)``, float32.
+
+    Raises:
+        ExecutionError: A host region gave it another shape than it had when the model was cut.
+    """
+    found = {}
+    for name in part.region.inputs:
+        shape = part.network.graph.types[name].shape
+        tensor = values[name]
+        if tensor.ndim < 2 or tensor.shape[2:] != shape or tensor.dtype.kind not in "fiub":
+            raise ExecutionError(
+                f"{name}: host regions computed {tensor.dtype} {tensor.shape[2:]} of a sample, but "
+                f"region {part.region.name} reads numbers {shape}",
+                hint="compile the model again; sizes must not depend on the data",
+            )
+        found[name] = tensor[:, 0].astype(np.float32)
+    return found
 
 
 def inputs_of_regions(

@@ -273,6 +273,19 @@ def test_sizes_that_depend_on_data_are_refused_when_they_are_known(
     assert most_resident() - before < MEMORY
 
 
+def test_another_shape_than_inference_knows_is_refused(artifact: Path, tmp_path: Path) -> None:
+    made = model(
+        """
+        a = Sub (p, p) b = ReduceMax <keepdims = 0> (a) c = Cast <to = 7> (b) n = Add (c, other)
+        s = Reshape (p, n)
+        """
+    )
+    other = np.array([-1, 2, 8, 4], np.int64)
+    made.graph.initializer.append(numpy_helper.from_array(other, "other"))
+    with pytest.raises(ExecutionError, match=r"^s: host .* \(2, 8, 4\) .* numbers \(4, 4, 4\)"):
+        run(load(hosting(artifact, tmp_path / "a", made)))
+
+
 def test_a_loop_without_end_is_ended(
     artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
