@@ -36,6 +36,9 @@ SECONDS, WORK_TO_OPEN, WORK_TO_RUN, MEMORY_TO_OPEN = 300.0, 8, 60, 1 << 31
 """Longest that a first run may take, how long a processor may work to open a model and then at one
 sample, and bytes that opening it may take."""
 
+WORK_TO_LOOP = 4
+"""How long a processor may work at that sample where a model may loop: sizes do not bound it."""
+
 BYTES_OF_WORK, COPIES = 1 << 26, 4
 """Bytes of a model that a processor opens in a second at least, and copies of them in memory."""
 
@@ -97,9 +100,12 @@ def _values(graph: GraphProto) -> Iterator[ValueInfoProto]:
 
 def seconds_for(model: bytes) -> float | None:
     """Return how long a host region may compute at one sample; None where it cannot loop."""
+    return SECONDS_OF_LOOP if _may_loop(model) else None
+
+
+def _may_loop(model: bytes) -> bool:
     nodes = ModelProto.FromString(model).graph.node
-    inside = (a.HasField("g") or a.graphs for node in nodes for a in node.attribute)
-    return SECONDS_OF_LOOP if any(inside) else None
+    return any(a.HasField("g") or a.graphs for node in nodes for a in node.attribute)
 
 
 def expect_runs(model: bytes, sample: Mapping[str, Array]) -> None:
@@ -122,7 +128,7 @@ def expect_runs(model: bytes, sample: Mapping[str, Array]) -> None:
         except ModelError as error:
             pipe.write(str(error.problems[0].message).encode())
             return
-        raise_limits(WORK_TO_RUN)
+        raise_limits(WORK_TO_LOOP if _may_loop(model) else WORK_TO_RUN)
         with suppress(ExecutionError):  # it is raised again where it can be seen
             session.run_once(sample)
         pipe.write(RAN)

@@ -290,7 +290,7 @@ def test_a_loop_without_end_is_ended(
     artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = load(hosting(artifact, tmp_path / "a", model(LOOP)))
-    monkeypatch.setattr(host_limits, "WORK_TO_RUN", 1)
+    monkeypatch.setattr(host_limits, "WORK_TO_LOOP", 1)
     with pytest.raises(ModelError, match="too long for it"):
         run(network)
 
