@@ -17,8 +17,8 @@ from ..backends.numpy_sim.histogram import Histogram, add_all, grid, threads
 from ..ir import Array, Graph
 from ..ir.errors import DataError
 
-BATCH = 64
-BATCH_BYTES = 1 << 26
+BATCH = 32
+BATCH_BYTES = 1 << 25
 """Samples, and memory for what is seen of their activations, of one batch."""
 
 Progress = Callable[[int, int], None]
@@ -147,10 +147,14 @@ def collect(
             done += len(next(iter(seen.values())).values)
             if progress:
                 progress(done, samples)
-    lost = [name for name, h in histograms.items() if not np.isfinite(h.largest).all()]
-    for name in (*lost, *sorted(undefined)):
-        raise DataError(
-            f"{name}: becomes infinite or NaN on the calibration data",
-            hint="check the model in float32, and the range of the data",
-        )
-    return {name: Statistics(*h.in_common(), h.largest) for name, h in histograms.items()}
+        lost = [name for name, h in histograms.items() if not np.isfinite(h.largest).all()]
+        for name in (*lost, *sorted(undefined)):
+            raise DataError(
+                f"{name}: becomes infinite or NaN on the calibration data",
+                hint="check the model in float32, and the range of the data",
+            )
+        counted = list(pool.map(Histogram.in_common, histograms.values()))
+    return {
+        name: Statistics(*found, histogram.largest)
+        for (name, histogram), found in zip(histograms.items(), counted, strict=True)
+    }

@@ -37,7 +37,7 @@ SMALLEST = 2.0**-100
 LARGEST = 2.0**127
 """Of ranges: powers of two that a float32 holds together with their multiples."""
 
-ROOM = 4096
+ROOM = 2048
 """Values of a channel that wait until they are counted together."""
 
 ENOUGH = 1 << 16
@@ -90,10 +90,11 @@ class Histogram:
     """
 
     def __init__(self, channels: int) -> None:
-        self.counts: Array = np.zeros((channels, 1 + BINS), np.uint32)
+        self.counts: Array = np.empty((channels, 1 + BINS), np.uint32)
+        self.counts.fill(0)  # in large pages, which numpy asks for where it does not zero itself
         self.range = np.zeros(channels, np.float32)
         self.largest = np.zeros(channels, np.float32)
-        self._waiting = np.zeros((channels, ROOM), np.uint16)
+        self._waiting = np.empty((channels, ROOM), np.uint16)
         self._held = np.zeros(channels, np.int64)
 
     def add(self, values: Array) -> None:

@@ -53,7 +53,8 @@ class Activations:
 
     def __init__(self, graph: Graph, grids: Mapping[str, tuple[int, ...]]) -> None:
         thinned = {n: s for n, s in grids.items() if max(s, default=1) > 1 and len(s) <= MOST_AXES}
-        model = to_onnx(graph, extra=grids)
+        apart: dict[str, Array] = {}
+        model = to_onnx(graph, extra=grids, apart=apart)
         whole = [v for v in model.graph.output if v.name in graph.outputs or v.name not in thinned]
         del model.graph.output[:]
         model.graph.output.extend(whole)
@@ -62,7 +63,7 @@ class Activations:
         for name, strides in thinned.items():
             self._parts[name] = self._thin(model.graph, graph, name, strides)
         self._outputs = tuple(graph.outputs)
-        self._session = AnnSession(model, alone=False)
+        self._session = AnnSession(model, alone=False, apart=apart)
         shapes = [v.type.tensor_type.shape.dim[1:] for v in model.graph.output]
         self.sample_bytes = sum(4 * prod(dim.dim_value for dim in shape) for shape in shapes)
 

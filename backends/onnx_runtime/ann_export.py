@@ -43,19 +43,29 @@ IR_VERSION = 8
 BATCH = "batch"
 
 
-def to_onnx(graph: Graph, *, extra: Iterable[str] = ()) -> ModelProto:
+LARGE = 1024
+"""Numbers of a constant from which on a model may name it only."""
+
+
+def to_onnx(
+    graph: Graph, *, extra: Iterable[str] = (), apart: dict[str, Array] | None = None
+) -> ModelProto:
     """Return a graph of real signals as an ONNX model with a symbolic batch size.
 
     Args:
         graph: The graph.
         extra: Names of nodes whose values become outputs too, under these names.
+        apart: Where given, it takes the values of large constants, float32, and the model only
+            names them: a session gets them as they stand, without copies (``AnnSession``).
 
     Raises:
         ConversionError: A node has no counterpart among the standard operators, or an output
             has the name of another node.
     """
     outputs = {**graph.outputs, **{name: name for name in extra}}
-    nodes, initializers = _sequence(graph, outputs) if _reads_sequence(graph) else _plain(graph)
+    nodes, initializers = (
+        _sequence(graph, outputs) if _reads_sequence(graph) else _plain(graph, apart)
+    )
     proto = helper.make_graph(
         nodes,
         "snnc",
@@ -77,8 +87,8 @@ def _reads_sequence(graph: Graph) -> bool:
     return any(node.sequence is not None for node in graph.of_type(Input))
 
 
-def _plain(graph: Graph) -> Written:
-    writer = _Writer(graph)
+def _plain(graph: Graph, apart: dict[str, Array] | None) -> Written:
+    writer = _Writer(graph, apart)
     for node in graph:
         if not isinstance(node, Input):
             writer.write(node)
@@ -109,8 +119,9 @@ def _info(name: str, type: TensorType, sequence: int | None = None) -> ValueInfo
 class _Writer:
     """Collects ONNX nodes and initializers."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, apart: dict[str, Array] | None = None) -> None:
         self.graph = graph
+        self._apart = apart
         self.nodes: list[NodeProto] = []
         self.initializers: list[TensorProto] = []
         self._taken = {*graph.nodes, *graph.outputs}
@@ -137,7 +148,15 @@ class _Writer:
 
     def constant(self, node: Node, label: str, value: Array) -> str:
         name = self.fresh(f"{node.name}.{label}")
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        value = np.ascontiguousarray(value)
+        if self._apart is not None and value.dtype == np.float32 and value.size > LARGE:
+            self._apart[name] = value
+            tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=value.shape)
+            tensor.data_location = TensorProto.EXTERNAL
+            tensor.external_data.add(key="location", value=name)  # no file: a session has it
+        else:
+            tensor = numpy_helper.from_array(value, name)
+        self.initializers.append(tensor)
         return name
 
     def real(self, node: Node, label: str, value: Array | float) -> str:

@@ -39,9 +39,10 @@ class AnnSession:
         model: A graph of real signals, or an ONNX model; one in serialized form may be any
             file's content.
         extra: For a graph, the names of nodes whose values are wanted beside the outputs.
-        alone: Whether its threads may wait for the next batch without sleeping, which takes
-            cores from what else runs between two batches.
+        alone: Whether nothing else runs between its batches, and these are many: threads wait for
+            the next one without sleeping, and memory is laid out anew after the first.
         threads: How many threads share an operator; None leaves that to ONNX Runtime.
+        apart: Values of constants that the model only names (``to_onnx``).
         bounded: Whether it takes ``limits.MOST_MEMORY`` at most, together with all others that are.
 
     Raises:
@@ -55,10 +56,12 @@ class AnnSession:
         extra: Iterable[str] = (),
         alone: bool = True,
         threads: int | None = None,
+        apart: Mapping[str, Array] | None = None,
         bounded: bool = False,
     ) -> None:
+        self._apart = dict(apart or {})  # the session reads these arrays as they stand
         if isinstance(model, Graph):
-            model = to_onnx(model, extra=extra)
+            model = to_onnx(model, extra=extra, apart=self._apart)
         content = model if isinstance(model, bytes) else model.SerializeToString()
         onnxruntime = load_onnxruntime()
         options = onnxruntime.SessionOptions()
@@ -66,7 +69,11 @@ class AnnSession:
         options.add_session_config_entry("session.force_spinning_stop", str(int(not alone)))
         # What begins like a file of its own format was checked as ONNX, and nothing else is read.
         options.add_session_config_entry("session.load_model_format", "ONNX")
+        options.enable_mem_pattern = alone  # it pays off after many batches only
         options.intra_op_num_threads = threads or 0
+        if self._apart:
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(x) for x in self._apart.values()]
+            options.add_external_initializers(list(self._apart), values)
         if bounded:
             share_bounded_memory()
             options.add_session_config_entry("session.use_env_allocators", "1")
