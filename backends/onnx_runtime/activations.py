@@ -7,12 +7,12 @@ finds these while a cache still holds the activation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from onnx import GraphProto, TensorProto, helper
+from onnx import GraphProto, NodeProto, TensorProto, helper
 
 from ...ir import Array, Clip, Graph
 from ..base import Rows
@@ -60,8 +60,10 @@ class Activations:
         model.graph.output.extend(whole)
         self._taken = {name for node in model.graph.node for name in node.output}
         self._parts: dict[str, tuple[str, tuple[str, ...]]] = {name: (name, ()) for name in grids}
+        added: list[NodeProto] = []
         for name, strides in thinned.items():
-            self._parts[name] = self._thin(model.graph, graph, name, strides)
+            self._parts[name] = self._thin(model.graph, added, graph, name, strides)
+        _put_behind(model.graph, added)
         self._outputs = tuple(graph.outputs)
         self._session = AnnSession(model, alone=False, apart=apart)
         shapes = [v.type.tensor_type.shape.dim[1:] for v in model.graph.output]
@@ -91,14 +93,19 @@ class Activations:
             yield seen, {name: found[name] for name in self._outputs}
 
     def _thin(
-        self, proto: GraphProto, graph: Graph, name: str, strides: tuple[int, ...]
+        self,
+        proto: GraphProto,
+        added: list[NodeProto],
+        graph: Graph,
+        name: str,
+        strides: tuple[int, ...],
     ) -> tuple[str, tuple[str, ...]]:
         """Let a model hand out a part of an activation, and the extremes of its channels."""
         channels, *sizes = graph.types[name].shape
 
         def add(operator: str, source: str, shape: list[int] | None, **attributes: Any) -> str:
             result = self._fresh(f"{name}.{operator}")
-            proto.node.append(helper.make_node(operator, [source], [result], **attributes))
+            added.append(helper.make_node(operator, [source], [result], **attributes))
             if shape is not None:
                 sized = helper.make_tensor_value_info(result, TensorProto.FLOAT, [BATCH, *shape])
                 proto.output.append(sized)
@@ -120,6 +127,24 @@ class Activations:
             name += "'"
         self._taken.add(name)
         return name
+
+
+def _put_behind(proto: GraphProto, added: Iterable[NodeProto]) -> None:
+    """Put nodes of one input right behind the node they read: in that order they are computed."""
+    readers: dict[str, list[NodeProto]] = {}
+    for node in added:
+        readers.setdefault(node.input[0], []).append(node)
+    ordered: list[NodeProto] = []
+    waiting = list(reversed(proto.node))
+    while waiting:
+        node = waiting.pop()
+        ordered.append(node)
+        for name in node.output:
+            waiting.extend(reversed(readers.pop(name, ())))
+    of_inputs = [node for nodes in readers.values() for node in nodes]
+    kept = GraphProto(node=[*of_inputs, *ordered])
+    proto.ClearField("node")
+    proto.node.extend(kept.node)
 
 
 def _largest(extremes: list[Array]) -> Array | None:

@@ -70,6 +70,8 @@ class AnnSession:
         # What begins like a file of its own format was checked as ONNX, and nothing else is read.
         options.add_session_config_entry("session.load_model_format", "ONNX")
         options.enable_mem_pattern = alone  # it pays off after many batches only
+        if not alone:  # what reads an activation comes while a cache still holds it
+            options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
         options.intra_op_num_threads = threads or 0
         if self._apart:
             values = [onnxruntime.OrtValue.ortvalue_from_numpy(x) for x in self._apart.values()]

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter, process_time
+from time import perf_counter, process_time, sleep
 from typing import Any
 
 import numpy as np
@@ -145,6 +145,7 @@ def calibrated(name: str, path: Path, rounds: int) -> dict[str, Any]:
     taken: dict[str, list[float]] = {what: [] for what in SECONDS}
     for turn in range(rounds):
         for what in ("plain", "calibrate")[:: -1 if turn % 2 else 1]:
+            sleep(0.5)  # threads of the session before wait for more, awake
             if what == "calibrate":
                 looked, fitted = calibrate()
                 taken["statistics"].append(looked)
