@@ -30,7 +30,16 @@ def approximated(ann: Graph, samples: Samples, report: Report) -> Graph:
         ann: A simplified ANN.
         samples: Calibration samples, of which ``MOST`` are looked at.
         report: Receives a sentence for each place.
+
+    Raises:
+        ConversionError: A function has neither levels nor pieces that are close to it.
     """
+    for node in ann.of_type(Curve):
+        if node.function not in CURVES:
+            raise ConversionError(
+                f"{node.name}: computes {node.function}, which no code can express",
+                hint="train the model with tanh, sigmoid or a clipped activation in its place",
+            )
     from ..backends.onnx_runtime import AnnSession
 
     few = {name: x[:MOST] for name, x in samples.items()}

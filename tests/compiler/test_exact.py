@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper, parser
 
 import snnc
 from snnc.backends.onnx_runtime import to_onnx
@@ -225,3 +227,22 @@ def test_more_steps_than_can_be_run_are_refused() -> None:
     with pytest.raises(ConversionError, match="steps until it is at rest") as caught:
         convert_exactly(graph, options, code, Report())
     assert "--radix 2" in str(caught.value)
+
+
+def test_a_function_that_nothing_can_express_is_refused(tmp_path: Path) -> None:
+    """Softsign comes near its bounds too slowly for pieces, and no staircase knows it."""
+    weights = [np.ones((4, 5), np.float32), np.ones((5, 3), np.float32)]
+    model = parser.parse_model(
+        """
+        <ir_version: 8, opset_import: ["" : 17]> g (float[N,4] x) => (float[N,3] y) {
+            a = MatMul (x, w0) b = Softsign (a) y = MatMul (b, w1)
+        }
+        """
+    )
+    given = (numpy_helper.from_array(w, f"w{i}") for i, w in enumerate(weights))
+    model.graph.initializer.extend(given)
+    onnx.save(model, tmp_path / "m.onnx")
+    x = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    with pytest.raises(ConversionError, match="^b: computes softsign") as error:
+        snnc.compile(tmp_path / "m.onnx", code="exact", approximate=True, calibration=x)
+    assert "tanh" in error.value.hint

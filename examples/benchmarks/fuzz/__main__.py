@@ -111,7 +111,7 @@ def main() -> None:
         blocks[block] = {
             "inputs": list(block),
             "counts": dict(Counter(f"{each['kind']}: {each['outcome']}" for each in found)),
-            "slowest": max((each["seconds"], each["number"]) for each in found),
+            "slowest": max([each["seconds"], each["number"]] for each in found),
             "bytes": max(each["bytes"] for each in found),
             "failures": [each for each in found if each["outcome"] in (*FAILURES, UNFORESEEN)],
             "seconds": round(time.monotonic() - begin, 1),
