@@ -243,6 +243,6 @@ def test_a_function_that_nothing_can_express_is_refused(tmp_path: Path) -> None:
     model.graph.initializer.extend(given)
     onnx.save(model, tmp_path / "m.onnx")
     x = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
-    with pytest.raises(ConversionError, match="^b: computes softsign") as error:
+    with pytest.raises(ConversionError, match=r"^b: computes softsign") as error:
         snnc.compile(tmp_path / "m.onnx", code="exact", approximate=True, calibration=x)
     assert "tanh" in error.value.hint
