@@ -153,8 +153,10 @@ def test_offsets_bring_networks_closer_to_their_anns() -> None:
         graph = chain_ann(seed, width=16, depth=4)
         x = samples(graph, seed, 64)
         expected = evaluate(graph, {"x": x})[graph.outputs["y"]]
-        options: dict[str, Any] = {"code": "rate", "weight_bits": None, "rehearsal": 8}
-        spiking = convert(graph, x, two_phase=rule, **options)
+        options: dict[str, Any] = {"code": "rate", "weight_bits": None}
+        if rule:
+            options |= {"two_phase": rule, "rehearsal": 8}
+        spiking = convert(graph, x, **options)
         decoded = NumpyBackend().lower(spiking, 8).run({"x": x}).decoded["y"][:, -1]
         relative = np.square(decoded - expected).mean() / np.square(expected).mean()
         found[rule] = found.get(rule, 0.0) + float(relative)
