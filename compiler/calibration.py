@@ -133,7 +133,7 @@ def collect(
         return {}
     samples = len(next(iter(data.values())))
     activations = Activations(graph, {n: grid(graph.types[n].shape[1:], samples) for n in watched})
-    size = max(1, min(BATCH, BATCH_BYTES // activations.sample_bytes))
+    size = max(1, min(BATCH, BATCH_BYTES // max(1, activations.sample_bytes)))
     histograms = {name: Histogram(graph.types[name].shape[0]) for name in watched}
     undefined: set[str] = set()
     done = 0

@@ -59,6 +59,7 @@ class Activations:
         del model.graph.output[:]
         model.graph.output.extend(whole)
         self._taken = {name for node in model.graph.node for name in node.output}
+        self._taken |= {v.name for v in (*model.graph.input, *model.graph.initializer)}
         self._parts: dict[str, tuple[str, tuple[str, ...]]] = {name: (name, ()) for name in grids}
         added: list[NodeProto] = []
         for name, strides in thinned.items():
