@@ -10,8 +10,8 @@ all of them is.
 
 Measured on ResNet-20, on four sets of 512 training images of CIFAR-10: full scales of rule
 ``mmse`` for 8 levels, in the 304 of 688 channels of which a part is counted, differ from those of
-all values by 1.4 % on average (by 0.1 % where signs count), by at most 4.3 % in 95 of 100 cases,
-and by 13 % in the worst. From one set to another, all values counted, they differ by 1.9 %, 5.4 %
+all values by 1.4 % on average (by 0.1 % where signs count), by at most 4.4 % in 95 of 100 cases,
+and by 14 % in the worst. From one set to another, all values counted, they differ by 1.9 %, 5.4 %
 and 49 %.
 """
 
