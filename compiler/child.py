@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NoReturn
 
+from ..backends.inherited_garbage import uncollected
+
 
 @contextmanager
 def child(
@@ -43,7 +45,8 @@ def child(
 
 
 def _fork() -> int:
-    with warnings.catch_warnings():  # of other threads: the child calls nothing of theirs
+    with uncollected(), warnings.catch_warnings():
+        # It warns of other threads: the child neither calls nor ends anything of theirs.
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
 

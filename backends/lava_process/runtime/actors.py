@@ -30,6 +30,7 @@ from lava.magma.runtime.mgmt_token_enums import enum_equal
 from lava.magma.runtime.runtime_services.runtime_service import LoihiPyRuntimeService
 
 from ....ir import Array
+from ...inherited_garbage import uncollected
 from ...interruption import uninterrupted
 from ..recording import shared_zeros
 from .channels import DirectChannel, UnnamedMemoryManager, fork
@@ -64,7 +65,8 @@ class Actor:
         self.reports, reporter = fork.Pipe(duplex=False)
         arguments = (builder, reporter, os.getpid(), clock)
         self._process = fork.Process(target=_live, args=arguments, name=name, daemon=True)
-        self._process.start()
+        with uncollected():
+            self._process.start()
         reporter.close()
 
     def failure(self) -> str | None:

@@ -113,6 +113,27 @@ def test_an_exception_surfaces_with_its_traceback() -> None:
     )
 
 
+def test_the_garbage_of_the_program_is_not_collected_in_its_processes() -> None:
+    """What it ends may be there in the program alone, as the threads of a library."""
+    run(
+        "import gc\n"
+        "gc.disable()\n"
+        "read, write = os.pipe()\n"
+        "class Cycle:\n"
+        "    def __init__(self):\n"
+        "        self.itself = self\n"
+        "    def __del__(self):\n"
+        "        os.write(write, b'program' if os.getpid() == program_id else b'process')\n"
+        "program_id = os.getpid()\n"
+        "Cycle()\n"
+        "broken(models.IntegrateAndFireModel, lambda: (gc.collect(), os.write(write, b'in ')))\n"
+        "program.run(x)\n"
+        "gc.collect()\n"
+        "assert os.read(read, 100) == b'in program'\n"
+        "print('end')\n"
+    )
+
+
 def test_a_killed_process_is_noticed() -> None:
     run(
         "mend = broken(models.IntegrateAndFireModel, lambda: os.kill(os.getpid(), 9))\n"
