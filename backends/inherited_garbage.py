@@ -18,12 +18,12 @@ def uncollected() -> Iterator[None]:
     """In a process that is forked inside the block, never collect what the parent made.
 
     What the child makes itself is collected there as ever, and so is everything in the parent
-    when the block has ended.
+    when the block has ended; also what the program had frozen before, which costs time only.
     """
-    parent, frozen = os.getpid(), gc.get_freeze_count()
+    parent = os.getpid()
     gc.freeze()
     try:
         yield
     finally:
-        if os.getpid() == parent and not frozen:  # a program that froze objects keeps them so
+        if os.getpid() == parent:
             gc.unfreeze()

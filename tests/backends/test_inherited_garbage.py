@@ -9,7 +9,6 @@ from typing import IO
 
 import pytest
 
-from snnc.backends.inherited_garbage import uncollected
 from snnc.compiler.child import child
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -52,16 +51,3 @@ def test_a_child_does_not_collect_what_its_parent_made() -> None:
     assert told == []
     gc.collect()
     assert told == [os.getpid()]
-
-
-def test_a_program_that_froze_its_objects_keeps_them_so() -> None:
-    gc.freeze()
-    try:
-        with uncollected():
-            pass
-        assert gc.get_freeze_count() > 0
-    finally:
-        gc.unfreeze()
-    with uncollected():
-        assert gc.get_freeze_count() > 0
-    assert gc.get_freeze_count() == 0
