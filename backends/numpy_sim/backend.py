@@ -56,7 +56,14 @@ from .block import BlockRun, Prepared
 from .blocks import Blocks
 from .convolution import Multiplication, Precision
 from .exact import ExactRun
-from .footprint import Footprint, block_bytes, exact_bytes
+from .exact_compiled import (
+    TOGETHER,
+    CompiledExact,
+    ExactBlock,
+    can_compile,
+    compiled_exact,
+)
+from .footprint import Footprint, block_bytes, compiled_exact_bytes, exact_bytes
 from .kernels import product
 from .native.frames import FramePool
 from .native.plan import plan
@@ -170,6 +177,11 @@ class NumpyProgram(BlockProgram):
         return node
 
     @cached_property
+    def _compiled(self) -> CompiledExact | None:
+        """What all blocks of an exact network share, if the compiled kernels can run it."""
+        return compiled_exact(self._prepared) if can_compile(self.graph) else None
+
+    @cached_property
     def _comes_to_rest(self) -> bool:
         return is_exact(self.graph)
 
@@ -177,7 +189,9 @@ class NumpyProgram(BlockProgram):
         """Return how to cut up samples."""
         inputs, record, resources = asked.inputs, asked.record, asked.resources
         samples = number_of_samples(inputs)
-        _ = self._comes_to_rest or self._prepared  # made once, before threads share it
+        _ = (
+            self._compiled if self._comes_to_rest else self._prepared
+        )  # made once, before threads share it
         even = -(-samples // resources.threads)  # one block for each thread, if they are few
         size, jobs = max(1, min(self._block_size, even)), resources.threads
         if resources.memory is not None:
@@ -193,6 +207,9 @@ class NumpyProgram(BlockProgram):
             return Footprint(block_bytes(self._prepared, record), result)
         elements = max(x.size // self.graph.types[name].size for name, x in sample.items())
         result = elements * result_bytes(self.graph, self.steps, record=record)
+        if self._compiled is not None:
+            block = compiled_exact_bytes(self._prepared, TOGETHER, record)
+            return Footprint(block, result)
         return Footprint(exact_bytes(self.graph), result)
 
     @cached_property
@@ -208,6 +225,8 @@ class NumpyProgram(BlockProgram):
 
     def _run_block(self, inputs: Mapping[str, Array], pool: FramePool, record: bool) -> Result:
         if self._comes_to_rest:
+            if self._compiled is not None:
+                return ExactBlock(self._compiled, pool, inputs).run(record=record)
             products = {name: product() for name, product in self._products.items()}
             run = ExactRun(self.graph, products, self._exact, self._reach, self.steps)
             return run.run(inputs, record=record)

@@ -35,11 +35,12 @@ from ...ir import (
     TrackingIF,
 )
 from ...ir.reference import carried, elements, step
-from ..base import Activity, Result
+from ..base import Result
 from ..counting import activity
 from .convolution import Multiplication, Precision
+from .exact_record import Record, empty, of_sequence
 from .kernels import synapse, window_maximum
-from .tracking import Tracking, payload_type
+from .tracking import Tracking
 
 Edge = Array | None
 """What is on an edge in one step, ``(samples, *shape)``; None where no sample has an event."""
@@ -114,25 +115,6 @@ State = Tracking | Pool | Multiplier | Readout
 """What a node keeps from one step to the next."""
 
 
-@dataclass
-class Record:
-    """What a run leaves behind, for all its samples and steps.
-
-    Attributes:
-        decoded: Per output, ``(samples, steps, *shape)``.
-        counted: Per node that is counted, the four arrays of ``Activity``.
-        spikes: Per node that sends events, ``(samples, steps, *shape)``, if wanted.
-        settled: The step after which a sample was at rest, 0 if it never was.
-        sent: Per node whose value is carried on, what it sent in all, ``(samples, *shape)``.
-    """
-
-    decoded: dict[str, Array]
-    counted: dict[str, Activity]
-    spikes: dict[str, Array]
-    settled: Array
-    sent: dict[str, Array]
-
-
 class ExactRun:
     """One run of a block of samples.
 
@@ -170,11 +152,11 @@ class ExactRun:
         before = {node.name: carried(node, None, samples) for node in self.graph.of_type(Previous)}
         records = []
         for element in elements(self.graph, inputs):
-            found = self.empty(samples, record)
+            found = empty(self.graph, self.reach, samples, self.steps, record=record)
             self.run_element(element, before, found)
             before = {name: found.sent[source] for name, source in self.graph.carried.items()}
             records.append(found)
-        return _of_sequence(records)
+        return of_sequence(records)
 
     def run_element(
         self, values: Mapping[str, Array], before: Mapping[str, Array], found: Record
@@ -284,7 +266,7 @@ class ExactRun:
                 found.spikes[node.name][who, t - 1] = value[moved]
             sent, *felt = activity(value[moved][None], [self.reach[name] for name in readers])
             for name, counts in zip(readers, felt, strict=True):
-                _enter(found.counted[name], counts, who, t, pool=name in self.pools)
+                found.feel(name, counts, (who, slice(t - 1, t)), pool=name in self.pools)
             if sends:
                 entry = found.counted[node.name]
                 entry.spikes[who, t - 1] = sent.spikes[:, 0]
@@ -309,61 +291,3 @@ class ExactRun:
             elif isinstance(node, MaxPool):
                 made[node.name] = Pool(node, samples, self.graph.types[node.inputs[0]].shape, shape)
         return made
-
-    def empty(self, samples: int, record: bool) -> Record:
-        """Return the record of a run in which nothing has happened yet."""
-        shape = (samples, self.steps)
-        sending = [n for n in self.graph if isinstance(n, (Population, MaxPool))]
-        names = [n.name for n in self.graph if n in sending or n.name in self.reach]
-        types = self.graph.types
-        return Record(
-            {
-                key: np.zeros((*shape, *types[name].shape), np.float32)
-                for key, name in self.graph.outputs.items()
-            },
-            {name: Activity(*(np.zeros(shape, np.int64) for _ in range(4))) for name in names},
-            {
-                node.name: np.zeros(
-                    (*shape, *types[node.name].shape), payload_type(types[node.name])
-                )
-                for node in sending
-                if record
-            },
-            np.zeros(samples, np.int64),
-            {
-                name: np.zeros((samples, *types[name].shape), np.int64)
-                for name in self.graph.carried.values()
-            },
-        )
-
-
-def _of_sequence(records: Sequence[Record]) -> Result:
-    """Return what the records of all elements give together."""
-    last = records[-1]
-    if len(records) == 1:
-        return Result(last.decoded, last.counted, last.spikes, last.settled)
-    counted = {
-        name: Activity(
-            *(
-                np.sum([getattr(record.counted[name], part) for record in records], axis=0)
-                for part in ("spikes", "units", "synops", "unit_synops")
-            )
-        )
-        for name in last.counted
-    }
-    spikes = {
-        name: np.concatenate([record.spikes[name] for record in records], axis=1)
-        for name in last.spikes
-    }
-    settled = np.stack([record.settled for record in records])
-    slowest = np.where((settled == 0).any(axis=0), 0, settled.max(axis=0))
-    return Result(last.decoded, counted, spikes, slowest)
-
-
-def _enter(entry: Activity, counts: Activity, who: Array, t: int, *, pool: bool) -> None:
-    """Add what a reader felt in one step."""
-    entry.synops[who, t - 1] += counts.synops[:, 0]
-    entry.unit_synops[who, t - 1] += counts.unit_synops[:, 0]
-    if not pool:
-        entry.spikes[who, t - 1] += counts.spikes[:, 0]
-        entry.units[who, t - 1] += counts.units[:, 0]

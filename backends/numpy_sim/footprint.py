@@ -266,6 +266,38 @@ class _Walk:
         return max(map(self.steps, node.inputs))
 
 
+def compiled_exact_bytes(prepared: Prepared, together: int, record: bool) -> int:
+    """Return the bytes of each sample of a block of an exact network on the compiled kernels.
+
+    Args:
+        prepared: What is run.
+        together: Steps that a layer takes before the next one begins.
+        record: Whether all payloads are kept.
+    """
+    graph, native = prepared.graph, prepared.native
+    kept, work = 0, 0
+    for node in graph:
+        size = graph.types[node.name].size
+        before = sum(graph.types[name].size for name in node.inputs)
+        if isinstance(node, TrackingIF):  # sums of branches, units sent, who has more to send
+            channels, *grid = (*graph.types[node.name].shape, 1, 1)[:3]
+            kept += padded_lanes(channels) * prod(grid) * (4 * len(node.inputs) + 5)
+        elif isinstance(node, MaxPool):
+            kept += 4 * (size + before)
+        if isinstance(node, Integrator):
+            work = max(work, 3 * 8 * together * size)
+        elif graph.types[node.name].signal is Signal.SPIKES:
+            layout = native.layouts.get(node.name)
+            framed = prod(layout.grid) if layout else 0
+            others = (user.name not in native.synapses for user in graph.users[node.name])
+            arrays = 8 * size if record or not layout or any(others) else 0
+            kept += together * (framed + arrays)
+            work = max(work, 8 * together * 3 * (size + before))
+        else:  # products of floats, their currents as they are and laid out
+            work = max(work, 8 * together * 2 * (size + before))
+    return kept + work
+
+
 def exact_bytes(graph: Graph) -> int:
     """Return the bytes of each sample of a block that is advanced step by step until it rests."""
     kept = 0

@@ -56,6 +56,7 @@ static void settle(uint32_t *row, int bins, const uint16_t *waiting, i64 *held) 
 #include "fire_block.h"
 #include "gather.h"
 #include "product.h"
+#include "track_avx512.h"
 #include "weigh.h"
 #define LEVEL vnni
 #define HAS_DENSE 1
@@ -92,6 +93,8 @@ EXPORT int snnc_level(void) {
 /* Sizes of the structures, by which Python knows kernels that were built from other sources. */
 EXPORT i64 snnc_size_of_population(void) { return sizeof(Population); }
 EXPORT i64 snnc_size_of_synapse(void) { return sizeof(Synapse); }
+EXPORT i64 snnc_size_of_tracking(void) { return sizeof(Tracking); }
+EXPORT i64 snnc_size_of_branch(void) { return sizeof(Branch); }
 EXPORT i64 snnc_size_of_fan_out(void) { return sizeof(FanOut); }
 EXPORT i64 snnc_size_of_histogram(void) { return sizeof(Histogram); }
 
@@ -125,6 +128,16 @@ EXPORT void snnc_advance_real(int level, const Population *population, int sampl
 EXPORT void snnc_currents(int level, const Population *population, int samples, int steps,
                           int32_t *out, uint8_t *memory) {
   AT_LEVEL(level, sum_currents_integer, population, samples, steps, out, memory)
+}
+
+EXPORT i64 snnc_track_scratch(const Tracking *tracking) {
+  Scratch_real_portable scratch;
+  return lay_out_real_portable(&tracking->population, 1, NULL, &scratch);
+}
+
+EXPORT void snnc_track(int level, const Tracking *tracking, int samples, int steps,
+                       uint8_t *memory) {
+  AT_LEVEL(level, track_integer, tracking, samples, steps, memory)
 }
 
 EXPORT void snnc_count(int level, const Edge *edge, int samples, int steps, int readers,

@@ -84,6 +84,38 @@ typedef struct {
   int32_t to_zero; /* whether a spike of 1 sets the membrane to 0 */
 } Population;
 
+enum { MOST_BRANCHES = 64 }; /* of a population of tracking neurons */
+
+typedef enum { FLOOR, HALF_UP, HALF_EVEN } Rounding;
+
+/* What one synapse of tracking neurons has delivered. Either its currents are known, or its events
+   are: then there are two synapses that compute them, one behind the other. */
+typedef struct {
+  const int32_t *current; /* [sample][step][height][width][lanes], or NULL */
+  const i64 *events;      /* [sample][step]: how many its source sends, or NULL for none */
+  i64 few;                /* with less than so many the second synapse is quicker */
+  const i64 *multiplier;
+  int32_t *sum;           /* [sample][height][width][lanes] */
+  int32_t synapse;        /* the first of the two */
+} Branch;
+
+/* Tracking neurons. Parameters lie as [lanes], or as [height][width][lanes]; of `population` what
+   they have in common with other neurons is filled in. */
+typedef struct {
+  Population population;
+  const Branch *branch;
+  i64 neurons, every; /* `neurons`: of a sample; `every`: parameters from position to position */
+  const i64 *bias, *threshold;
+  const i64 *edge;       /* ascending, or NULL */
+  const int32_t *inside; /* [lanes]: -1, or 0 where a lane only pads */
+  int32_t *acc;          /* [sample][height][width][lanes]: the units sent */
+  uint8_t *due;          /* [sample][height][width][lanes / LANES]: who has not sent all */
+  uint8_t *waits_before; /* [sample]: whether anybody has not */
+  uint8_t *waits;        /* [sample][step]: likewise after each step */
+  i64 *sent;             /* [sample][step]: events */
+  int32_t branches, edges, bits, rounding, low, high; /* `bits`: of a power of two, or -1 */
+} Tracking;
+
 enum { CHANNELS_TOGETHER = 16 }; /* whose histograms one thread fills at a time */
 
 /* Counts of the magnitudes of one value, channel by channel. Of a channel `counts` holds zeros,

@@ -92,6 +92,32 @@ class PopulationLayout(ctypes.Structure):
     )
 
 
+class BranchLayout(ctypes.Structure):
+    """``Branch`` of ``layout.h``."""
+
+    _fields_ = (
+        ("current", c_void_p),
+        ("events", c_void_p),
+        ("few", c_int64),
+        ("multiplier", c_void_p),
+        ("sum", c_void_p),
+        ("synapse", c_int32),
+    )
+
+
+class TrackingLayout(ctypes.Structure):
+    """``Tracking`` of ``layout.h``."""
+
+    _fields_ = (
+        ("population", PopulationLayout),
+        ("branch", c_void_p),
+        *((name, c_int64) for name in ("neurons", "every")),
+        *((name, c_void_p) for name in ("bias", "threshold", "edge", "inside", "acc", "due")),
+        *((name, c_void_p) for name in ("waits_before", "waits", "sent")),
+        *((name, c_int32) for name in ("branches", "edges", "bits", "rounding", "low", "high")),
+    )
+
+
 class HistogramLayout(ctypes.Structure):
     """``Histogram`` of ``layout.h``."""
 
@@ -113,7 +139,7 @@ def library() -> Any | None:
         kernels = ctypes.CDLL(found.origin)
     except OSError:  # built for another system
         return None
-    kernels.snnc_scratch.restype = c_int64
+    kernels.snnc_scratch.restype = kernels.snnc_track_scratch.restype = c_int64
     return kernels if _matches(kernels) else None
 
 
@@ -122,6 +148,8 @@ def _matches(kernels: Any) -> bool:
     sizes = {
         "population": PopulationLayout,
         "synapse": SynapseLayout,
+        "tracking": TrackingLayout,
+        "branch": BranchLayout,
         "fan_out": FanOutLayout,
         "histogram": HistogramLayout,
     }
@@ -165,6 +193,15 @@ def currents(population: PopulationLayout, samples: int, steps: int) -> Array:
     where = c_void_p(out.ctypes.data), c_void_p(memory.ctypes.data)
     kernels.snnc_currents(level(), ctypes.byref(population), samples, steps, *where)
     return out
+
+
+def track(tracking: TrackingLayout, samples: int, steps: int) -> None:
+    """Let tracking neurons go on for some steps; their payloads end up in their target."""
+    kernels = library()
+    assert kernels is not None
+    memory = scratch(kernels.snnc_track_scratch(ctypes.byref(tracking)))
+    told = ctypes.byref(tracking), samples, steps, c_void_p(memory.ctypes.data)
+    kernels.snnc_track(level(), *told)
 
 
 def count(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ....ir import IF, Conv, Graph, Linear, MaxPool, Reshape, Signal
+from ....ir import IF, Conv, Graph, Linear, MaxPool, Reshape, Signal, TrackingIF
 from ....ir.bounds import largest_current
 from . import library
 from .frames import FrameLayout
@@ -54,9 +54,9 @@ def plan(graph: Graph, membranes: Mapping[str, int | None], *, real: bool) -> Na
     for node in graph.of_type(IF):
         if can_run(node, graph.types[node.name].shape, membranes[node.name]):
             populations.update(_population(graph, node, membranes[node.name], synapses))
-    pools = graph.of_type(MaxPool)
+    pools, tracking = graph.of_type(MaxPool), graph.of_type(TrackingIF)
     readers: dict[str, list[NativeSynapse]] = {
-        name: [] for name in (*populations, *(node.name for node in pools))
+        name: [] for name in (*populations, *(node.name for node in (*pools, *tracking)))
     }
     for pool in pools:
         readers.setdefault(emitter(graph, pool.inputs[0]), [])

@@ -143,6 +143,18 @@ class NativeSynapse:
         return EVENTS if self._listed_seconds(density) < dense else DENSE
 
     @cached_property
+    def row_methods(self) -> tuple[tuple[int, int], int]:
+        """How to compute a frame row by row: with many events, with few, and what few are."""
+        dense = self._dense_seconds
+        if self.is_channelwise:
+            return (CHANNELWISE, CHANNELWISE), 0
+        if dense is None:
+            return (EVENTS, EVENTS), 0
+        silent = self._listed_seconds(0)
+        each = self._listed_seconds(1) - silent
+        return (DENSE, EVENTS), round(float(np.prod(self.source)) * max(0, dense - silent) / each)
+
+    @cached_property
     def _dense_seconds(self) -> float | None:
         """Estimated nanoseconds of a dense product for each place of the source."""
         if not self.can_be_dense:
