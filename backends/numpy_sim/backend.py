@@ -216,8 +216,9 @@ class NumpyProgram(BlockProgram):
     def _block_size(self) -> int:
         """The most samples of a block, so that it stays in the cache."""
         largest = max(type.size for type in self.graph.types.values())
-        if self._comes_to_rest:  # advanced step by step
-            return int(max(1, BLOCK_BYTES // (4 * largest)))
+        if self._comes_to_rest:  # advanced a few steps at a time, or one
+            steps = 1 if self._compiled is None else TOGETHER
+            return int(max(1, BLOCK_BYTES // (4 * steps * largest)))
         native = self._prepared.native.populations.values()
         vectors = native and all(each.one_position for each in native)
         most = BLOCK_BYTES * VECTORS if vectors else BLOCK_BYTES

@@ -292,8 +292,9 @@ def compiled_exact_bytes(prepared: Prepared, together: int, record: bool) -> int
             others = (user.name not in native.synapses for user in graph.users[node.name])
             arrays = 8 * size if record or not layout or any(others) else 0
             kept += together * (framed + arrays)
-            work = max(work, 8 * together * 3 * (size + before))
-        else:  # products of floats, their currents as they are and laid out
+            if not isinstance(node, TrackingIF):
+                work = max(work, 8 * together * 3 * (size + before))
+        elif node.name not in native.synapses:  # a product of floats, as it is and laid out
             work = max(work, 8 * together * 2 * (size + before))
     return kept + work
 

@@ -14,9 +14,13 @@ from snnc.backends.numpy_sim import NumpyBackend, exact_compiled
 from snnc.backends.numpy_sim.exact_compiled import ExactBlock, can_compile
 from snnc.backends.numpy_sim.native import library
 from snnc.backends.numpy_sim.native.synapses import NativeSynapse
+from snnc.compiler.passes.hoist_clip import hoist_clip
+from snnc.compiler.passes.to_exact import ToExact
+from snnc.compiler.passes.to_integer import ToInteger
 from snnc.ir import Array, Encoder, Graph, Input, Integrator, Linear, TensorType, TrackingIF
 from snnc.ir.quantized import Rounding
 from snnc.ir.reference import run
+from snnc.ir.settling import settling_bound
 from tests.exact_graphs import AT_REST, EXACT, exact_inputs
 
 STEPS = 20
@@ -195,6 +199,22 @@ def test_neurons_that_32_bits_do_not_hold_are_left_to_numpy() -> None:
         ],
         graph.outputs,
     )
+    assert can_compile(graph) == (library.library() is not None)
     assert not can_compile(wide)
     inputs = exact_inputs(wide, 2)
     assert_equal(wide, inputs, 4)
+
+
+@pytest.mark.parametrize("cap", [1, 5])
+@pytest.mark.parametrize("seed", range(20, 26))
+def test_random_quantised_models_come_to_rest_alike(
+    seed: int, cap: int, level: int, used: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs = pytest.importorskip("examples.benchmarks.quantized_graphs", reason="in a checkout")
+    graph = ToExact(cap=cap)(ToInteger()(hoist_clip(graphs.quantized_graph(seed))))
+    inputs = graphs.quantized_inputs(graph, seed)
+    steps = min(60, settling_bound(graph))
+    found = NumpyBackend().lower(graph, steps).run(inputs, record=True)
+    assert bool(used) == can_compile(graph)
+    monkeypatch.setattr(library, "library", lambda: None)
+    assert_alike(found, NumpyBackend().lower(graph, steps).run(inputs, record=True))
