@@ -9,6 +9,8 @@ those neurons are looked at that received something or have not sent all they ar
 All sums are exact: a synapse's summed current is bounded by the values it reads, not by the number
 of steps (``ir.bounds.accumulated_bounds``), and is kept in a float type that holds every integer
 up to that bound. Drives are int64.
+
+What compiled kernels can compute is left to ``exact_compiled``, with the same results.
 """
 
 from __future__ import annotations
