@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..backends.nir_file.divergence import Reading, readings
 from ..backends.nir_file.program import NirProgram
+from ..backends.nir_file.trained_divergence import trained_readings
 from ..backends.nir_file.trained_program import TrainedNirProgram
 from ..ir import Array
 from ..ir.errors import OptionError
@@ -40,40 +41,46 @@ def read_by_others(
             f"readers of NIR read no network for target {network.target!r}",
             hint="use --target nir",
         )
-    if isinstance(program, TrainedNirProgram):
-        raise not_modelled()
     output, classes = class_scores(network.graph)
     if labels is not None:
         check_labels(labels, output, classes)
     taken, kept = taken_evenly(samples, labels, limit)
-    return readings(program, taken, None if labels is None else kept)
-
-
-def not_modelled() -> OptionError:
-    """Return what there is to say where readers of a trained network are asked for."""
-    return OptionError(
-        "what readers make of a trained spiking network is not modelled: only of IF nodes",
-        hint="leave --readers out; `snnc compile` says where NIR means something else",
-    )
+    given = None if labels is None else kept
+    if isinstance(program, TrainedNirProgram):
+        return trained_readings(program, taken, given)
+    return readings(program, taken, given)
 
 
 def rows(found: Sequence[Reading]) -> list[tuple[str, ...]]:
-    """Return the rows of a table: reader, accuracy, agreement, mean rate, basis."""
+    """Return the rows of a table, as many cells as it has heads."""
     return [
         (
             each.reader,
-            "" if each.accuracy is None else f"{each.accuracy:.1%}",
-            f"{each.agreement:.1%}",
-            f"{mean_rate(each):.4f}",
-            f"{_ratio(each, found[0])}",
-            each.basis,
+            _share(each.accuracy),
+            _share(each.agreement),
+            *([_share(each.unlike, digits=2)] if _counted(found) else []),
+            "" if each.refused else f"{mean_rate(each):.4f}",
+            "" if each.refused else _ratio(each, found[0]),
+            each.refused or each.basis,
         )
         for each in found
     ]
 
 
-HEADS = ("reader", ">accuracy", ">same answer", ">spikes/neuron/step", ">x snnc's", "basis")
-"""The heads of such a table."""
+def heads(found: Sequence[Reading]) -> tuple[str, ...]:
+    """Return the heads of such a table."""
+    unlike = (">other spikes",) if _counted(found) else ()
+    rate = (">spikes/neuron/step", ">x snnc's")
+    return ("reader", ">accuracy", ">same answer", *unlike, *rate, "basis")
+
+
+def _counted(found: Sequence[Reading]) -> bool:
+    """Whether spikes were compared one by one."""
+    return any(each.unlike is not None for each in found)
+
+
+def _share(value: float | None, digits: int = 1) -> str:
+    return "" if value is None else f"{value:.{digits}%}"
 
 
 def mean_rate(reading: Reading) -> float:

@@ -27,18 +27,24 @@ class Reading:
         version: Of what was restated.
         basis: How sure that is, in words.
         rates: For each population, mean spikes per neuron and step; of a pair both together.
-        agreement: Share of samples that get the same class as from the network itself.
+        agreement: Share of samples that get the same class as from the network itself, None where
+            it does not run.
         accuracy: Share of samples that get the right class, None where labels are not known.
         correction: How to make the reader do what the file means, or "".
+        unlike: Share of all places for a spike where the reader has another one than the network
+            itself, None where it is not counted.
+        refused: Why the reader's rates are not known, or "": what of the file it does not read.
     """
 
     reader: str
     version: str
     basis: str
     rates: Mapping[str, float]
-    agreement: float
+    agreement: float | None
     accuracy: float | None
     correction: str
+    unlike: float | None = None
+    refused: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""

@@ -148,11 +148,13 @@ class _TrainedWriter(Writer):
             unit = 1 / node.scale
         name = self.late(source) if isinstance(node, Feedback) else self.sent[source]
         shape = self.graph.types[source].shape
-        if not flat or len(shape) == 1:
+        if not flat:
             return [(name, unit)]
         if name.startswith(LATER):
+            # Of a vector it does nothing, but snnTorch 1.0.0 takes neurons and a synapse that read
+            # each other for a layer of its own, and sends what comes in through that synapse.
             return [(self.add("flatten", Flatten(source=shape), [name]), unit)]
-        return [(self.flattened(name), unit)]
+        return [(name if len(shape) == 1 else self.flattened(name), unit)]
 
     def late(self, name: str) -> str:
         """Return what a ``Feedback`` reads: a node still to come, or one of a step ago."""

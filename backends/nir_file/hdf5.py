@@ -83,7 +83,8 @@ def _write_node(node: NirNode, group: Any, version: str) -> None:
     elif isinstance(node, Flatten):
         group["type"] = "Flatten"
         group["input_type"] = np.array(node.source)
-        group["start_dim"], group["end_dim"] = 0, -1
+        # Counted from the end: snnTorch and norse count with the batch axis, which NIR has not.
+        group["start_dim"], group["end_dim"] = -len(node.source), -1
     elif isinstance(node, (Late, Threshold, Neuron)):
         group["type"] = node.kind
         for name, parameter in node.fields().items():

@@ -22,7 +22,7 @@ class NeuronRule:
     Attributes:
         reset: ``subtract`` or ``value``.
         strict: Whether a spike needs a membrane above the threshold, not at it.
-        decay: What is left of a membrane after a step.
+        decay: What is left of a membrane after a step, of all neurons or of each.
         several: Whether a neuron may send several spikes in a step.
         floor: The membrane stays at or above so many thresholds after a step; None for no bound.
         owes: Whether a membrane that a reset leaves above its threshold pays for the spike in
@@ -32,12 +32,14 @@ class NeuronRule:
 
     reset: str = "subtract"
     strict: bool = False
-    decay: float = 1.0
+    decay: float | Array = 1.0
     several: bool = False
     floor: float | None = None
     owes: bool = False
 
-    def step(self, v: Array, current: Array, threshold: float, rest: float) -> tuple[Array, Array]:
+    def step(
+        self, v: Array, current: Array, threshold: float | Array, rest: float
+    ) -> tuple[Array, Array]:
         """Advance neurons by one step.
 
         Args:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ir import Array
+from ...ir import Array, Node
 from ...ir import Delay as DelayNode
 from ...ir.reference import State, step
 from .execution import linear_map
@@ -17,7 +17,11 @@ from .stateful import Late, Neuron, Threshold, discrete
 
 
 def execute_trained(
-    network: NirNetwork, inputs: Mapping[str, Array], timesteps: int, meant: FileContract
+    network: NirNetwork,
+    inputs: Mapping[str, Array],
+    timesteps: int,
+    meant: FileContract,
+    read: Mapping[str, Any] | None = None,
 ) -> dict[str, Array]:
     """Run samples from rest, in float64.
 
@@ -26,14 +30,20 @@ def execute_trained(
         inputs: For each input node, ``(samples, timesteps, *shape)``.
         timesteps: T.
         meant: What the file says of itself.
+        read: What a reader computes for a node, where it is not that: a neuron or a delay of the
+            IR, or a function of what comes in.
 
     Returns:
         What each node but linear maps had at each step, ``(samples, timesteps, *shape)``.
     """
     place = {name: number for number, name in enumerate(network.nodes)}
-    read = {name: network.sources(name) for name in network.nodes}
+    sources = {name: network.sources(name) for name in network.nodes}
     samples = len(next(iter(inputs.values())))
-    made = {name: _made(name, node, meant) for name, node in network.nodes.items()}
+    read = read or {}
+    made = {
+        name: read[name] if name in read else _made(name, node, meant)
+        for name, node in network.nodes.items()
+    }
     state: dict[str, State] = {name: {} for name in network.nodes}
     before = {name: np.zeros((samples, *node.shape)) for name, node in network.nodes.items()}
     kept: dict[str, list[Array]] = {
@@ -43,16 +53,16 @@ def execute_trained(
     }
     for t in range(timesteps):
         now: dict[str, Array] = {}
-        for name, node in network.nodes.items():
-            if not read[name]:
+        for name in network.nodes:
+            if not sources[name]:
                 now[name] = np.asarray(inputs[name][:, t], np.float64)
             else:
                 arriving = [
                     (now if place[source] < place[name] else before)[source]
-                    for source in read[name]
+                    for source in sources[name]
                 ]
                 x = np.asarray(sum(arriving[1:], arriving[0]), np.float64)
-                now[name] = _value(node, made[name], x, state[name], t)
+                now[name] = _value(made[name], x, state[name], t)
             if name in kept:
                 kept[name].append(now[name])
         before = now
@@ -73,7 +83,7 @@ def _made(name: str, node: NirNode, meant: FileContract) -> Any:
     return linear_map(node, ())
 
 
-def _value(node: NirNode, made: Any, x: Array, state: State, t: int) -> Array:
-    if isinstance(node, (Neuron, Late)):
+def _value(made: Any, x: Array, state: State, t: int) -> Array:
+    if isinstance(made, Node):
         return np.asarray(step(made, [x], state, t), np.float64)
     return np.asarray(made(x), np.float64)

@@ -58,7 +58,7 @@ class TrainedNirProgram(NirProgram):
         spikes = {
             name: kept[node].astype(np.int8) for name, (node,) in self.layout.populations.items()
         }
-        decoded = {key: self._read_out(key, kept, meant) for key in self.graph.outputs}
+        decoded = {key: self.read_out(key, kept, meant) for key in self.graph.outputs}
         sent = {name: x.swapaxes(0, 1) for name, x in self._payloads(inputs).items()}
         for name, node in self.layout.sent.items():
             counted = spikes.get(name, kept[node])
@@ -73,8 +73,14 @@ class TrainedNirProgram(NirProgram):
             unrounded=record and self._real,
         )
 
-    def _read_out(self, key: str, kept: Mapping[str, Array], meant: FileContract) -> Array:
-        """Return an output after each step."""
+    def read_out(self, key: str, kept: Mapping[str, Array], meant: FileContract) -> Array:
+        """Return an output after each step.
+
+        Args:
+            key: Its name.
+            kept: What the nodes of the file had at each step; see ``execute_trained``.
+            meant: What the file says of itself.
+        """
         name = self.graph.outputs[key]
         received = kept[self.layout.outputs[key]]
         said = meant.outputs[self.layout.outputs[key]]

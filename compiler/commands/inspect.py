@@ -77,7 +77,7 @@ def run(arguments: Namespace, console: Console) -> int:
             "mend what is listed, or leave --readers out",
         )
     elif arguments.readers:
-        document["readers"] = print_readers(arguments, console)
+        document["readers"] = print_readers(arguments, console, found)
     console.result(document)
     return 0
 
@@ -100,10 +100,7 @@ def of_nir(arguments: Namespace, console: Console) -> int:
     from ...backends import get_backend
     from ..from_nir import inspect_nir
     from ..nir_import import NirOptions
-    from ..nir_readers import not_modelled
 
-    if arguments.readers:
-        raise not_modelled()
     options = NirOptions.of(about_ann(arguments) | conversion_options(arguments))
     get_backend(arguments.target)  # an unknown target is said before the file is looked at
     found = inspect_nir(Path(arguments.model), arguments.target, options)
@@ -120,20 +117,32 @@ def of_nir(arguments: Namespace, console: Console) -> int:
     if found.unsupported:
         rows = [(entry.node, entry.reason, entry.hint) for entry in found.unsupported]
         console.table(("node", "reason", "way round"), rows)
-    console.result({"model": arguments.model, **found.to_json()})
+    document = {"model": arguments.model, **found.to_json()}
+    if arguments.readers and found.convertible:
+        document["readers"] = print_readers(arguments, console, found)
+    console.result(document)
     return 0
 
 
 def about_ann(arguments: Namespace) -> dict[str, Any]:
-    """Return what is no option of a conversion, and has no meaning for a NIR file."""
-    return {"calibration": arguments.calibration, "max_drop": arguments.max_drop}
+    """Return what is no option of a conversion, and has no meaning for a NIR file.
+
+    Readers are compared on samples, of a NIR file too.
+    """
+    from ..nir_import import is_nir
+
+    compared = arguments.readers and is_nir(Path(arguments.model))
+    calibration = None if compared else arguments.calibration
+    return {"calibration": calibration, "max_drop": arguments.max_drop}
 
 
-def print_readers(arguments: Namespace, console: Console) -> list[dict[str, Any]]:
-    """Compile a network and write what readers of NIR make of it."""
+def print_readers(
+    arguments: Namespace, console: Console, found: Inspection
+) -> list[dict[str, Any]]:
+    """Compile a network that was inspected, and write what readers of NIR make of it."""
     from ..api import compile
     from ..data import find_labels, open_samples, synthetic_samples
-    from ..nir_readers import HEADS, read_by_others, rows
+    from ..nir_readers import heads, read_by_others, rows
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # all are told below
@@ -150,17 +159,20 @@ def print_readers(arguments: Namespace, console: Console) -> list[dict[str, Any]
         samples = open_samples(source, network.graph)
         labels = find_labels(source, samples)
     else:
-        samples = synthetic_samples(network.graph, {}, arguments.seed)
-    found = read_by_others(network, samples, labels)
+        steps = network.timesteps
+        samples = synthetic_samples(network.graph, {}, arguments.seed, timesteps=steps)
+    readings = read_by_others(network, samples, labels)
+    told = [tuple(warning) for warning in found.warnings]
     for message, hint in network.report["warnings"]:
-        console.warning(message, hint)
+        if (message, hint) not in told:
+            console.warning(message, hint)
     console.lines("")
-    console.table(HEADS, rows(found))
+    console.table(heads(readings), rows(readings))
     console.lines(
         "",
-        *(f"{each.reader}: {each.correction}" for each in found if each.correction),
+        *(f"{each.reader}: {each.correction}" for each in readings if each.correction),
     )
-    return [each.to_json() for each in found]
+    return [each.to_json() for each in readings]
 
 
 def compare_targets(arguments: Namespace, console: Console) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ....ir.errors import Problem
-from ...nir_readers import HEADS, rows
+from ...nir_readers import heads, rows
 from ..findings import Findings
 from ..markup import Content
 from ..tables import table
@@ -19,14 +19,15 @@ def readers(findings: Findings) -> Section | None:
     if isinstance(found, Problem):
         return Section("readers", title, missing("No readers", found))
     names = list(found[0].rates)
-    rates = [(name, *(f"{each.rates[name]:.4f}" for each in found)) for name in names]
+    run = [each for each in found if not each.refused]
+    rates = [(name, *(f"{each.rates[name]:.4f}" for each in run)) for name in names]
     body: list[Content] = [
         paragraph(
             "NIR leaves the reset, the comparison and the time step of a neuron to its readers. "
             "Below, each reader's neuron as its source states it, on the same file and samples; "
             "modelled means computed from that source by snnc, not run in the package."
         ),
-        table("Answers and rates", HEADS, rows(found)),
+        table("Answers and rates", heads(found), rows(found)),
         table(
             "What makes a reader do what the file means",
             ("reader", "version read", "how"),
@@ -34,7 +35,7 @@ def readers(findings: Findings) -> Section | None:
         ),
         table(
             "Spikes per neuron and step of each population",
-            ("population", *(f">{each.reader}" for each in found)),
+            ("population", *(f">{each.reader}" for each in run)),
             rates,
         ),
     ]

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -24,40 +22,25 @@ from snnc.backends.nir_file.program import FILE, NirProgram
 from snnc.backends.nir_file.readers import reader
 from snnc.compiler.demo import bundled
 from snnc.ir import IF, Array, Conv, Encoder, Graph, Input, Integrator, Linear, Reshape, TensorType
+from tests.backends.nir_file.packages import MARKS, MISSING, NAMES, OLD, needs
 from tests.spiking_graphs import random_inputs
 
-MISSING = [name for name in ("nir", "nirtorch", "torch", "h5py") if find_spec(name) is None]
 if MISSING:
     pytest.skip(f"{', '.join(MISSING)} not installed", allow_module_level=True)
 pytest.importorskip("examples.benchmarks", reason="runs in a checkout only")
 
-from examples.benchmarks.nir_readers import child  # noqa: E402
+from examples.benchmarks.nir_readers import child
 
-pytestmark = [
-    pytest.mark.torch,
-    # The packages call what their own dependencies have deprecated.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:nirtorch"),
-    pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
-]
+pytestmark = MARKS
 
-OLD = version("nir") == "1.0.4"
 TIMESTEPS = 16
 SAMPLES = 24
-NAMES = ("snntorch", "sinabs", "norse", "spikingjelly")
 CORRECTABLE = ("snntorch", "sinabs", "spikingjelly")
 HARD = ("norse", "spikingjelly")
 """Readers that reset to a value, which is what the file of ``--reset zero`` means."""
 
 ROUNDED = 1e-5
 """Share of spikes that float32 may change where membranes leak, and so are no whole numbers."""
-
-
-def needs(name: str) -> None:
-    """Skip where a reader cannot run."""
-    if find_spec(name) is None:
-        pytest.skip(f"{name} not installed")
-    if (name == "sinabs" and not OLD) or (name == "spikingjelly" and OLD):
-        pytest.skip(f"{name} needs another nir: {reader(name).reads}")
 
 
 @dataclass(frozen=True)
@@ -83,7 +66,8 @@ class Made:
 def package(name: str, program: NirProgram, x: Array, folder: Path, *, corrected: bool) -> Made:
     """Return what a package makes of a file."""
     program.save(folder)
-    found = child.run(name, str(folder / FILE), x, program.timesteps, corrected=corrected)
+    steps = np.broadcast_to(x[:, None], (len(x), program.timesteps, *x.shape[1:]))
+    found = child.run(name, str(folder / FILE), steps, corrected=corrected)
     spikes = {
         node: found[f"spikes.{node}"].reshape(len(x), program.timesteps, *neurons.shape)
         for node, neurons in program.network.neurons.items()

@@ -80,11 +80,23 @@ def test_inspect(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (whole["node"], whole["hint"]) == ("", "train it in integers")
 
 
-def test_readers_of_trained_networks_are_not_modelled(
-    model: Path, capsys: pytest.CaptureFixture[str]
+def test_readers_of_a_trained_network(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["inspect", str(model), "--target", "nir", "--readers"]) == 2
-    assert "not modelled" in capsys.readouterr().err
+    command = ["inspect", str(model), "--target", "nir", "--timesteps", "12", "--readers"]
+    assert main([*command, "--json"]) == 0
+    found = {each["reader"]: each for each in json.loads(capsys.readouterr().out)["readers"]}
+    assert found["snnc"]["unlike"] == found["NIR, old spec"]["unlike"] == 0
+    assert found["NIR, current spec"]["unlike"] > 0, "it resets to v_reset"
+    assert "r = 1 or r = tau / dt" in found["spikingjelly"]["refused"]
+    assert not found["spikingjelly"]["rates"]
+    samples = np.random.default_rng(2).random((5, 12, 2)) < 0.4
+    np.savez(tmp_path / "x.npz", x=samples.astype(np.float32), y=np.zeros(5, int))
+    assert main([*command, "--calibration", str(tmp_path / "x.npz")]) == 0
+    told = capsys.readouterr()
+    assert "other spikes" in told.out
+    assert "not modelled for trained networks" in told.out
+    assert told.err.count("is before 1.0.6") == 1
 
 
 def test_inspect_says_what_is_in_the_way(
