@@ -42,16 +42,15 @@ def trained_readings(
     own = _Run(program, execute_trained(network, inputs, program.timesteps, meant), meant)
     found = [_reading(own, own, labels, OWN, "the contract in the file", "computed", "")]
     for each in readers:
-        correction = CORRECTIONS.get(each.name, "")
         try:
             read = computed(each, network, meant)
         except NotReadError as reason:
-            found.append(_refused(each, str(reason), correction))
+            found.append(_refused(each, str(reason)))
             continue
         kept = execute_trained(network, inputs, program.timesteps, meant, read)
         run = _Run(program, kept, meant)
         about = (each.name, each.version, each.basis)
-        found.append(_reading(run, own, labels, *about, correction))
+        found.append(_reading(run, own, labels, *about, CORRECTIONS.get(each.name, "")))
     return found
 
 
@@ -126,7 +125,7 @@ def _reading(
     )
 
 
-def _refused(read: Reader, reason: str, correction: str) -> Reading:
+def _refused(read: Reader, reason: str) -> Reading:
     return Reading(
         reader=read.name,
         version=read.version,
@@ -134,6 +133,6 @@ def _refused(read: Reader, reason: str, correction: str) -> Reading:
         rates={},
         agreement=None,
         accuracy=None,
-        correction=correction,
+        correction="",
         refused=reason,
     )

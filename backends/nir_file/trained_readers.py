@@ -119,7 +119,9 @@ def spikingjelly(node: Stateful, step: Step) -> Computed:
     r = _uniform(neuron.r, "r")
     common: dict[str, Any] = {"threshold": threshold, "reset_to": rest, "initial": rest}
     if neuron.kind == "IF":
-        _expect(r, 1 / step.dt, "takes IF with r = 1 / dt only")
+        _expect(
+            r, 1 / step.dt, "takes IF with r = 1 / dt only: give dt=1.0 where all neurons are IF"
+        )
         return _hard(LIF(name="n", inputs=("x",), decay=np.ones(1), **common))
     time, leak = _leaky(neuron)
     tau, leak = _uniform(time, "tau"), _uniform(leak, "v_leak")
@@ -199,7 +201,7 @@ def sinabs(node: Stateful, step: Step) -> Computed:
 
 def lava(node: Stateful, step: Step) -> Computed:
     """The script of the NIR paper: not run on such files, so not restated."""
-    raise NotReadError("not modelled for trained networks")
+    raise NotReadError("not modelled for trained networks; compile with --target lava")
 
 
 RULES: dict[str, Reads] = {
@@ -214,17 +216,16 @@ RULES: dict[str, Reads] = {
 
 CORRECTIONS = {
     "snntorch": "its step is 1e-4 s, the default of --dt; where the file means subtraction, for "
-    "each snn.Leaky and snn.Synaptic: reset_mechanism = 'subtract', state_function = module._base_sub, "
-    "reset_delay as metadata/snnc says",
+    "each snn.Leaky and snn.Synaptic: reset_mechanism = 'subtract', state_function = "
+    "module._base_sub, reset_delay as metadata/snnc says",
     "sinabs": "compile with --nir-version 1.0.4; for each LIFSqueeze: spike_fn = SingleSpike, "
     "tau_mem.data = -1 / log(decay); multiply what comes in by its gain",
     "spikingjelly": "import_from_nir(file, dt) with the dt of the file, dt=1.0 where all are IF; "
     "where the file means subtraction, for each neuron: v_reset = None",
     "norse": "from_nir(file, dt=dt) with the dt of the file; multiply what comes into LIFBoxCell "
     "by r; where the file means subtraction: p = p._replace(reset_method=reset_subtract)",
-    "lava": "compile with --target lava",
 }
-"""How to make a reader do what the file of a trained network means, where it does not."""
+"""How to make a reader do what the file of a trained network means, where it reads it otherwise."""
 
 
 def unlike_structure(read: Reader, late: int, joined: bool, version: str) -> str:
