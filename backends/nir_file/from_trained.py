@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...ir import Array, Delay, Encoder, Feedback, Graph, Integrator
+from ...ir import LI, Array, Delay, Encoder, Feedback, Graph, Integrator
 from ...ir.leaky import LeakyIntegrator, LeakyPopulation
 from .continuous import Step
 from .from_graph import Layout, Writer, varies
@@ -114,6 +114,9 @@ class _TrainedWriter(Writer):
         shape = self.graph.types[node.name].shape
         current = constant_current(node, shape, self.step)
         ends = self.synapses(node, np.ones(1), current)
+        if len(ends) == 1 and passes_on(self.graph, node):
+            (self.sent[node.name],) = ends
+            return
         made = written(node, shape, self.step, v_reset=self.version != SOFT_RESET)
         name = self.add(node.name, made.node, ends)
         self.sent[node.name] = name
@@ -185,6 +188,15 @@ class _TrainedWriter(Writer):
     def is_late(self) -> list[bool]:
         """Return for each edge whether it brings what was sent at the step before."""
         return [source.startswith(LATER) for source, _ in self.edges]
+
+
+def passes_on(graph: Graph, node: LeakyPopulation | LeakyIntegrator) -> bool:
+    """Whether a node only stands between two linear maps, which NIR joins with an edge."""
+    if not isinstance(node, LI) or node.decay.any() or node.bias.any() or node.initial.any():
+        return False
+    named = {late.source for late in graph.of_type(Feedback)} | set(graph.outputs.values())
+    read = not any(isinstance(user, Delay) for user in graph.users[node.name])
+    return read and node.name not in named and bool((node.gain == 1).all())
 
 
 def current_varies(

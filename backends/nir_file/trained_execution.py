@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ def execute_trained(
     timesteps: int,
     meant: FileContract,
     read: Mapping[str, Any] | None = None,
+    sending: Collection[str] = (),
 ) -> dict[str, Array]:
     """Run samples from rest, in float64.
 
@@ -32,9 +33,10 @@ def execute_trained(
         meant: What the file says of itself.
         read: What a reader computes for a node, where it is not that: a neuron or a delay of the
             IR, or a function of what comes in.
+        sending: Linear maps of which is kept what they had, too.
 
     Returns:
-        What each node but linear maps had at each step, ``(samples, timesteps, *shape)``.
+        What each node but other linear maps had at each step, ``(samples, timesteps, *shape)``.
     """
     place = {name: number for number, name in enumerate(network.nodes)}
     sources = {name: network.sources(name) for name in network.nodes}
@@ -49,7 +51,7 @@ def execute_trained(
     kept: dict[str, list[Array]] = {
         name: []
         for name, node in network.nodes.items()
-        if isinstance(node, (Port, Neuron, Threshold, Late))
+        if isinstance(node, (Port, Neuron, Threshold, Late)) or name in sending
     }
     for t in range(timesteps):
         now: dict[str, Array] = {}

@@ -54,7 +54,9 @@ class TrainedNirProgram(NirProgram):
             raise ArtifactError(
                 "network.nir has no contract of snnc in its metadata", hint="compile it again"
             )
-        kept = execute_trained(network, self.encoded(inputs), self.timesteps, meant)
+        sending = set(self.layout.sent.values())
+        fed = self.encoded(inputs)
+        kept = execute_trained(network, fed, self.timesteps, meant, sending=sending)
         spikes = {
             name: kept[node].astype(np.int8) for name, (node,) in self.layout.populations.items()
         }

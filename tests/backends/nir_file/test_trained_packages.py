@@ -47,9 +47,11 @@ def written(made: Trained, folder: Path, **settings: Any) -> tuple[Any, Array, K
     return program, x, {program.layout.populations[name][0]: s for name, s in run.spikes.items()}
 
 
-def package(name: str, program: Any, x: Array, folder: Path, *, corrected: bool = False) -> Kept:
+def package(
+    name: str, program: Any, x: Array, folder: Path, *, corrected: bool = False, dt: float = DT
+) -> Kept:
     """Return what the populations of a file send in a package."""
-    found = child.run(name, str(folder / FILE), x, corrected=corrected, dt=DT)
+    found = child.run(name, str(folder / FILE), x, corrected=corrected, dt=dt)
     sizes = {node: program.network.nodes[node].shape for (node,) in _populations(program)}
     return {
         node: found[f"spikes.{node}"].reshape(len(x), STEPS, *shape)
@@ -179,6 +181,12 @@ def test_corrected_neurons_do_what_the_file_means(name: str, tmp_path: Path) -> 
         assert other(package(name, program, x, tmp_path, corrected=True), own) == 0, made
         plain = replace(made, reset="value", delayed=False)
         assert plain == made or not reads_as_meant(name, program, x, own, tmp_path), made
+
+
+def test_spikingjelly_has_a_step_of_1_where_all_are_if(tmp_path: Path) -> None:
+    needs("spikingjelly")
+    program, x, own = written(Trained(kind="IF", reset="subtract", loop=True), tmp_path)
+    assert other(package("spikingjelly", program, x, tmp_path, corrected=True, dt=1.0), own) == 0
 
 
 def test_snntorch_does_not_subtract_at_once(tmp_path: Path) -> None:

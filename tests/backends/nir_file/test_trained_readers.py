@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from snnc.backends.nir_file import NirBackend
 from snnc.backends.nir_file.divergence import OWN, Reading
 from snnc.backends.nir_file.readers import READERS
+from snnc.backends.nir_file.stateful import Neuron
 from snnc.backends.nir_file.trained_divergence import trained_readings
-from tests.backends.nir_file.trained import SAMPLES, Trained, spikes_in
+from snnc.backends.numpy_sim import NumpyBackend
+from snnc.ir import LI, Graph, Linear
+from tests.backends.nir_file.trained import HIDDEN, SAMPLES, STEPS, Trained, spikes_in
 
 LABELS = np.arange(SAMPLES) % 2
 
@@ -70,6 +74,31 @@ def test_what_is_not_read_is_said() -> None:
     old = read(Trained(loop=True), version="1.0.4")
     assert "no loops with nir 1.0.4" in old["snntorch"].refused
     assert read(Trained(), version="1.0.4")["snntorch"].unlike == 0
+
+
+def test_linear_maps_in_a_row_need_no_neuron_between_them() -> None:
+    """Readers have no ``LI``: what only stands between two of them is an edge."""
+    rng = np.random.default_rng(5)
+    first, second = Trained(), rng.normal(0.2, 0.7, (HIDDEN, 6))
+    nodes = {node.name: node for node in first.graph}
+    wide = Linear(name="w", inputs=("e",), weight=rng.normal(0.2, 0.7, (6, 5)))
+    passed = LI(name="p", inputs=("w",), decay=np.zeros(1))
+    nodes["a"] = Linear(name="a", inputs=("p",), weight=second)
+    order = ["x", "e", *(name for name in nodes if name not in ("x", "e"))]
+    graph = Graph(
+        [*(nodes[name] for name in order[:2]), wide, passed, *(nodes[n] for n in order[2:])],
+        {"y": "m"},
+    )
+    program = NirBackend().lower(graph, STEPS)
+    kinds = [node.kind for node in program.network.nodes.values() if isinstance(node, Neuron)]
+    assert kinds == ["LIF", "LIF"]
+    inputs = {"x": spikes_in(graph)}
+    wanted = NumpyBackend().lower(graph, STEPS).run(inputs, record=True)
+    found = program.run(inputs, record=True)
+    np.testing.assert_array_equal(found.activity["a"].synops, wanted.activity["a"].synops)
+    for name, sent in wanted.spikes.items():
+        np.testing.assert_array_equal(found.spikes[name], sent)
+        assert sent.any()
 
 
 def test_norse_leaves_r_out() -> None:
