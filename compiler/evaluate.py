@@ -18,6 +18,7 @@ from ..backends.base import UNLIMITED, Progress, Result
 from ..backends.resources import Resources
 from ..ir import Array, Graph
 from ..ir.errors import DataError, OptionError
+from .changed_ann import changed_by
 from .data import Inputs
 from .event_counts import total_activity
 from .network import Network
@@ -63,6 +64,7 @@ class Evaluation:
         ann_accuracy: Accuracy of the source model in ONNX Runtime, on the same samples; None for
             a network that was trained as a spiking one.
         snn: One entry for each prefix asked for.
+        ann_changed_by: Options that made the source model another one than its file's, or "".
     """
 
     target: str
@@ -73,6 +75,7 @@ class Evaluation:
     layer_synchronous: bool
     ann_accuracy: float | None
     snn: tuple[Prefix, ...]
+    ann_changed_by: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as one JSON object; accuracies are fractions."""
@@ -94,7 +97,8 @@ class Evaluation:
         if self.ann_accuracy is None:
             return {"accuracy": None, "accuracy_interval_95": None, "reason": NO_ANN}
         interval = wilson(self.ann_accuracy, self.samples)
-        return {"accuracy": self.ann_accuracy, "accuracy_interval_95": interval}
+        found = {"accuracy": self.ann_accuracy, "accuracy_interval_95": interval}
+        return found | ({"changed_by": self.ann_changed_by} if self.ann_changed_by else {})
 
 
 def evaluate(
@@ -154,6 +158,7 @@ def evaluate(
             Prefix(t, float(correct[t - 1] / total), *map(float, counts[:, t - 1] / total))
             for t in steps
         ),
+        ann_changed_by=changed_by(network.artifact),
     )
 
 

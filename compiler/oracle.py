@@ -21,6 +21,7 @@ from ..ir import Array, Encoder, Graph, Node, TrackingIF
 from ..ir.errors import ArtifactError, OptionError
 from ..ir.quantized import Requantize
 from ..ir.reference import spiking_nodes, step
+from .changed_ann import changed_by
 from .data import Inputs
 from .float_rounding import Comparison, Runtime
 from .integer_ann import IntegerANN
@@ -157,14 +158,10 @@ def verify_model(
     )
 
 
-MADE_BY_US = ("quantize", "approximate")
-"""Options with which the quantised model is made while it is compiled, from calibration data."""
-
-
 def claims_equality(network: Network) -> bool:
     """Whether an artifact claims to be equal to the file it was made from."""
     options = network.artifact.manifest["options"]
-    return bool(options["code"] == "exact" and not any(options.get(key) for key in MADE_BY_US))
+    return bool(options["code"] == "exact" and not changed_by(network.artifact))
 
 
 def check_claim(network: Network) -> None:
@@ -178,10 +175,9 @@ def check_claim(network: Network) -> None:
             "target on yours, or compile with --code exact",
         )
     if not claims_equality(network):
-        given = " and ".join(f"--{key}" for key in MADE_BY_US if options.get(key))
         raise OptionError(
-            f"the artifact was compiled with {given}: it is equal to what was quantised then, "
-            "not to the file",
+            f"the artifact was compiled with {changed_by(network.artifact)}: it is equal to what "
+            "was quantised then, not to the file",
             hint="quantise the file first, compile the quantised file, and verify that",
         )
 

@@ -132,6 +132,12 @@ def print_evaluation(found: Evaluation, console: Console) -> None:
         ("", ">steps", ">accuracy", ">spikes", ">payload units", ">SynOps", ">unit SynOps"), rows
     )
 
+    if found.ann_changed_by:
+        console.lines(
+            "",
+            f"ANN       the model after {found.ann_changed_by}, which is what was converted; the "
+            "file itself may answer otherwise",
+        )
     if found.ann_accuracy is None:
         from ..evaluate import NO_ANN
 

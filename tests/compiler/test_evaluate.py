@@ -13,7 +13,7 @@ from snnc.compiler.data import load_labels, load_samples
 from snnc.compiler.evaluate import default_steps, evaluate, wilson
 from snnc.ir.errors import DataError
 from snnc.ir.reference import run
-from tests.command_line import write_model
+from tests.command_line import Command, write_model
 
 
 def test_every_figure_follows_from_the_reference(artifact: Path, data_file: Path) -> None:
@@ -43,6 +43,21 @@ def test_the_ann_is_the_source_model(artifact: Path, data_file: Path) -> None:
     found = evaluate(network, samples, load_labels(data_file, 20), (4,))
     assert found.ann_accuracy == 19 / 20
     assert found.to_json()["ann"]["accuracy"] == 19 / 20
+    assert "changed_by" not in found.to_json()["ann"]
+
+
+def test_an_ann_that_an_option_changed_is_called_so(
+    command: Command, model_file: Path, data_file: Path, tmp_path: Path
+) -> None:
+    """It may answer otherwise than the file: its accuracy must not pass for the file's."""
+    out = tmp_path / "out"
+    options = ("--quantize", 8, "--code", "exact", "--approximate")
+    assert command(model_file, *options, "--calibration", data_file, "-o", out).status == 0
+    assert "the model after --quantize and --approximate" in (
+        command("evaluate", out, "--data", data_file).out
+    )
+    found = command("evaluate", out, "--data", data_file, "--json").json
+    assert found["ann"]["changed_by"] == "--quantize and --approximate"
 
 
 def test_blocks_of_samples_change_nothing(

@@ -87,7 +87,8 @@ def _beside_the_ann(found: Evaluation) -> str:
         return ""
     lost = found.ann_accuracy - found.snn[-1].accuracy
     points = f"{100 * abs(lost):.2f} points {'less' if lost > 0 else 'more'} than"
-    return f", {points if lost else 'as'} the ANN ({percent(found.ann_accuracy, 2)})"
+    changed = f", the model after {found.ann_changed_by}" if found.ann_changed_by else ""
+    return f", {points if lost else 'as'} the ANN ({percent(found.ann_accuracy, 2)}{changed})"
 
 
 def _table(found: Evaluation) -> Html:
