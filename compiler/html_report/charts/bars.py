@@ -11,8 +11,11 @@ from .figure import colour, fill, legend, svg, swatch
 from .scale import Scale, px, ticks
 
 WIDTH, LABELS, RIGHT, ROW, FOOT = 420, 128, 18, 19, 38
-CHARACTER = 7
-"""Pixels of one, at most."""
+GAP = 6
+"""Pixels between what stands beside a bar and the bars."""
+
+CHARACTER = 8
+"""Pixels of one in the mean, in the widest of the page's fonts."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,8 @@ def _draw(
     label = element(
         "text",
         element("title", bar.name),
-        clipped(bar.title, int(across.start / CHARACTER)),
-        x=across.start - 6,
+        clipped(bar.title, int((across.start - GAP) / CHARACTER)),
+        x=across.start - GAP,
         y=px(top + ROW / 2),
         dy="0.35em",
         class_="end",

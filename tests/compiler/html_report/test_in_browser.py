@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from snnc.compiler import html_report
+from snnc.compiler.html_report.charts.bars import Bar, stacked_bars
 from tests.compiler.html_report.browser import Page
 
 EVERYTHING = "for (const d of document.querySelectorAll('details')) d.open = true"
@@ -80,3 +82,18 @@ def test_no_barrier_for_anybody(
     )
     grave = [violation for violation in found if violation[0] in ("serious", "critical")]
     assert not grave, json.dumps(grave, indent=1)
+
+
+def test_the_numbers_of_layers_are_not_cut_off(browser: Page, tmp_path: Path) -> None:
+    """What stands beside a bar begins with the layer's number, however long its name is."""
+    bars = [Bar(f"{n}", f"{n} /Mul_{n}/MMMM.m_output_{n}", {"a": 1.0}) for n in (7, 12, 108)]
+    drawing, _ = stacked_bars("", bars, {"a": 0}, x="", write=str)
+    style = (Path(html_report.__file__).parent / "style.css").read_text(encoding="utf-8")
+    page = tmp_path / "bars.html"
+    page.write_text(
+        f"<!doctype html><meta charset=utf-8><style>{style}</style>{drawing}", encoding="utf-8"
+    )
+    browser.open(page)
+    starts = browser.evaluate("[...document.querySelectorAll('svg .end')].map(t => t.getBBox().x)")
+    assert len(starts) == len(bars)
+    assert min(starts) >= 0
