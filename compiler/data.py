@@ -103,7 +103,7 @@ def _checked_inputs(source: Source, graph: Graph, what: str, most: int | None) -
         if name not in arrays:
             raise DataError(
                 f"{what}: there is no array named {node.name!r}; it has {sorted(arrays) or 'none'}",
-                hint=f"name the array {node.name!r}" + (" or 'x'" if len(inputs) == 1 else ""),
+                hint="name the array " + " or ".join(map(repr, dict.fromkeys((node.name, name)))),
             )
         samples[node.name] = _fitting(arrays[name], node, f"{what}: array {name!r}", most)
     running = [node.name for node in inputs if node.sequence is not None]

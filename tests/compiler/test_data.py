@@ -73,8 +73,9 @@ def test_nan_and_infinity_are_refused_with_their_sample(bad: float) -> None:
 
 
 def test_a_missing_array_is_named_with_what_is_there() -> None:
-    with pytest.raises(DataError, match=r"no array named 'image'; it has \['z'\]"):
+    with pytest.raises(DataError, match=r"no array named 'image'; it has \['z'\]") as caught:
         load_samples({"z": GOOD}, ONE)
+    assert caught.value.hint == "name the array 'image' or 'x'"
     with pytest.raises(DataError, match="no array named 'b'"):
         load_samples({"a": np.ones((4, 2)), "x": np.ones((4, 2))}, TWO)
 
