@@ -396,4 +396,4 @@ def _why_not(node: Node) -> tuple[str, str]:
             f"carries {node.source!r}, which is not quantised",
             "quantise the state before it is carried to the next element",
         )
-    return "its values are not quantised", "quantise them, e.g. with --quantize 8 or --approximate"
+    return "its values are not quantised", "add --approximate, which rounds them to 8 bits"

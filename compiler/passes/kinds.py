@@ -28,7 +28,10 @@ def way_round(node: Node) -> str:
     """Return what to do about a node that only the exact code can express."""
     if isinstance(node, Previous):
         return "compile with --code exact"
-    return "compile with --approximate where it is a function of one value, or with --code exact"
+    return (
+        "compile with --approximate where it is a function of one value, or with --code exact "
+        "(a float model: and --quantize 8)"
+    )
 
 
 def beyond_rates(node: Node) -> str:

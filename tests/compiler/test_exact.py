@@ -32,7 +32,7 @@ from snnc.ir import (
 )
 from snnc.ir.errors import ConversionError, OptionError
 from snnc.ir.reference import evaluate
-from tests.command_line import Command
+from tests.command_line import Command, write_model
 
 
 def whole(shape: tuple[int, ...], seed: int) -> np.ndarray:  # type: ignore[type-arg]
@@ -246,3 +246,22 @@ def test_a_function_that_nothing_can_express_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match=r"^b: computes softsign") as error:
         snnc.compile(tmp_path / "m.onnx", code="exact", approximate=True, calibration=x)
     assert "tanh" in error.value.hint
+
+
+def test_what_quantising_leaves_can_be_rounded(command: Command, tmp_path: Path) -> None:
+    """ONNX Runtime quantises around a LeakyRelu, not the two halves that it is made of."""
+    rng = np.random.default_rng(0)
+    model = write_model(
+        tmp_path / "leaky.onnx",
+        "a = MatMul (x, w0) b = LeakyRelu (a) y = MatMul (b, w1)",
+        "(float[N,4] x) => (float[N,3] y)",
+        {"w0": rng.normal(size=(4, 5)), "w1": rng.normal(size=(5, 3))},
+    )
+    np.savez(tmp_path / "x.npz", x=rng.normal(size=(40, 4)).astype(np.float32))
+    given = (model, "--code", "exact", "--quantize", 8, "--calibration", tmp_path / "x.npz")
+    refused = command(*given, "-o", tmp_path / "out")
+    assert refused.status == 2
+    assert "hint: add --approximate" in refused.err
+    assert "--quantize" not in refused.err
+    found = command(*given, "--approximate", "-o", tmp_path / "out")
+    assert found.status == 0, found.err
