@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..wording import counted
+from ..wording import counted, share_in_words
 from .console import Console
 from .conversion_arguments import add_conversion, conversion_options
 from .partitioned import print_cut
@@ -226,7 +226,7 @@ def _row(name: str, found: Inspection | SnncError) -> tuple[object, ...]:
         name,
         found.code,
         whole if found.convertible else "no",
-        f"{found.spiking_share:.1%}",
+        f"{share_in_words(found.spiking_share)}",
         len(found.host),
         f"{reasons[0]}{more}" if reasons else "",
     )
@@ -291,7 +291,8 @@ def _answer(found: Inspection) -> str:
     if not found.convertible:
         return f"no, {counted(len(found.unsupported), 'problem')}"
     if found.host:
-        return f"yes, in part: {found.spiking_share:.1%} of the multiply-accumulates spike"
+        share = share_in_words(found.spiking_share)
+        return f"yes, in part: {share} of the multiply-accumulates spike"
     return "yes"
 
 

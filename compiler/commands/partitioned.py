@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..wording import counted
+from ..wording import counted, share_in_words
 from .arguments import offering_simulator, resources
 from .console import Console, one_line
 
@@ -22,7 +22,7 @@ def print_cut(division: Division, console: Console) -> None:
     console.lines(
         "",
         f"cut into {counted(len(division.regions), 'region')}, one after the other; "
-        f"{division.spiking_share:.1%} of the multiply-accumulates spike",
+        f"{share_in_words(division.spiking_share)} of the multiply-accumulates spike",
         "",
     )
     console.table(
@@ -186,7 +186,7 @@ def estimate(network: PartitionedNetwork, arguments: Namespace, console: Console
     document = found.to_json()
     console.lines(
         f"{counted(document['samples'], 'sample')}, mean of one; "
-        f"{document['spiking_share']:.1%} of the multiply-accumulates spike; "
+        f"{share_in_words(document['spiking_share'])} of the multiply-accumulates spike; "
         f"latency {counted(found.latency_steps, 'step')}, all regions one after the other",
         "",
         f"on {hardware.title} ({hardware.name})",

@@ -25,6 +25,7 @@ from ..onnx_import.values import RefusalError
 from ..options import Options
 from ..pipeline import After
 from ..versions import installed_versions
+from ..wording import share_in_words
 from .divide import Cutting, divide
 from .host import HostPart
 from .host_limits import expect_room, most_numbers
@@ -149,8 +150,9 @@ def cut_warning(division: Division) -> tuple[str, str]:
     more = len(entries) - len(listed)
     listed += [f"and {more} more, which `snnc inspect` lists"] * (more > 0)
     return (
-        f"{len(entries)} of the model's nodes run on the host, {division.spiking_share:.1%} of "
-        f"its multiply-accumulates spike: {'; '.join(listed)}",
+        f"{len(entries)} of the model's nodes run on the host, "
+        f"{share_in_words(division.spiking_share)} of its multiply-accumulates spike: "
+        f"{'; '.join(listed)}",
         "see `snnc inspect` for the way round each; --require-full refuses a cut",
     )
 
