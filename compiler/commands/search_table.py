@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..wording import counted
 from .console import Console
 
 
@@ -15,10 +16,11 @@ def print_search(found: Mapping[str, Any] | None, console: Console) -> None:
     tried, held_back = found["tried"], found["held_back"]
     sure = f"{found['confidence']:.0%}"
     console.lines(
-        f"search       {len(tried)} settings tried from the cheapest upwards, until one was sure "
-        f"({sure}) to lose at most {100 * found['max_drop']:g} %",
+        f"search       {counted(len(tried), 'setting')} tried from the cheapest upwards, until one "
+        f"was sure ({sure}) to lose at most {100 * found['max_drop']:g} %",
         f"judged by    {found['judged_by']}, on {held_back} samples that no network was calibrated "
         "on",
+        f"cost         {found['cost']}",
         "",
     )
     console.table(

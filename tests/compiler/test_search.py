@@ -256,6 +256,7 @@ def test_the_command_shows_what_was_tried(command: Command, model_file: Path, da
     found = command(*words)
     assert (found.status, found.err) == (0, "")
     assert "lose at most 10 %" in found.out
+    assert "estimate --hardware horowitz-45nm" in found.out  # the energies are of one model of many
     assert sum(line.endswith("chosen") for line in found.out.splitlines()) == 1
     search = command(*words, "--json").json["report"]["search"]
     assert search["max_drop"] == 0.1
