@@ -21,6 +21,7 @@ from .passes.piecewise_linear import PiecewiseLinear
 from .pipeline import After, run_passes, simplification
 from .post_training import quantized
 from .report import Report
+from .uncalibrated import ALIKE, all_alike
 
 if TYPE_CHECKING:
     from .onnx_import import ImportedModel
@@ -123,4 +124,6 @@ def _samples(
         samples = load_samples(source, ann, what="calibration data")
         report.calibration = "file" if isinstance(source, (str, PathLike)) else "array"
     report.calibration_samples = len(next(iter(samples.values())))
+    if report.calibration_samples > 1 and all_alike(samples):
+        report.warnings.append(ALIKE)
     return samples

@@ -6,6 +6,10 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from ..ir import Array
+
 THRESHOLDS = (
     "no calibration data: thresholds come from synthetic inputs and may be far off",
     "give real training samples with --calibration X.npz",
@@ -18,11 +22,20 @@ RANGES = (
     "no calibration data: ranges of values come from synthetic inputs and may be far off",
     "give real training samples with --calibration X.npz",
 )
+ALIKE = (
+    "all calibration samples are the same: thresholds fit that one, and may be far off for others",
+    "give samples as different as those the network was trained on",
+)
 UNCALIBRATED = (THRESHOLDS, INPUT_RANGE, RANGES)
 
 
 class CalibrationWarning(UserWarning):
     """A network was calibrated on synthetic samples."""
+
+
+def all_alike(samples: Mapping[str, Array]) -> bool:
+    """Whether all samples are the same; one look at the second is enough where they are not."""
+    return all(np.array_equal(each, x[0]) for x in samples.values() for each in x[1:])
 
 
 def tell_uncalibrated(report: Mapping[str, Any], stacklevel: int) -> None:

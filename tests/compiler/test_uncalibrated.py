@@ -57,3 +57,13 @@ def test_the_command_line_says_it_once(command: Command, model_file: Path) -> No
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert command(model_file).err.count("no calibration data") == 1
+
+
+@pytest.mark.parametrize(("count", "warned"), [(2, True), (1, False)])
+def test_samples_that_are_all_the_same_are_worth_a_warning(
+    command: Command, model_file: Path, tmp_path: Path, count: int, warned: bool
+) -> None:
+    np.savez(tmp_path / "x.npz", x=np.zeros((count, 1, 6, 6), np.float32))
+    found = command(model_file, "--calibration", tmp_path / "x.npz", "-o", tmp_path / "out")
+    assert found.status == 0
+    assert ("warning: all calibration samples are the same" in found.err) is warned
