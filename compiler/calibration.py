@@ -19,7 +19,8 @@ from ..ir.errors import DataError
 
 BATCH = 32
 BATCH_BYTES = 1 << 25
-"""Samples, and memory for what is seen of their activations, of one batch."""
+"""Samples, and memory for what is seen of their activations, of one batch; no thread is without a
+sample for it."""
 
 Progress = Callable[[int, int], None]
 
@@ -132,8 +133,10 @@ def collect(
     if not watched:
         return {}
     samples = len(next(iter(data.values())))
-    activations = Activations(graph, {n: grid(graph.types[n].shape[1:], samples) for n in watched})
-    size = max(1, min(BATCH, BATCH_BYTES // max(1, activations.sample_bytes)))
+    grids = {name: grid(graph.types[name].shape[1:], samples) for name in watched}
+    workers = min(threads(), BATCH)
+    activations = Activations(graph, grids, workers=workers)
+    size = max(workers, min(BATCH, BATCH_BYTES // max(1, activations.sample_bytes)))
     histograms = {name: Histogram(graph.types[name].shape[0]) for name in watched}
     undefined: set[str] = set()
     done = 0

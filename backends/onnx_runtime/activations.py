@@ -43,6 +43,7 @@ class Activations:
         graph: The ANN.
         grids: For each node to watch, the strides of the places that are seen, one for each axis
             behind the channels.
+        workers: How many threads compute samples of their own.
 
     Attributes:
         sample_bytes: Memory of what is seen of one sample.
@@ -51,7 +52,9 @@ class Activations:
         ModelError: ONNX Runtime does not accept the model.
     """
 
-    def __init__(self, graph: Graph, grids: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(
+        self, graph: Graph, grids: Mapping[str, tuple[int, ...]], *, workers: int = 1
+    ) -> None:
         thinned = {n: s for n, s in grids.items() if max(s, default=1) > 1 and len(s) <= MOST_AXES}
         apart: dict[str, Array] = {}
         model = to_onnx(graph, extra=grids, apart=apart)
@@ -66,7 +69,7 @@ class Activations:
             self._parts[name] = self._thin(model.graph, added, graph, name, strides)
         _put_behind(model.graph, added)
         self._outputs = tuple(graph.outputs)
-        self._session = AnnSession(model, alone=False, apart=apart)
+        self._session = AnnSession(model, alone=False, workers=workers, apart=apart)
         shapes = [v.type.tensor_type.shape.dim[1:] for v in model.graph.output]
         self.sample_bytes = sum(4 * prod(dim.dim_value for dim in shape) for shape in shapes)
 

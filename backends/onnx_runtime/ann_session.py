@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -42,6 +46,8 @@ class AnnSession:
         alone: Whether nothing else runs between its batches, and these are many: threads wait for
             the next one without sleeping, and memory is laid out anew after the first.
         threads: How many threads share an operator; None leaves that to ONNX Runtime.
+        workers: How many threads ``look`` has, each with samples of its own: they wait for each
+            other once a batch, not at every operator. Further cores help any of them.
         apart: Values of constants that the model only names (``to_onnx``).
         bounded: Whether it takes ``limits.MOST_MEMORY`` at most, together with all others that are.
 
@@ -56,9 +62,11 @@ class AnnSession:
         extra: Iterable[str] = (),
         alone: bool = True,
         threads: int | None = None,
+        workers: int = 1,
         apart: Mapping[str, Array] | None = None,
         bounded: bool = False,
     ) -> None:
+        self._workers = workers
         self._apart = dict(apart or {})  # the session reads these arrays as they stand
         if isinstance(model, Graph):
             model = to_onnx(model, extra=extra, apart=self._apart)
@@ -72,7 +80,8 @@ class AnnSession:
         options.enable_mem_pattern = alone  # it pays off after many batches only
         if not alone:  # what reads an activation comes while a cache still holds it
             options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
-        options.intra_op_num_threads = threads or 0
+        helpers = max(0, (os.cpu_count() or 1) - workers)
+        options.intra_op_num_threads = threads or (0 if workers == 1 else 1 + helpers)
         if self._apart:
             values = [onnxruntime.OrtValue.ortvalue_from_numpy(x) for x in self._apart.values()]
             options.add_external_initializers(list(self._apart), values)
@@ -155,19 +164,18 @@ class AnnSession:
         samples = self._samples(inputs)
         batch = min(batch, max(samples, 1))
         memory = {name: np.empty((batch, *shape), np.float32) for name, shape in sizes.items()}
-        binding, bound = self._session.io_binding(), -1
-        for start in range(0, max(samples, 1), batch):
-            feed = self._feed(inputs, slice(start, start + batch))
-            count = len(next(iter(feed.values())))
-            found = {name: array[:count] for name, array in memory.items()}
-            with _failing():
-                for name, array in feed.items():
-                    binding.bind_cpu_input(name, array)
-                for name, array in found.items() if count != bound else ():
-                    binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-                self._session.run_with_iobinding(binding)
-            bound = count
-            yield found
+        shares = [_Share(self._session) for _ in range(min(self._workers, batch))]
+        with ThreadPoolExecutor(len(shares)) as pool:
+            for start in range(0, max(samples, 1), batch):
+                feed = self._feed(inputs, slice(start, start + batch))
+                count = len(next(iter(feed.values())))
+                found = {name: array[:count] for name, array in memory.items()}
+                borders = [count * share // len(shares) for share in range(len(shares) + 1)]
+                parts = [slice(*ends) for ends in pairwise(borders) if ends[0] < ends[1]]
+                with _failing():
+                    run = partial(_Share.run, feed=feed, found=found)
+                    list(pool.map(run, shares, parts or [slice(0)]))
+                yield found
 
     def run_once(
         self, inputs: Mapping[str, Array], *, seconds: float | None = None
@@ -213,6 +221,25 @@ class AnnSession:
                 hint="give the same number of samples for each input",
             )
         return next(iter(counts.values()))
+
+
+class _Share:
+    """What one thread computes: a part of every batch."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._binding = session.io_binding()
+        self._bound: slice | None = None
+
+    def run(self, part: slice, feed: Mapping[str, Array], found: Mapping[str, Array]) -> None:
+        """Compute all outputs of a part of the samples, into the memory of ``found``."""
+        for name, array in feed.items():
+            self._binding.bind_cpu_input(name, array[part])
+        for name, array in found.items() if part != self._bound else ():
+            own = array[part]
+            self._binding.bind_output(name, "cpu", 0, np.float32, own.shape, own.ctypes.data)
+        self._bound = part
+        self._session.run_with_iobinding(self._binding)
 
 
 @contextmanager

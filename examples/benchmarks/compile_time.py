@@ -256,9 +256,10 @@ def as_markdown(records: Sequence[Mapping[str, Any]]) -> str:
         "many threads. *Inference* runs in the batch that was fastest of "
         f"{', '.join(map(str, BATCHES))}. *Statistics* run in batches of at most "
         f"{calibration.BATCH} images and {calibration.BATCH_BYTES >> 20} MiB of what is seen of "
-        "their activations (one image at least); writing and loading the network that hands these "
-        "out is part of them. Calibration happens once, with a network that was just loaded. So "
-        "there are two ratios: to *warm* inference, by a network that has computed these images "
+        "their activations (one image for each thread at least), and every thread computes images "
+        "of its own; writing and loading the network that hands these out is part of them. "
+        "Calibration happens once, with a network that was just loaded. So there "
+        "are two ratios: to *warm* inference, by a network that has computed these images "
         "before, and to *fresh* inference, which loads the file first.",
         "",
     ]

@@ -28,13 +28,15 @@ def network(axes: int, **clip: Any) -> Graph:
 
 @pytest.mark.parametrize("axes", SIZES)
 @pytest.mark.parametrize("low", [0.0, -0.5, -np.inf])
-@pytest.mark.parametrize("batch", [1, 4, 7])
-def test_parts_are_those_of_the_activations(axes: int, low: float, batch: int) -> None:
+@pytest.mark.parametrize(("batch", "workers"), [(1, 1), (4, 1), (7, 2), (4, 3)])
+def test_parts_are_those_of_the_activations(
+    axes: int, low: float, batch: int, workers: int
+) -> None:
     graph = network(axes, low=low)
     strides = (3, 2, 2)[:axes]
     x = np.random.default_rng(7).normal(size=(7, 5, *SIZES[axes])).astype(np.float32)
     grids = {"sum": strides, "clip": strides, "scaled": (1,) * axes}
-    activations = Activations(graph, grids)
+    activations = Activations(graph, grids, workers=workers)
     expected = evaluate(graph, {"x": x})
     on_grid = (slice(None), slice(None), *(slice(None, None, stride) for stride in strides))
     at = 0
