@@ -169,7 +169,7 @@ EXPORT void snnc_widen(const Histogram *h, int bins, float wanted) {
 
 EXPORT void snnc_least_error(const uint32_t *counts, i64 rows, i64 next, i64 bins, double width,
                              double last, const double *largest, i64 levels, const double *grid,
-                             i64 points, double *best, i64 *memory) {
+                             i64 points, double *best, double *memory) {
   least_error(counts, rows, next, bins, width, last, largest, levels, grid, points, best, memory);
 }
 

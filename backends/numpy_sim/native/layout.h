@@ -125,7 +125,7 @@ enum { CHANNELS_TOGETHER = 16 }; /* whose histograms one thread fills at a time 
    are counted together: counts are far apart in memory, and more than a cache holds. */
 typedef struct {
   const float *values; /* [samples][channels][places] */
-  i64 channels, places, room;
+  i64 channels, places, room; /* room for a block of 512, and 16 */
   float *range, *largest; /* [channels] */
   uint32_t *counts;       /* [channels][1 + bins] */
   uint16_t *waiting;      /* [channels][room]: bins above zero */

@@ -5,35 +5,49 @@
 
 #include "layout.h"
 
+enum { POINTS_TOGETHER = 16 }; /* of a grid: sums that do not wait for each other */
+
 /* For each row of `bins` counts, `next` apart, the share of `largest` among `points` of `grid`, as
    `backends.numpy_sim.least_error` says. All bins are `width` wide but the last, of which `last`
    is the middle. `memory` holds 2 * (1 + bins) numbers. Sums over bins are of integers, magnitudes
    in halves of a bin, so that one addition does not wait long for the one before. */
 static void least_error(const uint32_t *counts, i64 rows, i64 next, i64 bins, double width,
                         double last, const double *largest, i64 levels, const double *grid,
-                        i64 points, double *best, i64 *memory) {
-  i64 *number = memory, *total = memory + 1 + bins; /* from each bin on */
-  number[bins] = total[bins] = 0;
+                        i64 points, double *best, double *memory) {
+  double *beyond = memory; /* of each bin: how many magnitudes from it on, and their sum */
+  beyond[2 * bins] = beyond[2 * bins + 1] = 0;
   for (i64 row = 0; row < rows; row++, counts += next) {
-    for (i64 bin = bins; bin-- > 0;) {
-      number[bin] = number[bin + 1] + counts[bin];
-      total[bin] = total[bin + 1] + counts[bin] * (2 * bin + 1);
-    }
     const double missing = counts[bins - 1] * (last - ((double)bins - 0.5) * width);
+    i64 number = 0, total = 0;
+    for (i64 bin = bins; bin-- > 0;) {
+      number += counts[bin];
+      total += counts[bin] * (2 * bin + 1);
+      beyond[2 * bin] = (double)number;
+      beyond[2 * bin + 1] = (double)total * (0.5 * width) + missing;
+    }
     double least = 0;
-    for (i64 point = 0; point < points; point++) {
-      const double step = grid[point] * largest[row] / (double)levels;
-      double sums = 0, squares = 0;
-      for (i64 level = 1; level <= levels; level++) {
-        const double beyond = step * (((double)level - 0.5) / width) + 0.5;
-        const i64 place = beyond < (double)bins ? (i64)beyond : bins;
-        sums += (double)total[place] * (0.5 * width) + (place < bins ? missing : 0);
-        squares += (2.0 * (double)level - 1) * (double)number[place];
+    for (i64 first = 0; first < points; first += POINTS_TOGETHER) {
+      const int part = points - first < POINTS_TOGETHER ? (int)(points - first) : POINTS_TOGETHER;
+      double step[POINTS_TOGETHER], sums[POINTS_TOGETHER], squares[POINTS_TOGETHER];
+      for (int i = 0; i < POINTS_TOGETHER; i++) {
+        step[i] = grid[first + (i < part ? i : 0)] * largest[row] / (double)levels;
+        sums[i] = squares[i] = 0;
       }
-      const double error = step * (step * squares - 2 * sums);
-      if (point == 0 || error < least) {
-        least = error;
-        best[row] = grid[point] * largest[row];
+      for (i64 level = 1; level <= levels; level++) {
+        const double middle = ((double)level - 0.5) / width, odd = 2.0 * (double)level - 1;
+        for (int i = 0; i < POINTS_TOGETHER; i++) {
+          const double edge = step[i] * middle + 0.5;
+          const double *here = beyond + 2 * (edge < (double)bins ? (i64)edge : bins);
+          squares[i] += odd * here[0];
+          sums[i] += here[1];
+        }
+      }
+      for (int i = 0; i < part; i++) {
+        const double error = step[i] * (step[i] * squares[i] - 2 * sums[i]);
+        if (first + i == 0 || error < least) {
+          least = error;
+          best[row] = grid[first + i] * largest[row];
+        }
       }
     }
   }
