@@ -56,9 +56,14 @@ def test_statistics_are_those_of_the_activations() -> None:
     assert mean == pytest.approx(values.mean(), rel=1e-3)
 
 
-def test_statistics_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("threads", [1, 3])
+def test_statistics_do_not_depend_on_the_batch(
+    monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    """The smallest batch has one sample for each thread."""
     whole = collect(network(), ["clip2"], samples(50))["clip2"]
     monkeypatch.setattr(calibration, "BATCH_BYTES", 1)
+    monkeypatch.setattr(calibration, "threads", lambda: threads)
     seen: list[tuple[int, int]] = []
     single = collect(
         network(), ["clip2"], samples(50), lambda done, total: seen.append((done, total))
@@ -66,7 +71,7 @@ def test_statistics_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) 
     np.testing.assert_array_equal(whole.counts, single.counts)
     np.testing.assert_array_equal(whole.edges, single.edges)
     np.testing.assert_array_equal(whole.largest, single.largest)
-    assert seen == [(done, 50) for done in range(1, 51)]
+    assert seen == [(min(done, 50), 50) for done in range(threads, 50 + threads, threads)]
 
 
 @pytest.fixture(scope="module")
