@@ -135,7 +135,9 @@ class NumpyProgram(BlockProgram):
 
     def _partial_sum(self, node: Conv | Linear) -> int:
         payload = self.graph.types[node.inputs[0]].payload or (0, 0)
-        magnitude = np.abs(node.weight.astype(np.int64)).reshape(len(node.weight), -1).sum(axis=1)
+        rows = node.weight.reshape(len(node.weight), -1)  # of bytes: no copy in long integers
+        magnitude = np.maximum(rows, 0).sum(axis=1, dtype=np.int64)
+        magnitude -= np.minimum(rows, 0).sum(axis=1, dtype=np.int64)
         largest = int(magnitude.max(initial=0)) * node.copies
         return largest * max(abs(payload[0]), abs(payload[1]))
 

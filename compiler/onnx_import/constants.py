@@ -7,7 +7,7 @@ shape of every activation is known at compile time, so all of it but the Reshape
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -15,6 +15,7 @@ import onnx
 from onnx import NodeProto, TensorProto, TypeProto, helper, numpy_helper, shape_inference
 
 from ...ir import Array
+from ...ir.compact import compact
 from .values import Activation, Constant, Elements, Multiple, RefusalError
 
 _FOLDABLE = """
@@ -44,6 +45,10 @@ MOST_WORK = 2**31
 
 WORK_PER_BYTE = 64
 
+QUANTISED_PER_BYTE = 4
+"""Numbers for each byte of the file that constants may be quantised and dequantised to, beyond
+``LARGEST``: two come of a byte of 4-bit weights, and each is quantised, then dequantised."""
+
 _HINT = "simplify the model before the export, or run a constant folder such as onnxsim"
 
 
@@ -64,6 +69,7 @@ class Folder:
         self._batches = (1, 2) if batch is None else (batch, batch)
         self._left = LARGEST + size
         self._uniform_left = LARGEST_UNIFORM
+        self._quantised_left = LARGEST + QUANTISED_PER_BYTE * size
         self._work = MOST_WORK + WORK_PER_BYTE * size
 
     def shape(self, node: NodeProto, source: Activation | Elements) -> Constant:
@@ -85,6 +91,20 @@ class Folder:
             return np.array(prod(shape), np.int64)
         bounds = {a.name: a.i for a in node.attribute}  # start and end, from opset 15
         return np.array(shape[bounds.get("start", 0) : bounds.get("end")], np.int64)
+
+    def quantise(self, node: NodeProto, inputs: Iterable[Constant]) -> None:
+        """Count what a quantiser or dequantiser of constants makes, before it does.
+
+        Raises:
+            RefusalError: It is too much.
+        """
+        arrays = [constant.value for constant in inputs]
+        size = max(array.size for array in arrays)
+        if not any(attribute.name == "block_size" for attribute in node.attribute):
+            size = min(size, prod(compact(array).size for array in arrays))
+        if size > self._quantised_left:
+            raise RefusalError(f"its constant value has {size} elements", _HINT)
+        self._quantised_left -= size
 
     def fold(self, node: NodeProto, inputs: Mapping[str, Constant]) -> dict[str, Constant]:
         """Compute a node.

@@ -87,10 +87,11 @@ def aligned(values: Array, shape: Sequence[int], axis: int, block: int) -> Array
     if not 0 <= axis < rank:
         raise RefusalError(f"axis={axis} is not one of {rank}", "quantise the model again")
     if block:
-        repeated = np.repeat(values, block, axis=axis) if values.ndim == rank else values
-        cut: Array = np.take(repeated, range(min(shape[axis], repeated.shape[axis])), axis=axis)
-        if cut.shape == tuple(shape):
-            return cut
+        blocks = -(-shape[axis] // block) if block > 0 else 0
+        if values.ndim == rank and 0 < blocks <= values.shape[axis]:
+            cut: Array = np.take(values, np.arange(shape[axis]) // block, axis=axis)
+            if cut.shape == tuple(shape):
+                return cut
     elif values.shape == (shape[axis],):
         return np.asarray(values.reshape([-1 if a == axis else 1 for a in range(rank)]))
     raise RefusalError(

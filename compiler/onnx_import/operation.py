@@ -9,6 +9,7 @@ import numpy as np
 from onnx import AttributeProto, NodeProto, helper
 
 from ...ir import Array, Node
+from ...ir.compact import compact, elementwise
 from ...ir.extent import MOST_ELEMENTS
 from .values import Activation, Constant, Directed, Elements, RefusalError, Value
 
@@ -49,6 +50,7 @@ class Operation:
             shape that begins with 1 was then exported for one sample.
         single: Whether the file is fixed to one sample.
         room: Numbers that the weights of the network may still have.
+        rest: Numbers that all its other parameters may still have.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Operation:
         batch: int,
         single: bool = False,
         room: int = MOST_ELEMENTS,
+        rest: int = MOST_ELEMENTS,
     ) -> None:
         self.type: str = proto.op_type
         self.outputs: tuple[str, ...] = tuple(name for name in proto.output if name)
@@ -76,6 +79,7 @@ class Operation:
         self.batch = batch
         self.single = single
         self.room = room
+        self.rest = rest
         self._fresh = fresh
         self._attributes: Mapping[str, AttributeProto] = {a.name: a for a in proto.attribute}
         self._unread = set(self._attributes)
@@ -222,7 +226,7 @@ class Operation:
         return value.value
 
     def parameter(self, index: int) -> Array:
-        """Return a constant input of real numbers, float64."""
+        """Return a constant input of real numbers, float64; read-only where it repeats some."""
         value, multiple = self.constant(index), self.either(index).multiple
         if value.size > self.room:
             raise RefusalError(*TOO_MUCH)
@@ -232,7 +236,7 @@ class Operation:
             raise RefusalError(
                 f"its input {index} holds {value.dtype}, not float", "export the model in float32"
             )
-        return value.astype(np.float64)
+        return elementwise(lambda part: part.astype(np.float64), value)
 
     def unit(self, index: int, axis: int) -> Array | None:
         """Return what a constant input is a whole multiple of, if it was quantised.
@@ -247,7 +251,8 @@ class Operation:
         multiple = self.either(index).multiple
         if multiple is None:
             return None
-        rows = np.moveaxis(multiple.scale, axis, 0).reshape(multiple.scale.shape[axis], -1)
+        scale = np.moveaxis(compact(multiple.scale), axis, 0)
+        rows = scale.reshape(len(scale), -1)
         if not np.all(rows == rows[:, :1]):
             return None
         return rows[:1, 0].copy() if np.all(rows == rows[0, 0]) else rows[:, 0].copy()

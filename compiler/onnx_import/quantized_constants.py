@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...ir import Array
+from ...ir.compact import elementwise
 from .grids import aligned, integer_range, scale_of, target_type, zeros_of
 from .operation import Operation
 from .values import Constant, Multiple, RefusalError
@@ -23,8 +24,12 @@ def quantize_linear(op: Operation) -> Constant:
     scale = aligned(scale_of(op, 1), values.shape, axis, block).astype(np.float32)
     zeros = zeros_of(op, 2)
     zero = 0 if zeros is None else aligned(zeros, values.shape, axis, block)
-    whole = np.rint(values.astype(np.float32) / scale) + zero
-    found = np.clip(whole, low, high).astype(np.int64).astype(dtype)
+
+    def rounded(part: Array, step: Array, zero: Array) -> Array:
+        levels = np.rint(part.astype(np.float32) / step) + zero
+        return np.asarray(np.clip(levels, low, high).astype(np.int64).astype(dtype))
+
+    found = elementwise(rounded, values, scale, np.asarray(zero))
     return Constant(found, found)
 
 
@@ -50,17 +55,22 @@ def dequantized(
     """
     values = op.constant(index)
     integer_range(values.dtype)
-    whole = values.astype(np.int64)
+    whole = integers(values)
     zeros = zeros_of(op, zero)
     if zeros is not None:
-        whole = whole - aligned(zeros, values.shape, axis, block)
+        whole = elementwise(np.subtract, whole, aligned(zeros, values.shape, axis, block))
     return multiple_of(whole, aligned(scale_of(op, scale), values.shape, axis, block))
+
+
+def integers(values: Array) -> Array:
+    """Return whole numbers in int64."""
+    return elementwise(lambda part: part.astype(np.int64), values)
 
 
 def multiple_of(whole: Array, scale: Array) -> Constant:
     """Return integers times scales as a constant."""
-    multiple = Multiple(whole, np.broadcast_to(scale, whole.shape).astype(np.float64))
-    value = multiple.product.astype(np.float32)
+    multiple = Multiple(whole, np.broadcast_to(scale.astype(np.float64), whole.shape))
+    value = elementwise(lambda *parts: np.multiply(*parts).astype(np.float32), whole, scale)
     return Constant(value, value, multiple)
 
 
@@ -68,9 +78,9 @@ def whole(op: Operation, index: int, *, zero: int, axis: int) -> Constant:
     """Return a constant input of integers less its zero point, as multiples of 1."""
     values, zeros = op.constant(index), zeros_of(op, zero)
     integer_range(values.dtype)
-    found = values.astype(np.int64)
+    found = integers(values)
     if zeros is not None:
-        found = found - aligned(zeros, values.shape, axis, 0)
+        found = elementwise(np.subtract, found, aligned(zeros, values.shape, axis, 0))
     return multiple_of(found, np.ones(1))
 
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ...ir import Array, Node, TensorType
+from ...ir.compact import elementwise
 from ...ir.ops import Function
 
 
@@ -46,7 +47,7 @@ class Multiple:
     @property
     def product(self) -> Array:
         """The real numbers, float64."""
-        return np.asarray(self.whole * self.scale)
+        return elementwise(np.multiply, self.whole, self.scale)
 
 
 @dataclass(frozen=True)

@@ -256,6 +256,8 @@ class Walk:
             rule = CONSTANT_HANDLERS.get((domain(proto), proto.op_type))
             if rule is not None:
                 op = self._operation(proto, [inputs[name] for name in proto.input])
+                given = [value for value in inputs.values() if isinstance(value, Constant)]
+                self._folder.quantise(proto, given)
                 folded = {op.output: rule(op)}
                 self._expect_all_read(op)
                 return folded
@@ -291,6 +293,7 @@ class Walk:
             batch=self._signature.batch or 1,
             single=self._signature.batch == 1,
             room=self._room.left,
+            rest=self._room.rest,
         )
 
     def _label(self, proto: NodeProto, op: Operation) -> bool:

@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 
 from ...ir import Affine, Array, Conv, Graph, Linear, Node, TensorType
+from ...ir.compact import elementwise
 from ...ir.reference import step
 
 UNITY = 1e-6
@@ -113,7 +114,8 @@ def _into_source(graph: Graph, source: Node, affine: Affine) -> Folded | None:
         return None
     scale = channelwise(affine.scale, type)
     bias = np.zeros(len(scale)) if source.bias is None else source.bias * scale
-    weight = source.weight * scale.reshape(-1, *(1,) * (source.weight.ndim - 1))
+    rows = scale.reshape(-1, *(1,) * (source.weight.ndim - 1))
+    weight = elementwise(np.multiply, source.weight, rows)
     if per_channel(affine.shift, type):
         folded = replace(
             source,
@@ -137,7 +139,9 @@ def _into_reader(graph: Graph, affine: Affine, reader: Conv | Linear) -> Folded:
     folded = replace(
         reader,
         inputs=affine.inputs,
-        weight=reader.weight * _input_scale(reader, channelwise(affine.scale, type)),
+        weight=elementwise(
+            np.multiply, reader.weight, _input_scale(reader, channelwise(affine.scale, type))
+        ),
         weight_scale=None
         if np.any(affine.scale != affine.scale.flat[0])
         else _scaled(reader.weight_scale, affine.scale.reshape(-1)[:1]),

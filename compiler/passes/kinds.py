@@ -22,6 +22,7 @@ from ...ir import (
     Product,
     Staircase,
 )
+from ...ir.compact import elementwise
 
 
 def way_round(node: Node) -> str:
@@ -55,7 +56,7 @@ def scaled_rows(weight: Array, scale: Array) -> Array:
     """Return weights times one factor, or one for each row; float64, the same array times 1."""
     if np.all(scale == 1):
         return np.asarray(weight, np.float64)
-    return np.asarray(weight * scale.reshape(-1, *(1,) * (weight.ndim - 1)))
+    return elementwise(np.multiply, weight, scale.reshape(-1, *(1,) * (weight.ndim - 1)))
 
 
 def is_linear(node: Node) -> bool:

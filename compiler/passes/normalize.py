@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...ir import IF, Array, Conv, Graph, Linear, Node
+from ...ir.compact import elementwise
 
 
 def normalize(graph: Graph) -> Graph:
@@ -37,7 +38,8 @@ def _normalized(graph: Graph, chosen: Sequence[IF]) -> Graph:
             divisor = divisors[node.name]
             if np.any(divisor != 1):
                 by_channel = divisor.reshape(-1, *(1,) * (node.weight.ndim - 1))
-                node = replace(node, weight=node.weight / by_channel)
+                weight = elementwise(np.divide, node.weight, by_channel)
+                node = replace(node, weight=weight)
             nodes.append(node)
         elif isinstance(node, IF) and node.name in names:
             nodes.append(in_thresholds(node))

@@ -22,6 +22,7 @@ from ...ir import (
     Node,
     Reshape,
 )
+from ...ir.compact import elementwise
 from ...ir.errors import GraphError
 
 
@@ -43,7 +44,9 @@ def rescale_readers(graph: Graph, factors: Mapping[str, Array]) -> Graph:
         if isinstance(node, (Conv, Linear)) and node.inputs[0] in on_edge:
             key = id(node.weight), node.inputs[0]
             if key not in made:
-                made[key] = node.weight * _weight_factor(node, on_edge[node.inputs[0]])
+                factor = _weight_factor(node, on_edge[node.inputs[0]])
+                same = np.all(factor == 1)  # a copy may be most of the memory there is
+                made[key] = node.weight if same else elementwise(np.multiply, node.weight, factor)
             node = replace(node, weight=made[key])
         nodes.append(node)
     return Graph(nodes, graph.outputs)

@@ -147,12 +147,14 @@ class Quantize:
         kept = min(MIN_BITS, self.bits)
         reach = 2 ** (kept - 1) - 1  # the smallest magnitude that needs so many bits
         copies = [1] * len(largest)
-        for strong, weak in permutations(range(len(largest)), 2):
+        distinct = {array.tobytes(): index for index, array in enumerate(largest)}
+        for strong, weak in permutations(distinct.values(), 2):
             both = (largest[strong] > 0) & (largest[weak] > 0)
             if both.any():
                 ratio = float(np.median(largest[strong][both] / largest[weak][both]))
                 needed = 2 ** int(np.ceil(np.log2(max(1.0, ratio * reach / self.limit))))
                 copies[strong] = max(copies[strong], needed)
+        copies = [copies[distinct[array.tobytes()]] for array in largest]
         if max(copies) > MAX_COPIES:
             self.note(
                 f"{name}: its branches differ so much in scale that the weakest keeps fewer than "

@@ -42,6 +42,7 @@ from ...ir import (
 from ...ir.errors import ConversionError, Problem
 from ...ir.extent import LONGEST_IDENTITY
 from ..codes import Code
+from .branches import Branches, expect_few
 from .fold_affine import channelwise, per_channel
 from .kinds import argument, beyond_rates, is_linear, nonnegative, scaled_rows, way_round
 
@@ -97,6 +98,7 @@ class Conversion:
         self.whole: dict[str, tuple[Term, ...]] = {}
         self.readouts: dict[str, str] = {}
         self.problems: dict[tuple[str, str], Problem] = {}
+        self.branches = Branches()
 
     def result(self) -> Graph:
         if beyond := [
@@ -307,6 +309,7 @@ class Conversion:
         if isinstance(node, Add):
             parts = [self.current(source, reader, scale) for source in node.inputs]
             synapses = tuple(synapse for part in parts for synapse in part.synapses)
+            expect_few(node, synapses)
             return Current(synapses, np.asarray(sum(part.bias for part in parts)))
         if isinstance(node, Affine):
             return self.affine(node, reader, scale)
@@ -347,6 +350,7 @@ class Conversion:
                 bias=None,
             )
             self.emit(synapse)
+            self.branches.count(synapse, copied=not plain)
             made.append(synapse.name)
         return tuple(made)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ....ir import Add, Affine, Array, Node, Product
 from ....ir.ops import broadcasts_to
-from ..operation import Operation
+from ..operation import TOO_MUCH, Operation
 from ..values import Activation, RefusalError
 from .gathering import broadcast, repeated
 
@@ -82,6 +82,8 @@ def batch_normalization(op: Operation) -> tuple[Node, ...]:
     gamma, beta, mean, variance = (op.parameter(i) for i in (1, 2, 3, 4))
     if any(p.shape != (channels,) for p in (gamma, beta, mean, variance)):
         raise RefusalError(f"its parameters are not {channels} numbers each", "export it again")
+    if channels > op.rest:
+        raise RefusalError(*TOO_MUCH)
     deviation = variance + op.number("epsilon", 1e-5)
     if not (deviation > 0).all():
         raise RefusalError("has a variance that is not positive", "mend the trained model")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ....ir import Affine, Array, Conv, Linear, Node
+from ....ir.compact import elementwise
 from ..operation import Operation, shown
 from ..values import Activation, Made, RefusalError
 from . import volumes
@@ -160,8 +161,8 @@ def flat(op: Operation) -> Activation:
 
 
 def scaled(weight: Array, factor: float) -> Array:
-    """Return a weight times a number, in its own memory: weights may be most of what there is."""
-    return np.multiply(weight, factor, out=weight)
+    """Return a weight times a number, or as it is: weights may be most of what there is."""
+    return weight if factor == 1 else elementwise(np.multiply, weight, np.asarray(factor))
 
 
 def matrix(op: Operation) -> Array:

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from ....ir import Affine, Array, Node, Staircase
+from ....ir.compact import elementwise
 from ..grids import scale_of
 from ..operation import Operation
 from ..quantized_constants import multiple_of
@@ -47,9 +48,13 @@ def quant_constant(op: Operation) -> Constant:
     zero, low, high = _range(op)
     if _is_bipolar(low, high):
         return bipolar_constant(op)
-    levels = values.astype(np.float32) / scale.astype(np.float32)
-    whole = np.rint(levels) if _rounding(op) == "half_even" else np.floor(levels)
-    return multiple_of(np.clip(whole, low - zero, high - zero).astype(np.int64), scale)
+    to_whole = np.rint if _rounding(op) == "half_even" else np.floor
+
+    def rounded(part: Array, step: Array) -> Array:
+        levels = to_whole(part.astype(np.float32) / step.astype(np.float32))
+        return np.asarray(np.clip(levels, low - zero, high - zero).astype(np.int64))
+
+    return multiple_of(elementwise(rounded, values, scale), scale)
 
 
 def bipolar_quant(op: Operation) -> tuple[Node, ...]:
@@ -73,7 +78,8 @@ def bipolar_quant(op: Operation) -> tuple[Node, ...]:
 
 def bipolar_constant(op: Operation) -> Constant:
     """Return what ``BipolarQuant`` gives for a constant."""
-    return multiple_of(np.where(op.constant(0) >= 0, 1, -1), scale_of(op, 1))
+    signs = elementwise(lambda part: np.where(part >= 0, 1, -1), op.constant(0))
+    return multiple_of(signs, scale_of(op, 1))
 
 
 def _step(op: Operation, shape: tuple[int, ...]) -> Array:
