@@ -42,6 +42,7 @@ from ...ir.bounds import weighted_bounds
 from ...ir.errors import Problem
 from ...ir.extent import LONGEST_IDENTITY
 from ...ir.reference import padded, window_taps
+from .branches import expect_few
 from .integer_weights import integer_weights
 
 MOST_STEPS = 8
@@ -162,8 +163,9 @@ class IntegerSums(ABC):
         rank = len(self.ann.types[node.name].shape)
         if isinstance(node, Add):
             parts = [self.sums(name) for name in node.inputs]
-            bias = np.asarray(sum(part.bias for part in parts))
-            return Sums(tuple(term for part in parts for term in part.terms), bias)
+            terms = tuple(term for part in parts for term in part.terms)
+            expect_few(node, len(terms))
+            return Sums(terms, np.asarray(sum(part.bias for part in parts)))
         if isinstance(node, Affine):
             inner = self.sums(node.inputs[0])
             scale, shift = aligned(node.scale, rank), aligned(node.shift, rank)

@@ -64,14 +64,24 @@ def is_linear(node: Node) -> bool:
     return isinstance(node, (Add, Affine, AveragePool, Conv, Linear))
 
 
-def nonnegative(graph: Graph, name: str) -> bool:
-    """Whether a value of an ANN can never be below 0, seen from its operators."""
+def nonnegative(graph: Graph, name: str, seen: set[str] | None = None) -> bool:
+    """Whether a value of an ANN can never be below 0, seen from its operators.
+
+    Args:
+        graph: The ANN.
+        name: The value.
+        seen: Values that are looked at already: one that many sums read is looked at once.
+    """
+    seen = set() if seen is None else seen
+    if name in seen:  # were it not, that would have been the answer
+        return True
+    seen.add(name)
     node = graph[name]
     if isinstance(node, (Clip, Staircase)):
         return node.low is not None and node.low >= 0
     if isinstance(node, (Add, AveragePool, Concat, MaxPool, *VIEWS)):
-        return all(nonnegative(graph, source) for source in node.inputs)
+        return all(nonnegative(graph, source, seen) for source in node.inputs)
     if isinstance(node, (Conv, Linear)):  # e.g. values taken from an image
         adds = node.bias is None or bool(np.all(node.bias >= 0))
-        return adds and bool(np.all(node.weight >= 0)) and nonnegative(graph, node.inputs[0])
+        return adds and bool(np.all(node.weight >= 0)) and nonnegative(graph, node.inputs[0], seen)
     return False

@@ -98,7 +98,7 @@ class Conversion:
         self.whole: dict[str, tuple[Term, ...]] = {}
         self.readouts: dict[str, str] = {}
         self.problems: dict[tuple[str, str], Problem] = {}
-        self.branches = Branches()
+        self.branches = Branches(ann)
 
     def result(self) -> Graph:
         if beyond := [
@@ -309,7 +309,7 @@ class Conversion:
         if isinstance(node, Add):
             parts = [self.current(source, reader, scale) for source in node.inputs]
             synapses = tuple(synapse for part in parts for synapse in part.synapses)
-            expect_few(node, synapses)
+            expect_few(node, len(synapses))
             return Current(synapses, np.asarray(sum(part.bias for part in parts)))
         if isinstance(node, Affine):
             return self.affine(node, reader, scale)
@@ -377,7 +377,7 @@ class Conversion:
         if len(shape) == 3:
             return Conv(name=name, weight=np.ones((shape[0], 1, 1, 1)), groups=shape[0])
         if len(shape) == 1 and shape[0] <= LONGEST_IDENTITY:
-            return Linear(name=name, weight=np.eye(shape[0]))
+            return Linear(name=name, weight=self.branches.identity(node, shape[0]))
         self.problem(
             node,
             f"has the shape {shape}, which no population can have",

@@ -118,3 +118,23 @@ def test_blocks_larger_than_the_tensor_are_cut(tmp_path: Path) -> None:
     scales = np.full((1, 4), 0.5, np.float32)
     weight = np.ones((4, 4), np.int8)
     assert not inspected(tmp_path, model(nodes, opset=21, q=weight, scales=scales))
+
+
+def test_vectors_that_are_handed_on_again_and_again_are_refused(tmp_path: Path) -> None:
+    """Each takes a matrix of 8192 x 8192."""
+    nodes, last = [], "x"
+    for i in range(6):
+        nodes += [node("Relu", [last], [f"r{i}"]), node("Mul", [f"r{i}", "c"], [f"m{i}"])]
+        last = f"m{i}"
+    nodes.append(node("Relu", [last], ["y"]))
+    reasons = inspected(tmp_path, model(nodes, (8192,), c=np.float32(2)))
+    assert any("handed on one by one" in reason for reason in reasons), reasons
+
+
+def test_whether_a_chain_of_sums_is_above_zero_is_seen_soon(tmp_path: Path) -> None:
+    nodes = [node("Relu", ["x"], ["h0"])]
+    nodes += [node("Add", [f"h{i}"] * 2, [f"h{i + 1}"]) for i in range(40)]
+    nodes += [node("MaxPool", ["h40"], ["p"], kernel_shape=[1, 1]), node("Relu", ["p"], ["y"])]
+    begin = time.process_time()
+    assert inspected(tmp_path, model(nodes, (1, 2, 2)))
+    assert time.process_time() - begin < 10
