@@ -16,11 +16,11 @@ from onnx import NodeProto, TensorProto, TypeProto, helper, numpy_helper, shape_
 
 from ...ir import Array
 from ...ir.compact import compact
-from .values import Activation, Constant, Elements, Multiple, RefusalError
+from .values import Activation, Constant, Elements, Multiple, RefusalError, Value
 
 _FOLDABLE = """
     Abs Add And Cast CastLike Ceil Clip Concat Constant ConstantOfShape Div
-    Dropout Equal Exp Expand Flatten Floor Gather GatherElements GatherND Greater
+    Dropout Equal Exp Expand Flatten Floor Gather GatherElements GatherND Gemm Greater
     GreaterOrEqual Identity Less LessOrEqual Log MatMul Max Min Mod Mul Neg Not Or Pad Pow
     Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu
     Reshape Round Shape Sigmoid Sign Size Slice Split Sqrt Squeeze Sub Sum Tanh Tile Transpose
@@ -31,6 +31,9 @@ FOLDABLE = frozenset(_FOLDABLE.split())
 
 _MOVES = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 """Operators that move the elements of their first input."""
+
+_SUMMED = {"Gemm": 2, "MatMul": 1}
+"""Products of matrices, and the last axes of the first one among which is the one they sum over."""
 
 LARGEST = 2**25
 """Elements all folded constants together may have, and one more for each byte of the file: a few
@@ -121,6 +124,8 @@ class Folder:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             array = _tensor(node.attribute[0].t)  # weights: spare them the copies
             return {node.output[0]: Constant(array, array)}
+        if node.op_type == "Identity":  # of which a loop that is written out has many
+            return {node.output[0]: inputs[node.input[0]]}
         ones = self._run(node, {name: c.value for name, c in inputs.items()})
         moved = inputs[node.input[0]].multiple if node.op_type in _MOVES else None
         if moved is not None and all(c.fixed for c in inputs.values()):
@@ -205,10 +210,20 @@ class Folder:
                     _HINT,
                 )
             self._left -= size
-            first = inputs[node.input[0]].shape if node.op_type == "MatMul" else ()
-            self._work -= size * (first[-1] if first else 1)
+            last = _SUMMED.get(node.op_type, 0)
+            summed = inputs[node.input[0]].shape[-last:] if last else ()
+            self._work -= size * max(summed, default=1)
         if self._work < 0:
             raise RefusalError("its constant value takes too long to compute", _HINT)
+
+
+def cast_to_real(proto: NodeProto, inputs: Mapping[str, Value]) -> Mapping[str, Constant] | None:
+    """Return a constant in the type of an activation of real numbers, or None."""
+    value, like = (inputs[name] for name in proto.input)
+    if not isinstance(value, Constant) or getattr(like, "grid", None) is not None:
+        return None
+    one, two = (array.astype(np.float32) for array in (value.value, value.other))
+    return {proto.output[0]: Constant(one, one if value.value is value.other else two)}
 
 
 def _tensor(tensor: TensorProto) -> Array:

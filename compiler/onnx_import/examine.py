@@ -23,7 +23,7 @@ from .result import Cut, Examination, ImportedModel
 from .scan import scanned_tensors
 from .signature import Signature, read_signature
 from .spiking_neurons import explained, spiking_neurons
-from .values import Activation, Directed, Elements, Grid
+from .values import Activation, Directed, Elements, Grid, Listed
 from .walk import Walk
 
 
@@ -149,7 +149,7 @@ def _graph(path: Path, proto: GraphProto, walk: Walk) -> Graph:
     nodes = {name: v.name for name, v in outputs.items() if isinstance(v, Activation)}
     constant = [name for name in outputs if name not in nodes]
     if whole := [
-        name for name, value in outputs.items() if isinstance(value, (Elements, Directed))
+        name for name, value in outputs.items() if isinstance(value, (Elements, Directed, Listed))
     ]:
         raise ModelError(
             f"{path}: output {whole[0]!r} is a whole sequence",

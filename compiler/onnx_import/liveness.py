@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from onnx import GraphProto, NodeProto
@@ -44,6 +44,15 @@ def live_part(graph: GraphProto) -> Live:
         if not in_tail:
             read_inside |= reads
     return Live(tuple(reversed(nodes)), frozenset(tensors), tuple(reversed(tail)))
+
+
+def readers(live: Live, graph: GraphProto) -> Mapping[str, frozenset[str | None]]:
+    """Return the operators that read each tensor; None for an output of the graph."""
+    found: dict[str, set[str | None]] = {value.name: {None} for value in graph.output}
+    for node in live.nodes:
+        for name in node.input:
+            found.setdefault(name, set()).add(node.op_type)
+    return {name: frozenset(operators) for name, operators in found.items()}
 
 
 def standard(node: NodeProto) -> bool:

@@ -11,11 +11,15 @@ from onnx import AttributeProto, NodeProto, helper
 from ...ir import Array, Node
 from ...ir.compact import compact, elementwise
 from ...ir.extent import MOST_ELEMENTS
-from .values import Activation, Constant, Directed, Elements, RefusalError, Value
+from .values import Activation, Constant, Directed, Elements, Listed, RefusalError, Value
 
 MOST_LISTED = 4096
 """Numbers of a shape, of paddings or parts: a constant of a few bytes can stand for millions."""
 
+
+ROUNDING = 1e-6
+"""By how much rows of a folded constant may differ, of the largest number: a product of matrices
+in float32 rounds otherwise for one sample than for two."""
 
 TOO_MUCH = (
     "with it the weights of the network have many times the numbers of the file",
@@ -177,6 +181,12 @@ class Operation:
                 "reads all elements of a sequence at once",
                 "put the operator into the body of the Scan, which sees one after the other",
             )
+        if isinstance(value, Listed):
+            raise RefusalError(
+                "reads a list of tensors, or what all trips of a loop wrote",
+                "join the list with ConcatFromSequence; bring the batch of what a loop wrote to "
+                "the front with Transpose",
+            )
         if not isinstance(value, Activation):
             raise RefusalError(
                 f"its input {index} is not an activation", "swap or fold the constant input"
@@ -237,6 +247,29 @@ class Operation:
                 f"its input {index} holds {value.dtype}, not float", "export the model in float32"
             )
         return elementwise(lambda part: part.astype(np.float64), value)
+
+    def shared(self, index: int, rank: int) -> Array:
+        """Return a constant input of real numbers as every sample has it, without batch axis.
+
+        Args:
+            index: The input.
+            rank: Axes of a tensor with its batch axis; a constant may be without one.
+        """
+        found = self.either(index)
+        both = (found.value, found.other)
+        batches = found.value.ndim == rank and len(found.value) in (1, self.batch)
+        if found.value is found.other and (not batches or len(found.value) == 1):
+            value = self.parameter(index)
+            return np.asarray(value[0]) if batches else value
+        if not batches or found.value.dtype.kind != "f" or found.value.size > self.room:
+            return self.parameter(index)  # which says what is wrong
+        rows = both[0][:1].astype(np.float64)
+        near = ROUNDING * np.abs(rows).max(initial=0)
+        if any(np.abs(side - rows).max(initial=0) > near for side in both):
+            raise RefusalError(
+                f"its input {index} differs from sample to sample", "use one value for all samples"
+            )
+        return np.asarray(rows[0])
 
     def unit(self, index: int, axis: int) -> Array | None:
         """Return what a constant input is a whole multiple of, if it was quantised.

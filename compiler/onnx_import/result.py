@@ -91,3 +91,15 @@ class Examination:
     operators: Mapping[str, int]
     model: ImportedModel | None
     unbatched: bool = False
+
+
+class HeldError(Exception):
+    """A node inside a node cannot be converted; never leaves the walk.
+
+    Args:
+        entry: What is said of it; None where it reads what is unknown.
+    """
+
+    def __init__(self, entry: Unsupported | None) -> None:
+        super().__init__()
+        self.entry = entry

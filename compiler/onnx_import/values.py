@@ -132,11 +132,24 @@ class Directed:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """A list of tensors, or what a loop writes: tensors along an axis before that of the batch.
+
+    Attributes:
+        items: The tensors.
+        stacked: Whether they lie along an axis.
+    """
+
+    items: tuple[Value, ...]
+    stacked: bool = False
+
+
+@dataclass(frozen=True)
 class Unknown:
     """A tensor that an unsupported node computes and about which too little is known."""
 
 
-Value: TypeAlias = Constant | Activation | Elements | Directed | Unknown | None
+Value: TypeAlias = "Constant | Activation | Elements | Directed | Listed | Unknown | None"
 """A tensor; None is an optional input that was left out."""
 
 

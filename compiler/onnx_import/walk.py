@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,20 +10,21 @@ from onnx import GraphProto, NodeProto, numpy_helper
 
 from ...ir import Array, Input, Node, Previous, Reshape, TensorType
 from ...ir.errors import ModelError, ShapeError
-from . import recurrent
-from .constants import FOLDABLE, Folder
+from . import conditional, loop, recurrent, scan
+from .constants import FOLDABLE, Folder, cast_to_real
 from .file import ModelFile
 from .handlers import CONSTANT_HANDLERS, HINT, HINTS, handler_of
 from .handlers.gathering import part_of, split
 from .inference import inferred_types, types_behind
-from .liveness import READOUT, Live, domain, live_part, standard
+from .lists import OPERATORS, rule_of
+from .liveness import READOUT, Live, domain, live_part, readers, standard
 from .moved_integers import without_grid
 from .naming import first_output, operator, title
 from .operation import Operation
 from .readout import check_readout
-from .result import Unsupported
+from .result import HeldError, Unsupported
 from .room import Room
-from .scan import VIEWS, convert
+from .scan import VIEWS
 from .scope import defined_names, local
 from .signature import Signature
 from .unbatched import behind, convert_unbatched, lifted
@@ -42,6 +43,9 @@ from .values import (
 UNEXPECTED = (ArithmeticError, AssertionError, LookupError, MemoryError, TypeError, ValueError)
 """What code that reads attributes and shapes raises on nonsense nobody thought of."""
 
+CONTROL = {"If": conditional.convert, "Loop": loop.convert, "Scan": scan.convert}
+"""What converts the operators that hold graphs."""
+
 _NONSENSE = "export the model again; report it if ONNX Runtime runs the model"
 
 
@@ -57,6 +61,9 @@ class Walk:
         running: The nodes whose value differs from element to element of a sequence.
         refused: The entry of ``unsupported`` of each node that has one, by its first output.
         unread: Nodes of which nothing is said, by their first output: they read what is unknown.
+        trips: The trips of the loops that the walk is in.
+        unbatched: Whether tensors have no batch axis.
+        unrolled: Nodes of all loops, written out, up to now.
 
     Args:
         file: The model.
@@ -80,8 +87,11 @@ class Walk:
         self.running: set[str] = set()
         self.refused: dict[str, Unsupported] = {}
         self.unread: set[str] = set()
+        self.trips: list[int] = []
+        self.unrolled = 0
         self._barred = barred or {}
         self._file, self._live, self._signature = file, live, signature
+        self.unbatched = signature.unbatched
         self._types: dict[str, TensorType] = {}
         self._initializers = {tensor.name: tensor for tensor in file.proto.graph.initializer}
         self._taken = {name for node in file.proto.graph.node for name in node.output}
@@ -107,7 +117,7 @@ class Walk:
     def _entered(self, node: Input) -> Activation:
         """Return an input; without a batch axis users do not see a first axis of size 1."""
         shape = node.type.shape
-        if not self._signature.unbatched or behind(shape) == shape:
+        if not self.unbatched or behind(shape) == shape:
             return self.emit((node,))
         seen = replace(node, type=TensorType(behind(shape)))
         whole = Reshape(name=self._fresh(f"{node.name}.whole"), inputs=(node.name,), shape=shape)
@@ -116,7 +126,7 @@ class Walk:
     def left(self, name: str) -> Value:
         """Return what an output of the model is; see ``_entered``."""
         value = self.value(name)
-        if not self._signature.unbatched or not isinstance(value, Activation):
+        if not self.unbatched or not isinstance(value, Activation):
             return value
         shape = value.type.shape
         if behind(shape) == shape:
@@ -137,7 +147,8 @@ class Walk:
 
     def enter(self, body: GraphProto) -> tuple[GraphProto, Live]:
         """Return the graph inside a node with names that no other tensor has, and what it needs."""
-        body = local(body, self._defined, self._fresh)
+        trips = "".join(f".{trip}" for trip in self.trips)
+        body = local(body, self._defined, lambda name: self._fresh(f"{name}{trips}"))
         self._defined |= defined_names(body)
         self._taken |= defined_names(body)
         self._initializers |= {tensor.name: tensor for tensor in body.initializer}
@@ -145,14 +156,22 @@ class Walk:
         self._readers |= readers(inner, body)
         return body, inner
 
+    def inside(self, nodes: Sequence[NodeProto]) -> None:
+        """Convert nodes inside a node, which cannot be converted where one of them cannot."""
+        for node in nodes:
+            self.visit(node, tail=False)
+            name = first_output(node)
+            if name in self.refused or name in self.unread:
+                raise HeldError(self.refused.get(name))
+
     def visit(self, proto: NodeProto, *, tail: bool) -> None:
         """Convert a node, or note why it cannot be."""
         if (bar := self._barred.get(first_output(proto))) is not None:
             self._refuse(proto, bar)
             return
         inputs = {name: self.value(name) for name in proto.input}
-        recurs = {"If", "Scan", *recurrent.FUNCTIONS}
-        foldable = standard(proto) and (proto.op_type in {*FOLDABLE, *recurs} or tail)
+        rules = {*FOLDABLE, *CONTROL, *recurrent.FUNCTIONS, *OPERATORS}
+        foldable = standard(proto) and (proto.op_type in rules or tail)
         known = foldable or handler_of(proto) is not None
         if known and any(isinstance(value, Unknown) for value in inputs.values()):
             self.unread.add(first_output(proto))
@@ -163,6 +182,8 @@ class Walk:
                 self._convert(proto, inputs, tail=tail)
         except RefusalError as refusal:
             self._refuse(proto, refusal)
+        except HeldError as held:  # which is listed
+            self._blame(proto, held.entry)
         except UNEXPECTED as error:  # a file that passed the checks of onnx, and is nonsense
             reason = f"cannot be understood ({type(error).__name__}: {error})"
             self._refuse(proto, RefusalError(reason, _NONSENSE))
@@ -174,34 +195,37 @@ class Walk:
         if folded is not None:
             self.values.update(folded)
             return
-        whole = self._signature.unbatched
+        whole = self.unbatched
         if whole and (not standard(proto) or proto.op_type in ("Scan", *recurrent.FUNCTIONS)):
             raise RefusalError("needs a batch axis", "export the model with a batch axis in front")
-        if proto.op_type == "Scan" and standard(proto):
-            convert(self, proto, [inputs[name] for name in proto.input], self._file.opset)
-            return
-        if proto.op_type == "If" and standard(proto):
-            self._choose(proto, inputs[proto.input[0]])
+        if proto.op_type in CONTROL and standard(proto):
+            values = [inputs[name] for name in proto.input]
+            CONTROL[proto.op_type](self, proto, values, self._file.opset)
             return
         if proto.op_type in recurrent.FUNCTIONS and standard(proto):
-            op = self._operation(proto, [inputs.get(name) for name in proto.input], several=True)
+            op = self.operation(proto, [inputs.get(name) for name in proto.input], several=True)
             recurrent.convert(self, proto, op)
             self._expect_all_read(op)
             return
         source = inputs[proto.input[0]] if proto.input else None
         if isinstance(source, Directed) and standard(proto) and proto.op_type in recurrent.VIEWS:
-            op = self._operation(proto, [inputs[name] for name in proto.input])
+            op = self.operation(proto, [inputs[name] for name in proto.input])
             self.values[op.output] = recurrent.VIEWS[proto.op_type](op, source)
             return
         if isinstance(source, Elements) and standard(proto) and proto.op_type in VIEWS:
-            op = self._operation(proto, [inputs[name] for name in proto.input])
+            op = self.operation(proto, [inputs[name] for name in proto.input])
             self.values[op.output] = VIEWS[proto.op_type](op, source)
+            return
+        if standard(proto) and (listing := rule_of(proto.op_type, source)) is not None:
+            op = self.operation(proto, [inputs[name] for name in proto.input])
+            self.values[op.output] = listing(op, 0 if whole else 1)
+            self._expect_all_read(op)
             return
         if handler_of(proto) is None and not tail and not _splits(proto):
             raise RefusalError("is not supported", HINTS.get(proto.op_type, HINT))
         inputs, grid = without_grid(proto, inputs)
         splits = _splits(proto)
-        op = self._operation(proto, [inputs[name] for name in proto.input], several=splits)
+        op = self.operation(proto, [inputs[name] for name in proto.input], several=splits)
         if splits:
             self._split(lifted(op) if whole else op, grid)
         else:
@@ -211,7 +235,7 @@ class Walk:
     def _apply(self, proto: NodeProto, op: Operation, grid: Grid | None, *, tail: bool) -> None:
         """Let the operator's handler convert a node of one output."""
         handler = handler_of(proto)
-        whole = self._signature.unbatched
+        whole = self.unbatched
         if tail and self._label(proto, lifted(op) if whole else op):
             return
         if handler is None:
@@ -223,20 +247,6 @@ class Walk:
         self.values[op.output] = replace(
             value, grid=made.grid, function=made.function, slope=made.slope
         )
-
-    def _choose(self, proto: NodeProto, condition: Value) -> None:
-        """Take the branch of an ``If`` whose condition is constant."""
-        if not isinstance(condition, Constant) or not condition.fixed or condition.value.size != 1:
-            raise RefusalError("depends on data", HINTS["If"])
-        wanted = "then_branch" if condition.value.any() else "else_branch"
-        graphs = [attribute.g for attribute in proto.attribute if attribute.name == wanted]
-        if len(graphs) != 1 or len(graphs[0].output) != len(proto.output):
-            raise RefusalError(f"has no {wanted} with its outputs", "export the model again")
-        body, inner = self.enter(graphs[0])
-        for node in inner.nodes:
-            self.visit(node, tail=False)
-        for name, value in zip(proto.output, body.output, strict=True):
-            self.values[name] = self.value(value.name)
 
     def _split(self, op: Operation, grid: Grid | None) -> None:
         """Convert ``Split``, the only operator with several outputs."""
@@ -255,7 +265,7 @@ class Walk:
         if all(value is None or isinstance(value, Constant) for value in inputs.values()):
             rule = CONSTANT_HANDLERS.get((domain(proto), proto.op_type))
             if rule is not None:
-                op = self._operation(proto, [inputs[name] for name in proto.input])
+                op = self.operation(proto, [inputs[name] for name in proto.input])
                 given = [value for value in inputs.values() if isinstance(value, Constant)]
                 self._folder.quantise(proto, given)
                 folded = {op.output: rule(op)}
@@ -264,7 +274,7 @@ class Walk:
         if not standard(proto) or proto.op_type not in FOLDABLE:
             return None
         if proto.op_type == "CastLike" and isinstance(inputs[proto.input[-1]], Activation):
-            return _cast_to_real(proto, inputs)
+            return cast_to_real(proto, inputs)
         if proto.op_type in ("Shape", "Size"):
             source = inputs[proto.input[0]]
             if isinstance(source, (Activation, Elements)):
@@ -274,9 +284,10 @@ class Walk:
             return None
         return self._folder.fold(proto, constants)
 
-    def _operation(
+    def operation(
         self, proto: NodeProto, inputs: list[Value], *, several: bool = False
     ) -> Operation:
+        """Return a node as its handler sees it; ``several`` of its outputs may be used."""
         more = [name for name in proto.output[1:] if name in self._live.tensors]
         if more and not several:
             raise RefusalError(
@@ -339,6 +350,16 @@ class Walk:
         self.refused[first_output(proto)] = entry
         self._go_on_behind(proto)
 
+    def _blame(self, proto: NodeProto, held: Unsupported | None) -> None:
+        """Note that a node cannot be converted because of one it holds."""
+        if held is None:
+            self.unread.add(first_output(proto))
+        else:
+            reason = f"holds {held.operator} {held.node}, which {held.reason}"
+            entry = Unsupported(operator(proto), title(proto), reason, held.hint)
+            self.refused[first_output(proto)] = entry
+        self._go_on_behind(proto)
+
     def _types_behind(self, proto: NodeProto) -> Mapping[str, TensorType]:
         """Return what follows from the inputs of a node, where all of them are known."""
         known: dict[str, TensorType | Array] = {}
@@ -351,7 +372,7 @@ class Walk:
             else:
                 return {}
         inner = any(attribute.HasField("g") for attribute in proto.attribute)
-        if inner or not standard(proto) or self._signature.unbatched:
+        if inner or not standard(proto) or self.unbatched:
             return {}
         return types_behind(proto, self._file.opset, known, self._signature.batch)
 
@@ -359,7 +380,7 @@ class Walk:
         """Take what is known of the outputs of a node that was not converted."""
         if self._inferred is None:
             self._inferred = inferred_types(
-                self._file.proto, self._signature.batch, unbatched=self._signature.unbatched
+                self._file.proto, self._signature.batch, unbatched=self.unbatched
             )
         behind = self._types_behind(proto)
         for name in proto.output:
@@ -374,24 +395,6 @@ class Walk:
             return Unknown()
 
 
-def _cast_to_real(proto: NodeProto, inputs: Mapping[str, Value]) -> Mapping[str, Constant] | None:
-    """Return a constant in the type of an activation of real numbers, or None."""
-    value, like = (inputs[name] for name in proto.input)
-    if not isinstance(value, Constant) or getattr(like, "grid", None) is not None:
-        return None
-    one, two = (array.astype(np.float32) for array in (value.value, value.other))
-    return {proto.output[0]: Constant(one, one if value.value is value.other else two)}
-
-
 def _splits(proto: NodeProto) -> bool:
     """Whether a node is a ``Split``, whose outputs are several activations."""
     return proto.op_type == "Split" and standard(proto)
-
-
-def readers(live: Live, graph: GraphProto) -> Mapping[str, frozenset[str | None]]:
-    """Return the operators that read each tensor; None for an output of the graph."""
-    found: dict[str, set[str | None]] = {value.name: {None} for value in graph.output}
-    for node in live.nodes:
-        for name in node.input:
-            found.setdefault(name, set()).add(node.op_type)
-    return {name: frozenset(operators) for name, operators in found.items()}

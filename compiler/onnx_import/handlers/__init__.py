@@ -173,9 +173,6 @@ def handler_of(node: NodeProto) -> Handler | None:
 _FUNCTIONS = "ThresholdedRelu Exp Log Sqrt Sin Cos Sign"
 _RELU = "train the network with Relu, or with Clip for a bounded activation"
 _READOUT = "softmax and argmax are left out at the end of a network only; remove it here"
-_CELL = (
-    "export the recurrent layer as a Scan over the elements, with the quantised cell in its body"
-)
 _NORM = "train the network with BatchNormalization"
 
 HINTS: dict[str, str] = {
@@ -191,8 +188,6 @@ HINTS: dict[str, str] = {
     "statically, with calibration data (onnxruntime.quantization.quantize_static)",
     "QLinearLeakyRelu": _RELU,
     "Trunc": "round with Quant instead",
-    "Loop": f"{_CELL}, if it goes through a sequence",
-    "If": "export the model without control flow that depends on its data",
 }
 """The way round for operators that users meet often."""
 

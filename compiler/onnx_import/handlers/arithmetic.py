@@ -103,10 +103,8 @@ def operands(op: Operation) -> tuple[Activation, Array]:
             "combines two constants, or two activations", "fold the constants before the export"
         )
     constant = 0 if op.is_constant(0) else 1
-    source, value = op.activation(1 - constant), op.parameter(constant)
-    shape = source.type.shape
-    if value.ndim == len(shape) + 1 and value.shape[0] == 1:
-        value = value[0]
+    source = op.activation(1 - constant)
+    value = op.shared(constant, 1 + len(source.type.shape))
     return _as_large_as(op, source, value), value
 
 
