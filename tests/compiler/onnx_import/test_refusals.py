@@ -97,7 +97,7 @@ IMAGE = {
     "squeeze batch": ("y = Squeeze(x, first)", "Squeeze", "batch"),
     "unsqueeze batch": ("y = Unsqueeze(x, first)", "Unsqueeze", "batch"),
     "depth to space": ("y = DepthToSpace<blocksize=2>(x)", "DepthToSpace", "of 2 channels"),
-    "resize": ('y = Resize<mode="cubic">(x, , twice)', "Resize", "cubic"),
+    "resize": ('y = Resize<mode="quintic">(x, , twice)', "Resize", "quintic"),
     "pad the batch": ("y = Pad(x, before)", "Pad", "pads the batch"),
     "pad far": ('y = Pad<mode="reflect">(x, wide)', "Pad", "pads 7 places by 7 and 0"),
     "slice of a batch": ("y = Slice(x, first, second, first)", "Slice", "samples of a batch"),
