@@ -7,11 +7,12 @@ the images; maxima of maxima are maxima, and means of means of as many values ar
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
-from ....ir import AveragePool, Conv, MaxPool, Node, Reshape
+from ....ir import Array, AveragePool, Conv, MaxPool, Node, Reshape
 from ....ir.shapes import Padding
 from ..operation import Operation
 from ..values import Activation, RefusalError
@@ -38,9 +39,25 @@ def conv(op: Operation) -> tuple[Node, ...]:
         raise RefusalError(f"weight {weight.shape} is not that of a volume", "export it again")
     if op.integers("kernel_shape") not in (None, weight.shape[2:]):
         raise RefusalError("kernel_shape is not that of the weight", "export it again")
+    window = Window.read(op, source.type.shape[1:], weight.shape[2:])
+    bias = op.parameter(2).reshape(-1) if op.given(2) else None
+    return convolved(op, source, weight, bias, window)
+
+
+def convolved(
+    op: Operation, source: Activation, weight: Array, bias: Array | None, window: Window
+) -> tuple[Node, ...]:
+    """Return the nodes of a convolution of volumes.
+
+    Args:
+        op: The node; its groups are read.
+        source: The volume.
+        weight: ``(out, in / groups, depth, height, width)``.
+        bias: One number for each channel, or None.
+        window: The kernel's window.
+    """
     groups = op.integer("group", 1)
     channels, depth, height, width = source.type.shape
-    window = _Window(op, (depth, height, width), weight.shape[2:])
     out, per_group = weight.shape[:2]
     if groups < 1 or out % groups or channels != groups * per_group:
         raise RefusalError(f"group={groups} does not fit {channels} channels", "export it again")
@@ -58,7 +75,6 @@ def conv(op: Operation) -> tuple[Node, ...]:
             )
             if not between and 0 <= index < weight.shape[2]:
                 spread[:, stop, :, place] = weight[:, :, index]
-    bias = op.parameter(2).reshape(-1) if op.given(2) else None
     frames = _view(op, source, (channels * depth, height, width))
     inner = Conv(
         name=op.part("frames"),
@@ -80,7 +96,7 @@ def pool(op: Operation) -> tuple[Node, ...]:
     source = op.activation()
     channels, depth, height, width = source.type.shape
     kernel = op.integers("kernel_shape") or ()
-    window = _Window(op, (depth, height, width), kernel)
+    window = Window.read(op, (depth, height, width), kernel)
     if op.integer("ceil_mode", 0) and any(window.rest(axis) for axis in range(3)):
         raise RefusalError("ceil_mode=1 adds windows over the border", "use ceil_mode=0")
     over_depth = ((kernel[0], 1), (window.stride[0], 1), (window.begin[0], 0, window.end[0], 0))
@@ -117,29 +133,48 @@ def pool(op: Operation) -> tuple[Node, ...]:
     return (_volume(op, here, (channels, depth, *here.type.shape[1:])),)
 
 
-class _Window:
-    """Stride, padding and dilation of a window in a volume."""
+@dataclass(frozen=True)
+class Window:
+    """A window in a volume: what it has along depth, height and width.
 
-    def __init__(self, op: Operation, size: tuple[int, ...], kernel: tuple[int, ...]) -> None:
-        self.size, self.kernel = size, kernel
-        self.stride: tuple[int, ...] = op.integers("strides") or (1, 1, 1)
-        self.dilation: tuple[int, ...] = op.integers("dilations") or (1, 1, 1)
+    Attributes:
+        size: The volume.
+        kernel: Places of the window.
+        stride: Its steps.
+        begin: Zeros added before each axis.
+        end: Zeros added behind each axis.
+        dilation: Distance of its places.
+    """
+
+    size: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    begin: tuple[int, ...]
+    end: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+    @classmethod
+    def read(cls, op: Operation, size: tuple[int, ...], kernel: tuple[int, ...]) -> Window:
+        """Read stride, padding and dilation of a node."""
+        stride: tuple[int, ...] = op.integers("strides") or (1, 1, 1)
+        dilation: tuple[int, ...] = op.integers("dilations") or (1, 1, 1)
         pads = op.integers("pads") or (0,) * 6
-        listed = (kernel, self.stride, self.dilation)
+        listed = (kernel, stride, dilation)
         if any(len(v) != 3 or min(v) < 1 for v in listed) or len(pads) != 6 or min(pads) < 0:
             raise RefusalError("has no window of three axes", "export it again")
         mode = op.text("auto_pad", "NOTSET")
-        self.begin: tuple[int, ...] = pads[:3]
-        self.end: tuple[int, ...] = pads[3:]
+        window = cls(size, kernel, stride, pads[:3], pads[3:], dilation)
         if mode in ("SAME_UPPER", "SAME_LOWER"):
             totals = [
-                max((-(-n // s) - 1) * s + self.span(axis) - n, 0)
-                for axis, (n, s) in enumerate(zip(size, self.stride, strict=True))
+                max((-(-n // s) - 1) * s + window.span(axis) - n, 0)
+                for axis, (n, s) in enumerate(zip(size, stride, strict=True))
             ]
             less, more = tuple(t // 2 for t in totals), tuple(t - t // 2 for t in totals)
-            self.begin, self.end = (less, more) if mode == "SAME_UPPER" else (more, less)
-        elif mode == "VALID":
-            self.begin = self.end = (0, 0, 0)
+            begin, end = (less, more) if mode == "SAME_UPPER" else (more, less)
+            return replace(window, begin=begin, end=end)
+        if mode == "VALID":
+            return replace(window, begin=(0, 0, 0), end=(0, 0, 0))
+        return window
 
     @property
     def padding(self) -> tuple[int, int, int, int]:
@@ -147,6 +182,7 @@ class _Window:
         return self.begin[1], self.begin[2], self.end[1], self.end[2]
 
     def span(self, axis: int) -> int:
+        """Return the places from the first to the last one of the window."""
         return self.dilation[axis] * (self.kernel[axis] - 1) + 1
 
     def stops(self, axis: int) -> int:
