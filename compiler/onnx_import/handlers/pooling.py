@@ -9,7 +9,8 @@ from ....ir import AveragePool, MaxPool, Node, Reshape
 from ..operation import Operation
 from ..values import Activation, RefusalError
 from . import volumes
-from .window import absorb_padding, read_pool_window, total_padding
+from .window import absorb_padding, pair, read_pool_window, read_window, total_padding
+from .window_means import window_means
 
 
 def average_pool(op: Operation) -> tuple[Node, ...]:
@@ -17,10 +18,13 @@ def average_pool(op: Operation) -> tuple[Node, ...]:
     if volumes.is_volume(op):
         return volumes.pool(op)
     source = op.image()
-    window = read_pool_window(op, source)
-    if window.dilation != (1, 1):
-        raise RefusalError("has dilations", "use an average pool without dilation")
     counted = bool(op.integer("count_include_pad", 0))
+    plain = read_window(op, source, pair(op, "kernel_shape"))
+    axes = plain.axes(source.type.shape[1:])
+    reaches_over = bool(op.integer("ceil_mode", 0)) and any(axis.rest for axis in axes)
+    if plain.dilation != (1, 1) or (reaches_over and counted):
+        return window_means(op, source, axes, counted=counted)
+    window = read_pool_window(op, source)
     padding = window.padding
     image, zeros = absorb_padding(op, source)
     together = total_padding(padding, zeros)

@@ -16,6 +16,7 @@ from ....ir import Array, AveragePool, Conv, MaxPool, Node, Reshape
 from ....ir.shapes import Padding
 from ..operation import Operation
 from ..values import Activation, RefusalError
+from .window_means import AxisWindow, window_means
 
 LARGEST = 2**26
 """Weights that the convolution of images may have."""
@@ -97,15 +98,16 @@ def pool(op: Operation) -> tuple[Node, ...]:
     channels, depth, height, width = source.type.shape
     kernel = op.integers("kernel_shape") or ()
     window = Window.read(op, (depth, height, width), kernel)
-    if op.integer("ceil_mode", 0) and any(window.rest(axis) for axis in range(3)):
+    counted = bool(op.integer("count_include_pad", 0)) if op.type == "AveragePool" else False
+    reaches_over = bool(op.integer("ceil_mode", 0)) and any(map(window.rest, range(3)))
+    if op.type == "AveragePool" and (reaches_over or set(window.dilation) != {1}):
+        return window_means(op, source, window.axes, counted=counted)
+    if reaches_over:
         raise RefusalError("ceil_mode=1 adds windows over the border", "use ceil_mode=0")
     over_depth = ((kernel[0], 1), (window.stride[0], 1), (window.begin[0], 0, window.end[0], 0))
     in_frames = (kernel[1:], window.stride[1:], window.padding)
     windows: tuple[tuple[tuple[int, ...], tuple[int, ...], Padding], ...] = (over_depth, in_frames)
     dilations = ((window.dilation[0], 1), window.dilation[1:])
-    counted = bool(op.integer("count_include_pad", 0)) if op.type == "AveragePool" else False
-    if op.type == "AveragePool" and set(window.dilation) != {1}:
-        raise RefusalError("has dilations", "use an average pool without dilation")
     here = _view(op, source, (channels, depth, height * width))
     for index, (shape, stride, padding) in enumerate(windows):
         name = op.part(f"pool{index}")
@@ -180,6 +182,12 @@ class Window:
     def padding(self) -> tuple[int, int, int, int]:
         """Along height and width."""
         return self.begin[1], self.begin[2], self.end[1], self.end[2]
+
+    @property
+    def axes(self) -> tuple[AxisWindow, ...]:
+        """The window along each axis."""
+        sides = (self.size, self.kernel, self.stride, self.dilation, self.begin, self.end)
+        return tuple(AxisWindow(*numbers) for numbers in zip(*sides, strict=True))
 
     def span(self, axis: int) -> int:
         """Return the places from the first to the last one of the window."""

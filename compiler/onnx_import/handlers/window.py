@@ -10,6 +10,7 @@ from ....ir import Gather
 from ....ir.shapes import Padding, Pair
 from ..operation import Operation
 from ..values import Activation, RefusalError
+from .window_means import AxisWindow
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,20 @@ class Window:
     def span(self, axis: int) -> int:
         """Return the cells from the first to the last element."""
         return self.dilation[axis] * (self.kernel[axis] - 1) + 1
+
+    def axes(self, size: tuple[int, ...]) -> tuple[AxisWindow, ...]:
+        """Return the window along height and width of an image of a size."""
+        return tuple(
+            AxisWindow(
+                size[axis],
+                self.kernel[axis],
+                self.stride[axis],
+                self.dilation[axis],
+                self.padding[axis],
+                self.padding[axis + 2],
+            )
+            for axis in (0, 1)
+        )
 
     def meets_image(self, padding: Padding) -> bool:
         """Whether the window never lies in the padding alone, which ONNX Runtime refuses."""
@@ -91,11 +106,6 @@ def read_pool_window(op: Operation, source: Activation) -> Window:
         last = (steps // window.stride[axis] + 1) * window.stride[axis]
         inside = last < size[axis] + window.padding[axis]  # else the last window sees nothing
         if op.integer("ceil_mode", 0) and rest and inside:
-            if op.type == "AveragePool" and op.integer("count_include_pad", 0):
-                raise RefusalError(
-                    "ceil_mode=1 adds windows that reach over the border",
-                    "export the layer with ceil_mode=0, or choose a size its stride divides",
-                )
             padding = list(window.padding)
             padding[axis + 2] += window.stride[axis] - rest
             more = (padding[0], padding[1], padding[2], padding[3])

@@ -67,11 +67,6 @@ IMAGE = {
     "gemm on an image": ("y = Gemm(x, m)", "Gemm", "batch x features"),
     "matmul of two": ("a = Relu(x) y = MatMul(x, a)", "MatMul", "two activations"),
     "pad short": ("y = Pad(x, first)", "Pad", "does not fit 4 axes"),
-    "ceil": (
-        "y = AveragePool<kernel_shape=[2,2],strides=[2,2],ceil_mode=1,count_include_pad=1>(x)",
-        "AveragePool",
-        "ceil_mode=1",
-    ),
     "padding": (
         "y = MaxPool<kernel_shape=[2,2],pads=[2,0,0,0]>(x)",
         "MaxPool",
@@ -237,22 +232,6 @@ def test_attributes_no_handler_looks_at_are_refused(
     monkeypatch.setitem(handlers.HANDLERS, "Flatten", handlers.HANDLERS["Identity"])
     (entry,) = examine(save(build("y = Flatten<axis=1>(x)"))).unsupported
     assert entry.reason == "attribute axis is not supported"
-
-
-@pytest.mark.parametrize("target", [(1, -1), (2, 189)])
-def test_reshape_that_is_not_the_fixed_batch(
-    build: Build, save: Save, target: tuple[int, int]
-) -> None:
-    nodes = "a = Reshape(x, to) y = Sin(a)"  # without the sine, all axes are one sample
-    model = build(nodes, "float[3,2,7,9] x", to=ints(*target))
-    entry, *_ = examine(save(model)).unsupported
-    assert "does not begin with the batch" in entry.reason
-
-
-def test_average_pool_with_dilation_is_refused(build: Build, save: Save) -> None:
-    nodes = "y = AveragePool<kernel_shape=[2,2],dilations=[2,2]>(x)"
-    (entry,) = examine(save(build(nodes, opset=19))).unsupported
-    assert entry.reason == "has dilations"
 
 
 def test_nodes_no_output_needs_are_not_looked_at(build: Build, save: Save) -> None:
