@@ -54,7 +54,7 @@ def interpolation(
         only_inside: Whether places outside of the image do not count.
     """
     reach = ceil(2 / shrinking)
-    if len(places) * max(size, reach) > LARGEST // 16:
+    if len(places) * max(size, 32 * reach) > LARGEST:
         raise RefusalError(f"mixes {size} places to {len(places)}", _HINT)
     near = np.floor(places).astype(np.int64)[:, None] + np.arange(-reach, reach + 2)
     counts = kernel((near - places[:, None]) * shrinking)

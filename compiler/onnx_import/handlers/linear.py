@@ -75,7 +75,9 @@ def matmul(op: Operation) -> tuple[Node, ...]:
     """Convert ``MatMul`` with a constant matrix, on whatever stands along the last axis."""
     if not op.is_constant(0) and not op.is_constant(1):
         raise RefusalError(
-            "multiplies two activations", "attention is not supported; use layers with weights"
+            "multiplies two activations",
+            "let the host compute attention, and the layers around it spike; or use layers with "
+            "weights",
         )
     if op.is_constant(0):
         source = op.activation(1)

@@ -60,7 +60,7 @@ class AxisWindow:
             counted: Whether added places count in the divisor.
         """
         stops = self.stops(ceil=ceil)
-        if stops < 1 or stops * max(self.kernel, self.size) > LARGEST // 16:
+        if stops < 1 or stops * max(16 * self.kernel, self.size) > LARGEST:
             raise RefusalError(f"makes {stops} means of {self.size} places", "use smaller images")
         first = np.arange(stops)[:, None] * self.stride - self.begin
         places = first + self.dilation * np.arange(self.kernel)
