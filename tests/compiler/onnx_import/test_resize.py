@@ -102,3 +102,10 @@ def test_refused(
     model = build(f"y = Resize<{attributes}>(x, , , to)", text, opset=18, to=sizes(*to))
     (entry,) = examine(save(model)).unsupported
     assert reason in entry.reason
+
+
+def test_factors_that_are_not_the_quotient_of_the_sizes(build: Build, check: Check) -> None:
+    """With ``align_corners`` the reference of onnx divides by the factor, ONNX Runtime does not."""
+    attributes = 'mode="cubic", coordinate_transformation_mode="align_corners"'
+    factors = np.array([1, 1, 0.8, 0.7])
+    check(build(f"y = Resize<{attributes}>(x, , factors)", X, opset=18, factors=factors))
