@@ -65,15 +65,22 @@ def _construct(op: Operation, front: int) -> Value:
 
 
 def _split(op: Operation, front: int) -> Value:
-    """Convert ``SplitToSequence``: parts of a tensor along an axis."""
+    """Convert ``SplitToSequence``: parts of a tensor along an axis.
+
+    Where ``split`` is one number, ``keepdims`` counts in ONNX Runtime, as exporters expect, but
+    not in the words of ONNX.
+    """
     source = op.activation()
     rank = front + len(source.type.shape)
     axis = normal(op, op.integer("axis", 0), rank) - front
-    keeps = op.integer("keepdims", 1) or op.given(1)
+    keeps = op.integer("keepdims", 1) or (op.given(1) and op.constant(1).ndim > 0)
     if axis < 0:
         raise RefusalError("splits a batch", "split along another axis")
     shape = source.type.shape
-    ends = np.cumsum(_parts(op, shape[axis])).tolist()
+    sizes = _parts(op, shape[axis])
+    if not keeps and set(sizes) != {1}:
+        raise RefusalError("takes the axis of parts away that have several places", _AGAIN)
+    ends = np.cumsum(sizes).tolist()
     items = []
     for begin, end in zip([0, *ends[:-1]], ends, strict=True):
         places = np.arange(begin, end)

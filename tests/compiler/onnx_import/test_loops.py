@@ -135,6 +135,28 @@ LOOPS = {
 }
 
 
+LISTS = {
+    "parts": "q = SplitToSequence<axis=1>(x, parts) a = SequenceAt(q, one) y = Relu(a)",
+    "even parts": "q = SplitToSequence<axis=1>(x, three) a = SequenceAt(q, last) y = Relu(a)",
+    "each": "q = SplitToSequence<axis=1,keepdims=0>(x) a = SequenceAt(q, three) y = Relu(a)",
+    "each as torch has it": "q = SplitToSequence<axis=1,keepdims=0>(x, one) "
+    "y = ConcatFromSequence<axis=1>(q)",
+    "joined": "q = SplitToSequence<axis=1>(x, parts) y = ConcatFromSequence<axis=1>(q)",
+    "stacked": "a = Relu(x) q = SequenceConstruct(x, a) "
+    "y = ConcatFromSequence<axis=2,new_axis=1>(q)",
+    "put in between": "a = Relu(x) q = SequenceConstruct(x, a) t = Add(x, a) "
+    "r = SequenceInsert(q, t, one) y = ConcatFromSequence<axis=-1>(r)",
+    "length": "a = Relu(x) q = SequenceConstruct(x, a, a) n = SequenceLength(q) "
+    "f = Cast<to=1>(n) y = Mul(x, f)",
+}
+
+
+@pytest.mark.parametrize("nodes", LISTS.values(), ids=LISTS)
+def test_lists_of_tensors(nodes: str, build: Build, check: Check) -> None:
+    more = {"parts": np.array([2, 5]), "last": np.array(-1)}
+    check(build(nodes, X, **CONSTANTS, **more))
+
+
 @pytest.mark.parametrize("nodes", LOOPS.values(), ids=LOOPS)
 def test_a_loop_computes_what_onnx_runtime_does(nodes: str, build: Build, check: Check) -> None:
     check(build(nodes, X, **CONSTANTS))
