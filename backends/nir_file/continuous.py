@@ -13,6 +13,10 @@ where :math:`1 - d` is :math:`dt/\tau` for ``euler``. The inverse is taken so th
 computed in float64, come as near to the discrete numbers as they can: decays within 2^-53, most of
 them exactly, gains within a unit of the last place.
 
+A membrane without leak (I, IF) has decay 1. Its gain is :math:`R \, dt` by the equation, and so
+SpikingJelly writes ``r = 1 / dt``. Sinabs, snnTorch and the NIR paper write ``r = 1`` and mean a
+gain of 1; so where ``r`` is 1 everywhere, it is taken for the gain of a step.
+
 What a formula does not reach is a limit that float64 does: a membrane without leak has a time
 constant of 2^80 steps, and one that keeps nothing one of a step (``euler``) or of 2^-10 steps.
 """
@@ -27,6 +31,7 @@ import numpy as np
 
 from ...ir import Array
 from ...ir.errors import OptionError
+from .nodes import Neuron
 
 EXACT, EULER = "exact", "euler"
 RULES = (EXACT, EULER)
@@ -75,6 +80,21 @@ class Step:
     def share(self, tau: Array) -> Array:
         """Return one minus the decay, without its rounding."""
         return -np.expm1(-self.dt / tau) if self.rule == EXACT else self.dt / tau
+
+    def takes_r_as_gain(self, neuron: Neuron) -> bool:
+        """Whether ``r`` of a neuron without leak is the gain of one step."""
+        return bool(np.allclose(neuron.r, 1, rtol=NEARLY, atol=0))
+
+    def gain(self, neuron: Neuron) -> Array:
+        """Return membrane units of one unit of current."""
+        if neuron.tau is not None:
+            return neuron.r * self.share(neuron.tau)
+        return neuron.r if self.takes_r_as_gain(neuron) else self._per_step(neuron.r)
+
+    def _per_step(self, r: Array) -> Array:
+        """Return ``r * dt``, and 1 where it is that but for the rounding of a file."""
+        gain = r * self.dt
+        return np.where(np.isclose(gain, 1, rtol=NEARLY, atol=0), 1.0, gain)
 
     def tau(self, decay: Array) -> Array:
         """Return the time constant of a decay from 0 to 1, both included, in seconds.

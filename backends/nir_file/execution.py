@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...ir import Array
-from .network import Affine, Conv2d, Flatten, IntegrateAndFire, NirNetwork, NirNode, Port
+from .linear_maps import linear_map
+from .network import NirNetwork
 from .neuron_rules import NeuronRule
+from .nodes import Neuron, Port
+from .stepping import Computed, stepped
 
 
 @dataclass(frozen=True)
@@ -47,87 +50,64 @@ def execute(
         record: Whether to keep all spikes.
         ignored: What the reader leaves out: ``Conv2d.bias``.
     """
-    order = {name: place for place, name in enumerate(network.nodes)}
-    read = {name: network.sources(name) for name in network.nodes}
-    samples = len(next(iter(inputs.values())))
-    maps = {n: linear_map(node, ignored) for n, node in network.nodes.items()}
-    membranes = {n: np.zeros((samples, *node.shape)) for n, node in network.neurons.items()}
-    counts = dict.fromkeys(membranes, 0.0)
-    spikes: dict[str, list[Array]] = {name: [] for name in membranes}
-    outputs: dict[str, list[Array]] = {n: [] for n in network.nodes if _is_output(network, n)}
-    before: dict[str, Array] = {}
-    constant: dict[str, Array] = {}
-    for _ in range(timesteps):
-        values: dict[str, Array] = {}
-        for name, node in network.nodes.items():
-            arriving = [
-                (values if order[source] < order[name] else before).get(source, np.zeros(()))
-                for source in read[name]
-            ]
-            if isinstance(node, IntegrateAndFire):
-                current = node.r * np.asarray(sum(arriving))
-                sent, membranes[name] = rule.step(
-                    membranes[name], current, node.threshold, node.reset
-                )
-                values[name] = sent
-                counts[name] += float(sent.sum())
-                if record:
-                    spikes[name].append(sent)
-            elif not read[name]:
-                values[name] = np.asarray(inputs[name], np.float64)
-            elif all(isinstance(network.nodes[source], Port) for source in read[name]):
-                if name not in constant:  # the same sample at every step
-                    constant[name] = maps[name](arriving[0])
-                values[name] = constant[name]
-            else:
-                values[name] = maps[name](np.asarray(sum(arriving[1:], arriving[0])))
-            if name in outputs:
-                outputs[name].append(values[name])
-        before = values
+    held = {name: _held(x, timesteps) for name, x in inputs.items()}
+    populations = {name: _Population(node, rule) for name, node in network.neurons.items()}
+    computed: dict[str, Computed] = dict(populations)
+    for name, node in network.nodes.items():
+        if not isinstance(node, Neuron):
+            read = [network.nodes[source] for source in network.sources(name)]
+            same = all(isinstance(each, Port) for each in read)
+            computed[name] = _Map(linear_map(node, ignored), same=same)
+    spikes: dict[str, list[Array]] = {name: [] for name in populations if record}
+    outputs: dict[str, list[Array]] = {
+        name: [] for name, node in network.nodes.items() if isinstance(node, Port) and node.output
+    }
+    for now in stepped(network, computed, held, timesteps):
+        for name, kept in (*spikes.items(), *outputs.items()):
+            kept.append(now[name])
     return Execution(
-        {name: np.stack(sent, axis=1) for name, sent in spikes.items() if sent},
-        {name: counts[name] / (membranes[name].size * timesteps) for name in membranes},
-        {name: np.stack(steps, axis=1) for name, steps in outputs.items()},
+        {name: np.stack(sent, axis=1) for name, sent in spikes.items()},
+        {name: each.rate(timesteps) for name, each in populations.items()},
+        {name: np.stack(received, axis=1) for name, received in outputs.items()},
     )
 
 
-def _is_output(network: NirNetwork, name: str) -> bool:
-    node = network.nodes[name]
-    return isinstance(node, Port) and node.output
+def _held(x: Array, timesteps: int) -> Array:
+    """Return the same sample at every step, a view."""
+    each = np.asarray(x, np.float64)[:, None]
+    return np.broadcast_to(each, (len(x), timesteps, *each.shape[2:]))
 
 
-def linear_map(node: NirNode, ignored: Collection[str]) -> Callable[[Array], Array]:
-    """Return what a node without state computes of a batch."""
-    if isinstance(node, Affine):
-        weight, offset = node.weight.astype(np.float64).T, node.bias.astype(np.float64)
-        return lambda x: np.asarray(x @ weight + offset)
-    if isinstance(node, Conv2d):
-        bias = np.zeros(()) if "Conv2d.bias" in ignored else node.bias[:, None, None]
-        return lambda x: convolved(node, x) + bias
-    if isinstance(node, Flatten):
-        return lambda x: x.reshape(len(x), -1)
-    return lambda x: x
+class _Population:
+    """Neurons of some rule, and how much they have sent."""
+
+    def __init__(self, node: Neuron, rule: NeuronRule) -> None:
+        assert node.v_threshold is not None
+        self.node, self.rule, self.threshold = node, rule, node.v_threshold
+        self.reset = np.zeros(1) if node.v_reset is None else node.v_reset
+        self.membranes = np.zeros((1, *node.shape))
+        self.sent = 0.0
+
+    def __call__(self, x: Array, t: int) -> Array:
+        sent, self.membranes = self.rule.step(
+            self.membranes, self.node.r * x, self.threshold, self.reset
+        )
+        self.sent += float(sent.sum())
+        return sent
+
+    def rate(self, timesteps: int) -> float:
+        """Return the mean number of spikes per neuron and step."""
+        return self.sent / (self.membranes.size * timesteps)
 
 
-def convolved(node: Conv2d, x: Array) -> Array:
-    """Return a convolution of ``(batch, in, height, width)`` without bias, float64."""
-    rows, columns = node.padding
-    grid = np.pad(x, ((0, 0), (0, 0), (rows, rows), (columns, columns)))
-    side = node.weight.shape[2]
-    _, height, width = node.shape
-    result = np.zeros((len(x), height, width, len(node.weight)))
-    for i, j in _taps(side):
-        if node.weight[:, :, i, j].any():  # zeros stand where a kernel was made square
-            top, left = i * node.dilation[0], j * node.dilation[1]
-            tap = grid[
-                :,
-                :,
-                top : top + (height - 1) * node.stride[0] + 1 : node.stride[0],
-                left : left + (width - 1) * node.stride[1] + 1 : node.stride[1],
-            ]
-            result += np.tensordot(tap, node.weight[:, :, i, j].astype(np.float64), ((1,), (1,)))
-    return result.transpose(0, 3, 1, 2)
+class _Map:
+    """A linear map; of what is the same at every step it is computed once."""
 
+    def __init__(self, function: Callable[[Array], Array], *, same: bool) -> None:
+        self.function, self.same = function, same
+        self.found: Array | None = None
 
-def _taps(side: int) -> Iterator[tuple[int, int]]:
-    return ((i, j) for i in range(side) for j in range(side))
+    def __call__(self, x: Array, t: int) -> Array:
+        if self.found is None or not self.same:
+            self.found = self.function(x)
+        return self.found

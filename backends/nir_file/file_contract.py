@@ -17,7 +17,7 @@ from ...ir import Array
 from ...ir.errors import OptionError
 from ...ir.leaky import LEAKY_RESETS
 from .continuous import RULES, Step
-from .stateful import Meaning
+from .neurons import Meaning
 
 KEY = "snnc"
 """The metadata entry that holds the contract, as JSON."""

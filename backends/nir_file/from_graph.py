@@ -40,9 +40,11 @@ from ...ir import (
 )
 from ...ir.leaky import LeakyIntegrator
 from ...ir.types import is_integer
+from .hdf5 import SOFT_RESET
 from .kernels import plain
 from .naming import Names
-from .network import Affine, Conv2d, Flatten, IntegrateAndFire, NirNetwork, NirNode, Port
+from .network import NirNetwork
+from .nodes import Affine, Conv2d, Flatten, Neuron, NirNode, Port
 from .places import Places
 
 
@@ -65,7 +67,7 @@ class Layout:
 
 def from_graph(graph: Graph, timesteps: int, version: str) -> Layout:
     """Return a graph that keeps the design rules as a NIR network, without metadata."""
-    return Writer(graph, timesteps).layout(version)
+    return Writer(graph, timesteps, version).layout()
 
 
 def sending(graph: Graph) -> dict[str, Node]:
@@ -97,8 +99,8 @@ def varies(parameter: Array, factor: Array, shape: tuple[int, ...]) -> bool:
 class Writer:
     """A network under construction."""
 
-    def __init__(self, graph: Graph, timesteps: int) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, timesteps: int, version: str) -> None:
+        self.graph, self.version = graph, version
         self.spare = 1 / (timesteps + 1)
         self.names = Names(len(str(4 * len(graph))))
         self.nodes: dict[str, NirNode] = {}
@@ -109,7 +111,7 @@ class Writer:
         self.flat: dict[str, str] = {}
         self.places = Places(graph, sending(graph))
 
-    def layout(self, version: str) -> Layout:
+    def layout(self) -> Layout:
         for node in self.graph:
             if isinstance(node, Encoder):
                 shape = self.graph.types[node.name].shape
@@ -121,7 +123,7 @@ class Writer:
             ends = self.synapses(node, node.scale, node.bias * np.float64(1))
             output = Port(shape=shape, output=True)
             self.outputs[node.name] = self.add(node.name, output, ends)
-        network = NirNetwork(nodes=self.nodes, edges=tuple(self.edges), version=version)
+        network = NirNetwork(nodes=self.nodes, edges=tuple(self.edges), version=self.version)
         return Layout(network, self.inputs, self.outputs, self.populations)
 
     def add(self, wanted: str, node: NirNode, sources: list[str] | None = None) -> str:
@@ -140,12 +142,18 @@ class Writer:
         for sign in signs:
             ends = self.synapses(node, sign / node.threshold, node.bias + sign * spare)
             suffix = ".negative" if sign < 0 else ""
-            made.append(self.add(node.name + suffix, IntegrateAndFire(shape=shape), ends))
+            made.append(self.add(node.name + suffix, self.unit_neurons(shape), ends))
         self.populations[node.name] = tuple(made)
         if len(made) > 1:
             for sender, receiver in (made, made[::-1]):
                 back = self.add(f"{sender}.back", _identity(shape), [sender])
                 self.edges.append((back, receiver))
+
+    def unit_neurons(self, shape: tuple[int, ...]) -> Neuron:
+        """Return neurons that add what comes in to their membranes, with a threshold of 1."""
+        one = np.ones(shape, np.float32)
+        reset = None if self.version == SOFT_RESET else np.zeros(shape, np.float32)
+        return Neuron(kind="IF", r=one, v_threshold=one, v_reset=reset)
 
     def synapses(
         self, node: Population | LeakyIntegrator | Integrator, factor: Array, bias: Array

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...ir import LI, Array, Delay, Encoder, Feedback, Graph, Integrator
+from ...ir import LI, Array, Encoder, Feedback, Graph, Integrator
+from ...ir import Delay as DelayNode
 from ...ir.leaky import LeakyIntegrator, LeakyPopulation
 from .continuous import Step
 from .from_graph import Layout, Writer, varies
 from .hdf5 import SOFT_RESET
-from .network import Flatten, NirNetwork, Port
-from .stateful import Late, Meaning, written
+from .network import NirNetwork
+from .neurons import Meaning, written
+from .nodes import Delay, Flatten, Port
 from .trained_graph import is_count
 
 LATER = "later "
@@ -78,8 +80,8 @@ class _TrainedWriter(Writer):
     """A trained network under construction."""
 
     def __init__(self, graph: Graph, step: Step, version: str) -> None:
-        super().__init__(graph, timesteps=1)
-        self.step, self.version = step, version
+        super().__init__(graph, timesteps=1, version=version)
+        self.step = step
         self.sent: dict[str, str] = {}
         self.meanings: dict[str, Meaning] = {}
         self.readouts: dict[str, Readout] = {}
@@ -92,10 +94,10 @@ class _TrainedWriter(Writer):
                 self.sent[node.name] = self.inputs[node.name]
             elif isinstance(node, (LeakyPopulation, LeakyIntegrator)):
                 self.neurons(node)
-            elif isinstance(node, Delay):
+            elif isinstance(node, DelayNode):
                 delay = np.broadcast_to(np.asarray(node.steps) * self.step.dt, shape)
                 source = self.whole(node.inputs[0])
-                self.sent[node.name] = self.add(node.name, Late(delay=delay.copy()), [source])
+                self.sent[node.name] = self.add(node.name, Delay(delay=delay.copy()), [source])
         for output, name in self.graph.outputs.items():
             self.output(output, name)
         return TrainedLayout(
@@ -167,7 +169,7 @@ class _TrainedWriter(Writer):
             return LATER + node.source
         if name not in self.sent:
             delay = np.full(self.graph.types[name].shape, self.step.dt)
-            self.sent[name] = self.add(name, Late(delay=delay), [self.sent[node.source]])
+            self.sent[name] = self.add(name, Delay(delay=delay), [self.sent[node.source]])
         return self.sent[name]
 
     def whole(self, name: str) -> str:
@@ -195,7 +197,7 @@ def passes_on(graph: Graph, node: LeakyPopulation | LeakyIntegrator) -> bool:
     if not isinstance(node, LI) or node.decay.any() or node.bias.any() or node.initial.any():
         return False
     named = {late.source for late in graph.of_type(Feedback)} | set(graph.outputs.values())
-    read = not any(isinstance(user, Delay) for user in graph.users[node.name])
+    read = not any(isinstance(user, DelayNode) for user in graph.users[node.name])
     return read and node.name not in named and bool((node.gain == 1).all())
 
 

@@ -21,11 +21,21 @@ from typing import Any
 
 import numpy as np
 
-from ...ir import Array
 from ...ir.errors import ArtifactError
 from ..hdf5_library import load_h5py
-from .network import Affine, Conv2d, Flatten, IntegrateAndFire, NirNetwork, NirNode, Port, uniform
-from .stateful import Late, Neuron, Threshold
+from .network import NirNetwork
+from .nodes import (
+    NEURONS,
+    Affine,
+    Conv2d,
+    Delay,
+    Flatten,
+    Neuron,
+    NirNode,
+    Port,
+    Threshold,
+    tau_field,
+)
 
 SOFT_RESET = "1.0.4"
 """Files of this version have no ``v_reset``: a spike takes one threshold off the membrane."""
@@ -46,11 +56,11 @@ def save(network: NirNetwork, path: Path) -> None:
         write(network, file)
 
 
-def passed_through(network: NirNetwork, *, trained: bool = False) -> NirNetwork:
+def passed_through(network: NirNetwork) -> NirNetwork:
     """Return what a reader finds in the file of a network; nothing is left on the disk."""
     with library().File("network.nir", "w", driver="core", backing_store=False) as file:
         write(network, file)
-        return read(file, trained=trained)
+        return read(file)
 
 
 def write(network: NirNetwork, file: Any) -> None:
@@ -61,13 +71,13 @@ def write(network: NirNetwork, file: Any) -> None:
     graph["edges"] = np.array(network.edges, dtype=library().string_dtype())
     nodes = graph.create_group("nodes", track_order=True)
     for name, node in network.nodes.items():
-        _write_node(node, nodes.create_group(name), network.version)
+        _write_node(node, nodes.create_group(name))
     metadata = graph.create_group("metadata")
     for key, text in network.metadata.items():
         metadata[key] = text
 
 
-def _write_node(node: NirNode, group: Any, version: str) -> None:
+def _write_node(node: NirNode, group: Any) -> None:
     if isinstance(node, Port):
         group["type"] = "Output" if node.output else "Input"
         group["shape"] = np.array(node.shape)
@@ -85,20 +95,14 @@ def _write_node(node: NirNode, group: Any, version: str) -> None:
         group["input_type"] = np.array(node.source)
         # Counted from the end: snnTorch and norse count with the batch axis, which NIR has not.
         group["start_dim"], group["end_dim"] = -len(node.source), -1
-    elif isinstance(node, (Late, Threshold, Neuron)):
+    else:
         group["type"] = node.kind
         for name, parameter in node.fields().items():
             group[name] = parameter
-    else:
-        group["type"] = "IF"
-        fields = {"r": node.r, "v_threshold": node.threshold}
-        fields |= {} if version == SOFT_RESET else {"v_reset": node.reset}
-        for name, value in fields.items():
-            group[name] = np.full(node.shape, value, np.float32)
 
 
-def read(file: Any, *, trained: bool = False) -> NirNetwork:
-    """Read what ``write`` wrote; the neurons of a trained network are records of their own.
+def read(file: Any) -> NirNetwork:
+    """Read what ``write`` wrote.
 
     Raises:
         ArtifactError: It holds something else.
@@ -106,9 +110,7 @@ def read(file: Any, *, trained: bool = False) -> NirNetwork:
     graph = file["node"]
     try:
         return NirNetwork(
-            nodes={
-                name: _read_node(group, trained=trained) for name, group in graph["nodes"].items()
-            },
+            nodes={name: _read_node(group) for name, group in graph["nodes"].items()},
             edges=tuple((_text(a), _text(b)) for a, b in graph["edges"][()]),
             metadata={key: _text(value[()]) for key, value in graph["metadata"].items()},
             version=_text(file["version"][()]),
@@ -119,7 +121,7 @@ def read(file: Any, *, trained: bool = False) -> NirNetwork:
         ) from error
 
 
-def _read_node(group: Any, *, trained: bool) -> NirNode:
+def _read_node(group: Any) -> NirNode:
     kind = _text(group["type"][()])
     if kind in ("Input", "Output"):
         return Port(shape=_whole(group["shape"]), output=kind == "Output")
@@ -135,22 +137,16 @@ def _read_node(group: Any, *, trained: bool) -> NirNode:
     if kind == "Flatten":
         return Flatten(source=_whole(group["input_type"]))
     if kind == "Delay":
-        return Late(delay=group["delay"][()])
+        return Delay(delay=group["delay"][()])
     if kind == "Threshold":
         return Threshold(threshold=group["threshold"][()])
-    if trained:
-        names = ("r", "v_leak", "v_threshold", "v_reset", "tau_syn", "w_in")
-        found = {name: group[name][()] for name in names if name in group}
-        tau = next((group[name][()] for name in ("tau", "tau_mem") if name in group), None)
-        return Neuron(kind=kind, tau=tau, **found)
-    if kind != "IF":
+    if kind not in NEURONS:
         raise ValueError(f"a node of type {kind!r}")
-    reset: Array = group["v_reset"][()] if "v_reset" in group else np.zeros(1)
-    return IntegrateAndFire(
-        shape=group["r"].shape,
-        r=uniform(group["r"][()]),
-        threshold=uniform(group["v_threshold"][()]),
-        reset=uniform(reset),
+    names = ("v_leak", "v_threshold", "v_reset", "tau_syn", "w_in")
+    given = {name: group[name][()] for name in names if name in group}
+    tau = tau_field(kind)
+    return Neuron(
+        kind=kind, r=group["r"][()], tau=group[tau][()] if tau in group else None, **given
     )
 
 

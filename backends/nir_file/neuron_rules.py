@@ -38,7 +38,7 @@ class NeuronRule:
     owes: bool = False
 
     def step(
-        self, v: Array, current: Array, threshold: float | Array, rest: float
+        self, v: Array, current: Array, threshold: Array | float, rest: Array | float
     ) -> tuple[Array, Array]:
         """Advance neurons by one step.
 

@@ -57,15 +57,11 @@ class NirProgram(BlockProgram):
         hdf5.save(self.network, folder / FILE)
 
     def _results(self, asked: Request) -> Iterator[Result]:
-        network = self._read_back()
+        network = hdf5.passed_through(self.network)
         each = 8 * result_bytes(self.graph, self.timesteps, record=True)
         size = block_size(each, BLOCK_BYTES, asked.resources)
         compute = partial(self._computed, network, record=asked.record)
         yield from one_by_one(asked.inputs, size, compute, asked.progress)
-
-    def _read_back(self) -> NirNetwork:
-        """Return what a reader finds in the file."""
-        return hdf5.passed_through(self.network)
 
     def encoded(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return what the file is fed, float64.

@@ -11,8 +11,8 @@ from ...ir import Array
 from .divergence import OWN, Reading
 from .file_contract import KEY, FileContract, parsed
 from .network import NirNetwork
+from .nodes import Delay, Neuron, Threshold
 from .readers import READERS, Reader
-from .stateful import Late, Neuron, Threshold
 from .trained_execution import execute_trained
 from .trained_program import TrainedNirProgram
 from .trained_readers import CORRECTIONS, NotReadError, neurons_of, unlike_structure
@@ -68,7 +68,7 @@ def computed(read: Reader, network: NirNetwork, meant: FileContract) -> dict[str
     rule = neurons_of(read.name)
     made = {}
     for name, node in network.nodes.items():
-        if isinstance(node, (Neuron, Threshold, Late)):
+        if isinstance(node, (Neuron, Threshold, Delay)):
             try:
                 made[name] = rule(node, meant.step)
             except NotReadError as why:
@@ -79,7 +79,7 @@ def computed(read: Reader, network: NirNetwork, meant: FileContract) -> dict[str
 def _is_late(network: NirNetwork, edge: tuple[str, str], late: frozenset[tuple[str, str]]) -> bool:
     """Whether an edge brings what was sent at the step before, maybe through linear maps."""
     start, _ = edge
-    if edge in late or isinstance(network.nodes[start], (Neuron, Threshold, Late)):
+    if edge in late or isinstance(network.nodes[start], (Neuron, Threshold, Delay)):
         return edge in late
     before = [(source, start) for source in network.sources(start)]
     return bool(before) and all(_is_late(network, each, late) for each in before)

@@ -30,7 +30,7 @@ from ...ir import (
 )
 from ...ir.leaky import LeakyIntegrator, LeakyPopulation
 from ...ir.types import is_integer
-from .stateful import ROUNDING
+from .neurons import ROUNDING
 
 N = TypeVar("N", bound=Node)
 

@@ -11,7 +11,6 @@ from ...ir import Array, Encoder, Feedback, Input
 from ...ir.errors import ArtifactError
 from ...ir.reference import step
 from ..base import Result
-from . import hdf5
 from .file_contract import KEY, FileContract, parsed
 from .from_trained import TrainedLayout
 from .network import NirNetwork
@@ -29,9 +28,6 @@ class TrainedNirProgram(NirProgram):
     """
 
     layout: TrainedLayout = field(repr=False)
-
-    def _read_back(self) -> NirNetwork:
-        return hdf5.passed_through(self.network, trained=True)
 
     def _payloads(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return what encoders send, ``(samples, timesteps, *shape)``."""

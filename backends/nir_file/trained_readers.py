@@ -14,16 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from ...ir import LI, LIF, Array, CubaLIF, Delay
+from ...ir import LI, LIF, Array, CubaLIF
+from ...ir import Delay as DelayNode
 from .continuous import Step
 from .neuron_rules import NeuronRule
+from .neurons import Meaning, discrete
+from .nodes import Delay, Neuron, Threshold
 from .readers import Reader, reader
-from .stateful import Late, Meaning, Neuron, Threshold, discrete
 
 SNNTORCH_DT = 1e-4
 """Seconds: snnTorch has this step whatever the file says."""
 
-Stateful = Neuron | Threshold | Late
+Stateful = Neuron | Threshold | Delay
 Reads = Callable[[Stateful, Step], "Computed"]
 
 
@@ -51,7 +53,7 @@ class RuleNeuron:
         return sent
 
 
-Computed = LIF | CubaLIF | LI | Delay | RuleNeuron | Callable[[Array], Array]
+Computed = LIF | CubaLIF | LI | DelayNode | RuleNeuron | Callable[[Array], Array]
 
 
 def neurons_of(name: str) -> Reads:
@@ -65,8 +67,8 @@ def as_spec(reset: str) -> Reads:
     def computed(node: Stateful, step: Step) -> Computed:
         if isinstance(node, Threshold):
             return lambda x: np.asarray(x > node.threshold, np.float64)
-        if isinstance(node, Late):
-            return Delay(name="late", inputs=("x",), steps=_steps(node, step))
+        if isinstance(node, Delay):
+            return DelayNode(name="late", inputs=("x",), steps=_steps(node, step))
         meaning = Meaning(reset="subtract" if reset == "subtract" else "value", strict=True)
         made = discrete(node, meaning, step)
         assert isinstance(made, (LIF, CubaLIF, LI))
@@ -274,5 +276,5 @@ def _hard(node: LIF | CubaLIF) -> LIF | CubaLIF:
     return replace(node, reset="value")
 
 
-def _steps(node: Late, step: Step) -> Array:
+def _steps(node: Delay, step: Step) -> Array:
     return np.asarray(np.rint(node.delay / step.dt), np.int64)

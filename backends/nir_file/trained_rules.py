@@ -16,8 +16,8 @@ from .continuous import Step
 from .design_rules import no_sequences, readable_synapses
 from .from_graph import sending, varies
 from .from_trained import current_varies
+from .neurons import keeps_nothing
 from .places import Places
-from .stateful import keeps_nothing
 from .trained_graph import is_count
 
 OTHER = "compile with --target numpy or lava"

@@ -20,6 +20,7 @@ from math import prod
 import numpy as np
 
 from ...backends.nir_file.file_contract import OutputMeaning
+from ...backends.nir_file.nodes import Delay, Neuron, Threshold
 from ...ir import LI, Encoder, Feedback, Graph, Signal, TensorType
 from ...ir import Conv as ConvSynapse
 from ...ir import Delay as DelayNode
@@ -32,19 +33,16 @@ from .loops import Order
 from .neurons import compact, node_for, physical, step_function
 from .nodes import (
     Conv,
-    Delay,
     Flatten,
     Identity,
     Input,
     Linear,
-    Neuron,
     NirGraph,
     NirNode,
     Output,
     Pool,
     Scale,
     Shape,
-    Threshold,
 )
 from .resets import Resets
 from .wiring import Currents, Payload, Value, Wiring, readout, summed

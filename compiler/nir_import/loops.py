@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from ...backends.nir_file.nodes import Neuron, Threshold
 from ...ir.errors import Problem
-from .nodes import Input, Neuron, NirGraph, Threshold
+from .nodes import Input, NirGraph
 
 if TYPE_CHECKING:
     import networkx

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ...ir import LI, LIF, Array, CubaLI, CubaLIF, Node
+from ...backends.nir_file.neurons import discrete
+from ...backends.nir_file.nodes import Neuron, Threshold
+from ...ir import LIF, Array, Node
 from .discretisation import Discretisation
-from .nodes import Neuron, Shape, Threshold
+from .nodes import Shape
 from .resets import Resets
 
 
@@ -51,8 +54,6 @@ def node_for(
 ) -> Node:
     """Return the node that computes a neuron.
 
-    A membrane without leak starts at 0, one with leak at ``v_leak``, where it stays at rest.
-
     Args:
         name: Of the node.
         neuron: The neuron.
@@ -62,40 +63,19 @@ def node_for(
         rule: How its equation becomes steps.
         resets: What its spikes do.
     """
-    gain = compact(rule.gain(neuron), shape)
-    decay, leak, rest = np.ones(1), np.zeros(1), np.zeros(1)
-    if neuron.tau is not None and neuron.v_leak is not None:
-        decay = compact(rule.decay(neuron.tau), shape)
-        rest = compact(neuron.v_leak, shape)
-        leak = compact(rule.share(neuron.tau) * neuron.v_leak, shape)
-    bias = gain * received + leak
-    if neuron.v_threshold is None:
-        membrane = LI(
-            name=name, inputs=inputs, decay=decay, gain=gain, bias=_plain(bias), initial=rest
-        )
-        if neuron.tau_syn is None:
-            return membrane
-        return CubaLI(**vars(membrane), **_current(neuron, shape, rule))
-    meaning = resets.meaning(name, neuron)
-    threshold = compact(neuron.v_threshold, shape)
-    lift = _lift(threshold)  # a neuron of snnc has a threshold above 0
-    spiking = LIF(
-        name=name,
-        inputs=inputs,
-        decay=decay,
-        gain=gain,
-        bias=_plain(bias + (1 - decay) * lift),
-        initial=rest + lift,
-        threshold=threshold + lift,
-        strict=meaning.strict,
-        reset=meaning.reset,
-        reset_to=_spread(meaning.reset_to, shape) + lift,
-        reset_delayed=meaning.delayed,
-        refractory=meaning.refractory,
-    )
-    if neuron.tau_syn is None:
-        return spiking
-    return CubaLIF(**vars(spiking), **_current(neuron, shape, rule))
+    spikes = neuron.v_threshold is not None
+    plain = discrete(neuron, resets.meaning(name, neuron) if spikes else None, rule)
+    own: dict[str, Any] = {
+        key: _spread(value, shape)
+        for key, value in vars(plain).items()
+        if isinstance(value, np.ndarray)
+    }
+    bias = own["gain"] * received + own["bias"]
+    if spikes:
+        lift = _lift(own["threshold"])  # a neuron of snnc has a threshold above 0
+        bias = bias + (1 - own["decay"]) * lift
+        own |= {key: own[key] + lift for key in ("initial", "threshold", "reset_to")}
+    return replace(plain, name=name, inputs=inputs, **(own | {"bias": _plain(bias)}))
 
 
 def step_function(
@@ -136,12 +116,3 @@ def _spread(parameter: Array, shape: Shape) -> Array:
 def _plain(array: Array) -> Array:
     """Return one number where all are the same."""
     return array.reshape(-1)[:1] if (array == array.flat[0]).all() else array
-
-
-def _current(neuron: Neuron, shape: Shape, rule: Discretisation) -> dict[str, Any]:
-    assert neuron.tau_syn is not None
-    assert neuron.w_in is not None
-    return {
-        "current_decay": compact(rule.decay(neuron.tau_syn), shape),
-        "current_gain": compact(neuron.w_in * rule.share(neuron.tau_syn), shape),
-    }

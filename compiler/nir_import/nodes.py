@@ -1,7 +1,8 @@
-"""The nodes of NIR as plain records: what a file says, before anything is made of it.
+"""All nodes of nir 1.0.8 as plain records: what a file says, before anything is made of it.
 
-The set is that of nir 1.0.8 (Pedersen et al., *Neuromorphic intermediate representation*, Nature
-Communications 15:8122, 2024). No record has a batch or a time axis; parameters are float64.
+Neurons and delays are the records that snnc writes, ``backends.nir_file.nodes``; of the others
+files say more than snnc ever writes. No record has a batch or a time axis; parameters are float64.
+The name of a node is its key in the graph it is in.
 """
 
 from __future__ import annotations
@@ -10,18 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ...backends.nir_file.nodes import Delay, Neuron, Threshold
 from ...ir import Array
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class NirNode:
-    """One node; its name is the key of the graph it is in."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Input(NirNode):
+class Input:
     """A port through which values come in.
 
     Attributes:
@@ -32,17 +29,17 @@ class Input(NirNode):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Output(NirNode):
+class Output:
     """A port through which values go out."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Identity(NirNode):
+class Identity:
     """Passes values on: NIR's Identity, and the ports of a graph inside another."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Linear(NirNode):
+class Linear:
     """NIR's Affine and Linear: ``weight @ x + bias``.
 
     Attributes:
@@ -55,14 +52,14 @@ class Linear(NirNode):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Scale(NirNode):
+class Scale:
     """``scale * x``, value by value."""
 
     scale: Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Conv(NirNode):
+class Conv:
     """NIR's Conv1d and Conv2d: a cross-correlation over one axis or two.
 
     Attributes:
@@ -83,7 +80,7 @@ class Conv(NirNode):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Pool(NirNode):
+class Pool:
     """NIR's SumPool2d and AvgPool2d; a mean counts the zeros around the image.
 
     Attributes:
@@ -100,7 +97,7 @@ class Pool(NirNode):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Flatten(NirNode):
+class Flatten:
     """Joins the axes from ``start`` to ``end``, both included."""
 
     start: int
@@ -108,52 +105,7 @@ class Flatten(NirNode):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Delay(NirNode):
-    """``y(t) = x(t - delay)``; seconds."""
-
-    delay: Array
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Threshold(NirNode):
-    """1 where a value is above the threshold, else 0."""
-
-    threshold: Array
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Neuron(NirNode):
-    r"""NIR's I, IF, LI, LIF, CubaLI and CubaLIF: one equation with parts left out.
-
-    .. math::
-        \tau_{syn} \dot I = -I + w_{in} S, \qquad \tau \dot v = (v_{leak} - v) + R I
-
-    Without ``tau`` the membrane has no leak, :math:`\dot v = R I`; without ``tau_syn`` the
-    current is what comes in; without ``v_threshold`` the neuron sends its membrane.
-
-    Attributes:
-        kind: Its class in NIR.
-        r: Resistance.
-        tau: Time constant of the membrane in seconds.
-        v_leak: The membrane at rest.
-        v_threshold: The neuron spikes above it.
-        v_reset: The membrane after a spike; None where the file does not say.
-        tau_syn: Time constant of the current in seconds.
-        w_in: Weight of what comes in.
-    """
-
-    kind: str
-    r: Array
-    tau: Array | None = None
-    v_leak: Array | None = None
-    v_threshold: Array | None = None
-    v_reset: Array | None = None
-    tau_syn: Array | None = None
-    w_in: Array | None = None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class NirGraph(NirNode):
+class NirGraph:
     """Nodes and edges; several edges into one node are added.
 
     Attributes:
@@ -163,6 +115,22 @@ class NirGraph(NirNode):
 
     nodes: Mapping[str, NirNode]
     edges: tuple[tuple[str, str], ...]
+
+
+NirNode = (
+    Input
+    | Output
+    | Identity
+    | Linear
+    | Scale
+    | Conv
+    | Pool
+    | Flatten
+    | NirGraph
+    | Neuron
+    | Threshold
+    | Delay
+)
 
 
 def kind(node: NirNode) -> str:

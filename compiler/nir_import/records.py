@@ -6,22 +6,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from ...backends.nir_file.nodes import NEURONS, Delay, Neuron, Threshold, tau_field
 from ...ir import Array
 from .fields import FieldError, Fields
-from .nodes import (
-    Conv,
-    Delay,
-    Flatten,
-    Identity,
-    Input,
-    Linear,
-    Neuron,
-    NirNode,
-    Output,
-    Pool,
-    Scale,
-    Threshold,
-)
+from .nodes import Conv, Flatten, Identity, Input, Linear, NirNode, Output, Pool, Scale
 
 
 def _input(fields: Fields) -> NirNode:
@@ -85,7 +73,7 @@ def _neuron(kind: str) -> Callable[[Fields], NirNode]:
 
     def read(fields: Fields) -> NirNode:
         r = fields.array("r")
-        tau = fields.positive("tau_mem" if cuba else "tau") if leaks else None
+        tau = fields.positive(tau_field(kind)) if leaks else None
         weight = fields.optional("w_in") if cuba else None
         parameters = {
             "r": r,
@@ -120,7 +108,7 @@ READERS: Mapping[str, Callable[[Fields], NirNode]] = {
     "Flatten": _flatten,
     "Delay": _delay,
     "Threshold": lambda fields: Threshold(threshold=fields.array("threshold")),
-    **{kind: _neuron(kind) for kind in ("I", "IF", "LI", "LIF", "CubaLI", "CubaLIF")},
+    **{kind: _neuron(kind) for kind in NEURONS},
 }
 """For each class of NIR but NIRGraph, what reads it."""
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...backends.nir_file.file_contract import FileContract
-from ...backends.nir_file.stateful import Meaning
+from ...backends.nir_file.neurons import Meaning
+from ...backends.nir_file.nodes import Neuron
 from ...ir.errors import Problem
 from .file import NirFile
-from .nodes import Neuron, NirGraph
+from .nodes import NirGraph
 
 HARD_SINCE = (1, 0, 6)
 """The first release of nir that resets to ``v_reset``."""

@@ -10,21 +10,9 @@ from __future__ import annotations
 from collections import deque
 from math import prod
 
+from ...backends.nir_file.nodes import Delay, Neuron, Threshold
 from ...ir.errors import Problem
-from .nodes import (
-    Conv,
-    Delay,
-    Flatten,
-    Input,
-    Linear,
-    Neuron,
-    NirGraph,
-    NirNode,
-    Pool,
-    Scale,
-    Shape,
-    Threshold,
-)
+from .nodes import Conv, Flatten, Input, Linear, NirGraph, NirNode, Pool, Scale, Shape
 
 
 class ShapeMismatchError(Exception):

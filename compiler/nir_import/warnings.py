@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...backends.nir_file.continuous import EXACT, NEARLY
+from ...backends.nir_file.nodes import Neuron
 from .discretisation import AUTO, Discretisation
 from .file import NirFile
-from .nodes import Neuron, NirGraph
+from .nodes import NirGraph
 from .resets import Resets, reset_warning
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from snnc.backends.nir_file import NirBackend
 from snnc.backends.nir_file.divergence import OWN, Reading
+from snnc.backends.nir_file.nodes import Neuron
 from snnc.backends.nir_file.readers import READERS
-from snnc.backends.nir_file.stateful import Neuron
 from snnc.backends.nir_file.trained_divergence import trained_readings
 from snnc.backends.numpy_sim import NumpyBackend
 from snnc.ir import LI, Graph, Linear

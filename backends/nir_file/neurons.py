@@ -1,4 +1,4 @@
-"""Nodes of a ``.nir`` file for networks that were trained as spiking ones, and what they compute.
+"""Neurons of trained networks in NIR's words, and what they compute.
 
 ``written`` goes from a discrete neuron to NIR's parameters, ``discrete`` back: with what NIR
 cannot say of a neuron, its ``Meaning``, which stands in the metadata.
@@ -7,101 +7,17 @@ cannot say of a neuron, its ``Meaning``, which stands in the metadata.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from ...ir import LI, LIF, Array, CubaLI, CubaLIF
 from ...ir.leaky import LeakyIntegrator, LeakyPopulation, Reset
 from .continuous import NEARLY, Step, nearest
+from .nodes import Neuron, Threshold
 
 ROUNDING = 1e-12
 """Relative error that a bias may have after a division and a multiplication."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Neuron:
-    """``I``, ``IF``, ``LI``, ``LIF``, ``CubaLI`` or ``CubaLIF``; all parameters have its shape.
-
-    Attributes:
-        kind: Its class in NIR.
-        r: Resistance.
-        tau: Time constant of the membrane in seconds; none of ``I`` and ``IF``.
-        v_leak: The membrane at rest, where a sample begins; likewise.
-        v_threshold: The neuron spikes above it.
-        v_reset: The membrane after a spike; files for nir up to 1.0.4 have none.
-        tau_syn: Time constant of the neuron's own current in seconds.
-        w_in: Weight of what comes in.
-    """
-
-    kind: str
-    r: Array
-    tau: Array | None = None
-    v_leak: Array | None = None
-    v_threshold: Array | None = None
-    v_reset: Array | None = None
-    tau_syn: Array | None = None
-    w_in: Array | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the neurons."""
-        return self.r.shape
-
-    def fields(self) -> dict[str, Array]:
-        """Return the data sets of the node in a file."""
-        named = {
-            "r": self.r,
-            "tau_mem" if self.kind.startswith("Cuba") else "tau": self.tau,
-            "v_leak": self.v_leak,
-            "v_threshold": self.v_threshold,
-            "v_reset": self.v_reset,
-            "tau_syn": self.tau_syn,
-            "w_in": self.w_in,
-        }
-        return {name: value for name, value in named.items() if value is not None}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Threshold:
-    """1 where what comes in is above a threshold, else 0.
-
-    Attributes:
-        threshold: Of each neuron.
-    """
-
-    threshold: Array
-    kind: ClassVar[str] = "Threshold"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the result."""
-        return self.threshold.shape
-
-    def fields(self) -> dict[str, Array]:
-        """Return the data sets of the node in a file."""
-        return {"threshold": self.threshold}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Late:
-    """NIR's ``Delay``: what came in some time ago.
-
-    Attributes:
-        delay: Seconds, for each value.
-    """
-
-    delay: Array
-    kind: ClassVar[str] = "Delay"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the result."""
-        return self.delay.shape
-
-    def fields(self) -> dict[str, Array]:
-        """Return the data sets of the node in a file."""
-        return {"delay": self.delay}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -194,17 +110,23 @@ def keeps_nothing(node: LeakyPopulation) -> bool:
 def discrete(
     node: Neuron, meaning: Meaning | None, step: Step
 ) -> LeakyPopulation | LeakyIntegrator:
-    """Return what a node of a file computes; ``meaning`` is None of one without threshold."""
+    """Return what a neuron of a file computes; ``meaning`` is None of one without threshold.
+
+    A membrane without leak starts at 0, one with leak at ``v_leak``, where it stays at rest.
+    """
     decay: Array = np.ones(1)
     leak: Array = np.zeros(1)
     rest: Array = np.zeros(1)
-    if node.tau is None or node.v_leak is None:
-        gain = node.r if (node.r == 1).all() else node.r * step.dt
-    else:
-        share = step.share(node.tau)
-        decay, gain = step.decay(node.tau), node.r * share
-        leak, rest = share * node.v_leak, node.v_leak
-    membrane = LI(name=node.kind, inputs=("x",), decay=decay, gain=gain, bias=leak, initial=rest)
+    if node.tau is not None and node.v_leak is not None:
+        decay, leak, rest = step.decay(node.tau), step.share(node.tau) * node.v_leak, node.v_leak
+    membrane = LI(
+        name=node.kind,
+        inputs=("x",),
+        decay=decay,
+        gain=step.gain(node),
+        bias=leak,
+        initial=rest,
+    )
     fields = vars(membrane)
     current: dict[str, Any] = {}
     if node.tau_syn is not None and node.w_in is not None:
