@@ -6,9 +6,9 @@ All entries are prefixes of one run: after ``t`` of ``T`` steps the outputs so f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import sqrt
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -194,22 +194,30 @@ def class_scores(graph: Graph) -> tuple[str, int]:
     Raises:
         DataError: There are several outputs, or the only one does not score classes.
     """
-    outputs = graph.outputs
+    return scored({output: graph.types[name].shape for output, name in graph.outputs.items()})
+
+
+def scored(outputs: Mapping[str, tuple[int, ...]]) -> tuple[str, int]:
+    """Return which of some outputs scores classes, and their number; see ``class_scores``.
+
+    Args:
+        outputs: Their shapes, without the samples.
+    """
     if len(outputs) > 1:
         raise DataError(
             f"the network has {len(outputs)} outputs ({', '.join(map(repr, outputs))}), and "
             "accuracy is defined for one vector of class scores",
             hint="export a model with one output, or compare the outputs of `snnc run` yourself",
         )
-    ((output, name),) = outputs.items()
-    type = graph.types[name]
-    if type.size != max(type.shape) or type.size < 2:
+    ((output, shape),) = outputs.items()
+    classes = prod(shape)
+    if classes != max(shape, default=1) or classes < 2:
         raise DataError(
-            f"output {output!r} has the shape {type.shape}, and accuracy is defined for one "
+            f"output {output!r} has the shape {shape}, and accuracy is defined for one "
             "vector of class scores",
             hint="compare the outputs of `snnc run` yourself",
         )
-    return output, type.size
+    return output, classes
 
 
 def check_labels(labels: Array, output: str, classes: int) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 from ...backends.base import UNLIMITED, Progress, Result
 from ...backends.resources import Resources
 from ...ir import Array
-from ...ir.errors import DataError, OptionError
+from ...ir.errors import OptionError
 from ..data import Inputs
-from ..evaluate import Evaluation, Prefix, check_labels
+from ..evaluate import Evaluation, Prefix, check_labels, scored
 from ..event_counts import total_activity
 from .network import BLOCK, PartitionedNetwork
 
@@ -111,19 +111,6 @@ def _counts(network: PartitionedNetwork, result: Result, timesteps: int) -> Arra
 
 def _scores(outputs: dict[str, Array], labels: Array) -> Array:
     """Return the class scores, ``(samples, classes)``."""
-    if len(outputs) > 1:
-        raise DataError(
-            f"the network has {len(outputs)} outputs ({', '.join(map(repr, outputs))}), and "
-            "accuracy is defined for one vector of class scores",
-            hint="export a model with one output, or compare the outputs of `snnc run` yourself",
-        )
-    ((output, scores),) = outputs.items()
-    classes = scores[0].size
-    if classes != max(scores.shape[1:], default=1) or classes < 2:
-        raise DataError(
-            f"output {output!r} has the shape {scores.shape[1:]}, and accuracy is defined for one "
-            "vector of class scores",
-            hint="compare the outputs of `snnc run` yourself",
-        )
+    output, classes = scored({name: x.shape[1:] for name, x in outputs.items()})
     check_labels(labels, output, classes)
-    return scores.reshape(len(scores), -1)
+    return outputs[output].reshape(-1, classes)

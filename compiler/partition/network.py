@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ...backends import Activity, Result, get_backend
+from ...backends import Result, get_backend
 from ...backends.artifact import require_ann
+from ...backends.assembly import assembled
 from ...backends.base import UNLIMITED, Progress
 from ...backends.onnx_runtime import AnnSession
 from ...backends.resources import Resources
@@ -121,20 +122,8 @@ class PartitionedNetwork:
         """
         resources = Resources.of(memory, jobs)
         samples = open_samples(data, input_graph(self.division), resources)
-        results = list(self.stream(samples, record=record, progress=progress, resources=resources))
-        return Result(
-            decoded=_joined([r.decoded for r in results]),
-            activity={
-                name: Activity(
-                    *(
-                        np.concatenate([getattr(r.activity[name], count) for r in results])
-                        for count in ("spikes", "units", "synops", "unit_synops")
-                    )
-                )
-                for name in results[0].activity
-            },
-            spikes=_joined([r.spikes for r in results]),
-        )
+        results = self.stream(samples, record=record, progress=progress, resources=resources)
+        return assembled(results, samples=len(next(iter(samples.values()))))
 
     def stream(
         self,
@@ -312,7 +301,3 @@ def _prefixed(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {
         f"{region}/{node}": each for region, nodes in found.items() for node, each in nodes.items()
     }
-
-
-def _joined(parts: list[Mapping[str, Array]]) -> dict[str, Array]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
