@@ -60,22 +60,27 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A change of the weights ``(inputs, outputs)`` and of the bias ``(outputs,)``."""
+class Direction:
+    """Where to go from some weights and bias.
+
+    Attributes:
+        change: Of the weights, ``(inputs, outputs)``.
+        bias: Change of the bias, ``(outputs,)``.
+    """
 
     change: Array
     bias: Array
 
-    def __add__(self, other: Step) -> Step:
-        return Step(self.change + other.change, self.bias + other.bias)
+    def __add__(self, other: Direction) -> Direction:
+        return Direction(self.change + other.change, self.bias + other.bias)
 
-    def __sub__(self, other: Step) -> Step:
-        return Step(self.change - other.change, self.bias - other.bias)
+    def __sub__(self, other: Direction) -> Direction:
+        return Direction(self.change - other.change, self.bias - other.bias)
 
-    def __mul__(self, factor: Array) -> Step:
-        return Step(self.change * factor, self.bias * factor)
+    def __mul__(self, factor: Array) -> Direction:
+        return Direction(self.change * factor, self.bias * factor)
 
-    def along(self, other: Step) -> Array:
+    def along(self, other: Direction) -> Array:
         """Return the inner product for each output, ``(outputs,)``."""
         return np.asarray((self.change * other.change).sum(axis=0) + self.bias * other.bias)
 
@@ -102,8 +107,8 @@ class _Problem:
         bias = residuals.mean(axis=0, dtype=np.float64)
         residuals = residuals - bias.astype(np.float32)
         change = np.zeros((self.features.shape[1], len(bias)))
-        before: Step | None = None
-        direction = Step(change, np.zeros_like(bias))
+        before: Direction | None = None
+        direction = Direction(change, np.zeros_like(bias))
         slope: Array = np.ones_like(bias)
         for _ in range(1 if silent == -np.inf else steps):
             weight = self.importance(residuals, silent)
@@ -126,27 +131,27 @@ class _Problem:
         unimportant = (self.wanted < silent) & (self.wanted - residuals < silent)
         return np.where(unimportant, np.float32(UNIMPORTANT), np.float32(1))
 
-    def delivered(self, step: Step) -> Array:
+    def delivered(self, direction: Direction) -> Array:
         """Return what a change adds to the outputs, ``(rows, outputs)``, float32."""
-        added = self.features @ step.change.astype(np.float32)
-        return np.asarray(added + step.bias.astype(np.float32))
+        added = self.features @ direction.change.astype(np.float32)
+        return np.asarray(added + direction.bias.astype(np.float32))
 
     def loss(self, change: Array, bias: Array, silent: float) -> Array:
         """Return the mean weighted square of what is missing, ``(outputs,)``."""
-        residuals = self.wanted - self.given - self.delivered(Step(change, bias))
+        residuals = self.wanted - self.given - self.delivered(Direction(change, bias))
         weighted = self.importance(residuals, silent) * np.square(residuals)
         return np.asarray(weighted.mean(axis=0, dtype=np.float64))
 
-    def _gradient(self, weighted: Array, shrinking: Array) -> Step:
+    def _gradient(self, weighted: Array, shrinking: Array) -> Direction:
         cross = (self.features.T @ weighted).astype(np.float64) / self.count
-        return Step(cross - shrinking, weighted.mean(axis=0, dtype=np.float64))
+        return Direction(cross - shrinking, weighted.mean(axis=0, dtype=np.float64))
 
-    def _preconditioned(self, gradient: Step, penalty: Array, stays: Array) -> Step:
-        """Return the step to the answer, were all rows equally important."""
+    def _preconditioned(self, gradient: Direction, penalty: Array, stays: Array) -> Direction:
+        """Return the way to the answer, were all rows equally important."""
         centred = gradient.change - np.outer(self.mean, gradient.bias)
         rotated = self.vectors.T @ centred / (self.values[:, None] + penalty[None, :])
         change = np.where(stays, 0.0, self.vectors @ rotated)
-        return Step(change, gradient.bias - self.mean @ change)
+        return Direction(change, gradient.bias - self.mean @ change)
 
 
 def correction(rows: Rows, held_out: Array, silent: float = -np.inf) -> tuple[Array, Array]:

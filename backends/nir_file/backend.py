@@ -30,7 +30,7 @@ from ...ir.trained import looks_trained
 from ..rules import check
 from ..target import Target
 from . import contract, trained_contract, trained_rules
-from .continuous import DEFAULT_DT, EULER, Step
+from .continuous import DEFAULT_DT, EULER, TimeStep
 from .design_rules import rules
 from .from_graph import from_graph
 from .from_trained import from_trained
@@ -98,10 +98,10 @@ class NirBackend:
                 )
 
     @property
-    def step(self) -> Step:
+    def step(self) -> TimeStep:
         """How the equations of a trained network become steps."""
         try:
-            return Step(float(self.dt), self.discretisation)
+            return TimeStep(float(self.dt), self.discretisation)
         except ValueError:
             raise OptionError(f"--dt {self.dt!r} is no number", hint="give seconds") from None
 

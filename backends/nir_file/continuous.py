@@ -53,7 +53,7 @@ NUDGES = 4
 
 
 @dataclass(frozen=True)
-class Step:
+class TimeStep:
     """How equations become steps.
 
     Attributes:
@@ -99,7 +99,7 @@ class Step:
     def tau(self, decay: Array) -> Array:
         """Return the time constant of a decay from 0 to 1, both included, in seconds.
 
-        >>> step = Step(1e-3)
+        >>> step = TimeStep(1e-3)
         >>> step.decay(step.tau(np.array([0.0, 0.9, 1.0]))).tolist()
         [0.0, 0.9, 1.0]
         """

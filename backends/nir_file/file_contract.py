@@ -16,7 +16,7 @@ import numpy as np
 from ...ir import Array
 from ...ir.errors import OptionError
 from ...ir.leaky import LEAKY_RESETS
-from .continuous import RULES, Step
+from .continuous import RULES, TimeStep
 from .neurons import Meaning
 
 KEY = "snnc"
@@ -64,7 +64,7 @@ class FileContract:
         outputs: By node.
     """
 
-    step: Step
+    step: TimeStep
     common: Meaning | None = None
     meanings: Mapping[str, Meaning] = field(default_factory=dict)
     late: frozenset[tuple[str, str]] | None = None
@@ -106,7 +106,7 @@ def _contract(document: dict[str, Any]) -> FileContract:
         raise ValueError("another version")
     neuron, late = document.get("neuron"), document.get("late")
     return FileContract(
-        step=Step(float(document["dt"]), str(document.get("discretisation", RULES[0]))),
+        step=TimeStep(float(document["dt"]), str(document.get("discretisation", RULES[0]))),
         common=None if neuron is None else _common(neuron),
         meanings={str(name): _meaning(said) for name, said in document.get("neurons", {}).items()},
         late=None if late is None else frozenset((str(a), str(b)) for a, b in late),

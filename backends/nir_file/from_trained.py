@@ -15,7 +15,7 @@ import numpy as np
 from ...ir import LI, Array, Encoder, Feedback, Graph, Integrator
 from ...ir import Delay as DelayNode
 from ...ir.leaky import LeakyIntegrator, LeakyPopulation
-from .continuous import Step
+from .continuous import TimeStep
 from .from_graph import Layout, Writer, varies
 from .hdf5 import SOFT_RESET
 from .network import NirNetwork
@@ -59,13 +59,13 @@ class TrainedLayout(Layout):
     readouts: dict[str, Readout]
 
 
-def from_trained(graph: Graph, step: Step, version: str) -> TrainedLayout:
+def from_trained(graph: Graph, step: TimeStep, version: str) -> TrainedLayout:
     """Return a prepared graph that keeps the design rules as a NIR network, without metadata."""
     return _TrainedWriter(graph, step, version).trained_layout()
 
 
 def constant_current(
-    node: LeakyPopulation | LeakyIntegrator, shape: tuple[int, ...], step: Step
+    node: LeakyPopulation | LeakyIntegrator, shape: tuple[int, ...], step: TimeStep
 ) -> Array:
     """Return the current that a neuron has to receive at every step, ``(*shape,)``."""
     received = written(node, shape, step, v_reset=False).received
@@ -79,7 +79,7 @@ def constant_current(
 class _TrainedWriter(Writer):
     """A trained network under construction."""
 
-    def __init__(self, graph: Graph, step: Step, version: str) -> None:
+    def __init__(self, graph: Graph, step: TimeStep, version: str) -> None:
         super().__init__(graph, timesteps=1, version=version)
         self.step = step
         self.sent: dict[str, str] = {}
@@ -202,7 +202,7 @@ def passes_on(graph: Graph, node: LeakyPopulation | LeakyIntegrator) -> bool:
 
 
 def current_varies(
-    node: LeakyPopulation | LeakyIntegrator, shape: tuple[int, ...], step: Step
+    node: LeakyPopulation | LeakyIntegrator, shape: tuple[int, ...], step: TimeStep
 ) -> bool:
     """Whether neurons need constant currents that differ within a channel."""
     return varies(constant_current(node, shape, step), np.ones(1), shape)

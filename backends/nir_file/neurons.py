@@ -13,7 +13,7 @@ import numpy as np
 
 from ...ir import LI, LIF, Array, CubaLI, CubaLIF
 from ...ir.leaky import LeakyIntegrator, LeakyPopulation, Reset
-from .continuous import NEARLY, Step, nearest
+from .continuous import NEARLY, TimeStep, nearest
 from .nodes import Neuron, Threshold
 
 ROUNDING = 1e-12
@@ -64,7 +64,11 @@ class Written:
 
 
 def written(
-    node: LeakyPopulation | LeakyIntegrator, shape: tuple[int, ...], step: Step, *, v_reset: bool
+    node: LeakyPopulation | LeakyIntegrator,
+    shape: tuple[int, ...],
+    step: TimeStep,
+    *,
+    v_reset: bool,
 ) -> Written:
     """Return a neuron with decays from 0 to 1 in NIR's words.
 
@@ -108,7 +112,7 @@ def keeps_nothing(node: LeakyPopulation) -> bool:
 
 
 def discrete(
-    node: Neuron, meaning: Meaning | None, step: Step
+    node: Neuron, meaning: Meaning | None, step: TimeStep
 ) -> LeakyPopulation | LeakyIntegrator:
     """Return what a neuron of a file computes; ``meaning`` is None of one without threshold.
 
@@ -159,7 +163,7 @@ def _quotient(bias: Array, gain: Array) -> Array:
     return np.divide(bias, gain, out=np.zeros_like(bias), where=gain != 0)
 
 
-def _sayable(gain: Array, step: Step) -> bool:
+def _sayable(gain: Array, step: TimeStep) -> bool:
     """Whether ``r`` of a neuron without leak can say a gain that readers do not take for 1."""
     # What reads the file takes a gain that is nearly 1 for 1: it may have gone through float32.
     near = np.isclose(gain, 1, rtol=NEARLY, atol=0) & (gain != 1)

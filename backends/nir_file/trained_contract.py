@@ -8,7 +8,7 @@ from ...ir import Encoder, Graph, Input, Integrator
 from ...ir.errors import Problem
 from ...ir.leaky import LeakyPopulation
 from . import contract
-from .continuous import Step
+from .continuous import TimeStep
 from .file_contract import FORMAT, KEY, READOUTS, meaning_document
 from .from_trained import TrainedLayout
 from .hdf5 import SOFT_RESET
@@ -29,7 +29,7 @@ SHOWN = 3
 
 
 def metadata(
-    graph: Graph, layout: TrainedLayout, step: Step, timesteps: int, found: list[Problem]
+    graph: Graph, layout: TrainedLayout, step: TimeStep, timesteps: int, found: list[Problem]
 ) -> dict[str, str]:
     """Return the metadata of a file.
 
@@ -80,7 +80,7 @@ def metadata(
     return {KEY: json.dumps(document), "usage": usage}
 
 
-def differences(graph: Graph, layout: TrainedLayout, step: Step, meaning: str) -> list[Problem]:
+def differences(graph: Graph, layout: TrainedLayout, step: TimeStep, meaning: str) -> list[Problem]:
     """Return where NIR does not mean what a prepared graph computes, and what to do."""
     found = [
         Problem(

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...ir import LI, LIF, Array, CubaLIF
 from ...ir import Delay as DelayNode
-from .continuous import Step
+from .continuous import TimeStep
 from .neuron_rules import NeuronRule
 from .neurons import Meaning, discrete
 from .nodes import Delay, Neuron, Threshold
@@ -26,7 +26,7 @@ SNNTORCH_DT = 1e-4
 """Seconds: snnTorch has this step whatever the file says."""
 
 Stateful = Neuron | Threshold | Delay
-Reads = Callable[[Stateful, Step], "Computed"]
+Reads = Callable[[Stateful, TimeStep], "Computed"]
 
 
 class NotReadError(Exception):
@@ -64,7 +64,7 @@ def neurons_of(name: str) -> Reads:
 def as_spec(reset: str) -> Reads:
     """Return NIR's own equations, with the step of the file and the reset of a version."""
 
-    def computed(node: Stateful, step: Step) -> Computed:
+    def computed(node: Stateful, step: TimeStep) -> Computed:
         if isinstance(node, Threshold):
             return lambda x: np.asarray(x > node.threshold, np.float64)
         if isinstance(node, Delay):
@@ -77,7 +77,7 @@ def as_spec(reset: str) -> Reads:
     return computed
 
 
-def snntorch(node: Stateful, step: Step) -> Computed:
+def snntorch(node: Stateful, step: TimeStep) -> Computed:
     """``snn.Leaky`` and ``snn.Synaptic``: above the threshold, reset to 0, gain 1.
 
     Thresholds are divided by what inputs would be multiplied by; of several such factors in an
@@ -113,7 +113,7 @@ def snntorch(node: Stateful, step: Step) -> Computed:
     return _hard(cuba)
 
 
-def spikingjelly(node: Stateful, step: Step) -> Computed:
+def spikingjelly(node: Stateful, step: TimeStep) -> Computed:
     """``IFNode``, ``LIFNode``, ``CUBALIFNode``: at the threshold, reset to ``v_reset``."""
     neuron = _one_of(node, "IF", "LIF", "CubaLIF")
     threshold = _uniform(neuron.v_threshold, "v_threshold")
@@ -151,7 +151,7 @@ def spikingjelly(node: Stateful, step: Step) -> Computed:
     return _hard(cuba)
 
 
-def norse(node: Stateful, step: Step) -> Computed:
+def norse(node: Stateful, step: TimeStep) -> Computed:
     """``IAFCell``, ``LIFBoxCell`` and two boxes in a row: above the threshold, reset to 0.
 
     ``r`` of ``IF`` and ``LIF`` and every ``v_reset`` are left out.
@@ -182,7 +182,7 @@ def norse(node: Stateful, step: Step) -> Computed:
     return _hard(CubaLIF(**fields, current_decay=1 - charge, current_gain=neuron.w_in * charge))
 
 
-def sinabs(node: Stateful, step: Step) -> Computed:
+def sinabs(node: Stateful, step: TimeStep) -> Computed:
     """``IAFSqueeze`` and ``LIFSqueeze``: several spikes a step, time constants in steps, gain 1."""
     neuron = _one_of(node, "IF", "LIF", "LI", otherwise="leaves {} out without a word")
     if neuron.kind == "IF":
@@ -201,7 +201,7 @@ def sinabs(node: Stateful, step: Step) -> Computed:
     return LI(name="n", inputs=("x",), decay=kept)
 
 
-def lava(node: Stateful, step: Step) -> Computed:
+def lava(node: Stateful, step: TimeStep) -> Computed:
     """The script of the NIR paper: not run on such files, so not restated."""
     raise NotReadError("not modelled for trained networks; compile with --target lava")
 
@@ -276,5 +276,5 @@ def _hard(node: LIF | CubaLIF) -> LIF | CubaLIF:
     return replace(node, reset="value")
 
 
-def _steps(node: Delay, step: Step) -> Array:
+def _steps(node: Delay, step: TimeStep) -> Array:
     return np.asarray(np.rint(node.delay / step.dt), np.int64)

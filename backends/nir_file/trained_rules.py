@@ -12,7 +12,7 @@ from ...ir.errors import Problem
 from ...ir.leaky import LeakyIntegrator, LeakyPopulation
 from ..rules import Rule
 from ..target import Target
-from .continuous import Step
+from .continuous import TimeStep
 from .design_rules import no_sequences, readable_synapses
 from .from_graph import sending, varies
 from .from_trained import current_varies
@@ -23,7 +23,7 @@ from .trained_graph import is_count
 OTHER = "compile with --target numpy or lava"
 
 
-def rules(*, strict: bool, meaning: str, step: Step) -> tuple[Rule, ...]:
+def rules(*, strict: bool, meaning: str, step: TimeStep) -> tuple[Rule, ...]:
     """Return the design rules; see ``design_rules.rules``."""
     own: tuple[Rule, ...] = (partial(as_nir_means, meaning),) if strict else ()
     return (
@@ -159,7 +159,7 @@ def _read_whole(graph: Graph) -> Iterator[str]:
             yield name
 
 
-def constant_currents(step: Step, graph: Graph, target: Target) -> Iterator[Problem]:
+def constant_currents(step: TimeStep, graph: Graph, target: Target) -> Iterator[Problem]:
     """A convolution of NIR has one bias for each channel."""
     for node in graph:
         shape = graph.types[node.name].shape

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...backends.nir_file.continuous import EULER, EXACT, Step
+from ...backends.nir_file.continuous import EULER, EXACT, TimeStep
 from ...backends.nir_file.nodes import Neuron
 from ...ir import Array
 from ...ir.errors import Problem
@@ -19,8 +19,8 @@ GAINS = (AUTO, STEP, SECOND)
 
 
 @dataclass(frozen=True)
-class Discretisation(Step):
-    """How the equations of a file become steps; see ``Step``.
+class Discretisation(TimeStep):
+    """How the equations of a file become steps; see ``TimeStep``.
 
     Attributes:
         if_gain: One of ``GAINS``.
@@ -30,7 +30,7 @@ class Discretisation(Step):
     if_gain: str = AUTO
 
     def takes_r_as_gain(self, neuron: Neuron) -> bool:
-        """See ``Step``."""
+        """See ``TimeStep``."""
         return self.if_gain == STEP or (self.if_gain == AUTO and super().takes_r_as_gain(neuron))
 
     def steps(self, delay: Array) -> Array:

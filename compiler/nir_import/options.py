@@ -8,7 +8,7 @@ from math import isfinite
 from operator import index
 from typing import Any
 
-from ...backends.nir_file.continuous import DEFAULT_DT, EXACT, RULES, Step
+from ...backends.nir_file.continuous import DEFAULT_DT, EXACT, RULES, TimeStep
 from ...backends.nir_file.file_contract import FileContract
 from ...ir.errors import OptionError, suggestion
 from ...ir.extent import MOST_ELEMENTS
@@ -86,7 +86,7 @@ class NirOptions:
         Args:
             contract: What the file says of itself, or None.
         """
-        said = contract.step if contract else Step(DEFAULT_DT, EXACT)
+        said = contract.step if contract else TimeStep(DEFAULT_DT, EXACT)
         return Discretisation(
             said.dt if self.dt is None else self.dt,
             self.discretisation or said.rule,

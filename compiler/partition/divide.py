@@ -27,7 +27,7 @@ from ..options import Options
 from ..report import Report
 from .extract import Extractor, needed_outputs
 from .host import HostPart
-from .levels import Step, cut
+from .levels import Candidate, cut
 from .operations import RECURRENT, WEIGHTED, Types, macs, shape_of, tensor_types, weights_of
 from .region import HOST, SPIKING, Division, Region
 
@@ -118,9 +118,9 @@ def _attempt(
     found = survey(path, file, barred)
     types = _all_types(file, found)
     extractor = Extractor(file, found, types)
-    steps = [_step(node, found, extractor, types) for node in found.steps]
+    candidates = [_candidate(node, found, extractor, types) for node in found.steps]
     _check_outputs(path, found)
-    levels, joined = cut(steps)
+    levels, joined = cut(candidates)
     by_name = {first_output(node): node for node in found.steps}
     parts = [(place, [by_name[n] for n in names]) for place, names in enumerate(levels) if names]
     outputs = needed_outputs([nodes for _, nodes in parts], extractor, found.outputs)
@@ -128,7 +128,7 @@ def _attempt(
     models: list[ModelProto] = []
     approximations: list[str] = []
     refused: dict[str, RefusalError] = {}
-    counts = {step.name: step.macs for step in steps}
+    counts = {each.name: each.macs for each in candidates}
     for (place, nodes), given in zip(parts, outputs, strict=True):
         model = extractor.model(nodes, given)
         kind = SPIKING if place % 2 else HOST
@@ -178,7 +178,7 @@ def _all_types(file: ModelFile, found: Survey) -> Types:
     return imported | {n: t for n, t in said.items() if n not in imported or shape_of(t)}
 
 
-def _step(node: NodeProto, found: Survey, extractor: Extractor, types: Types) -> Step:
+def _candidate(node: NodeProto, found: Survey, extractor: Extractor, types: Types) -> Candidate:
     name = first_output(node)
     before = dict.fromkeys(
         first_output(found.producers[tensor])
@@ -188,7 +188,7 @@ def _step(node: NodeProto, found: Survey, extractor: Extractor, types: Types) ->
     weights = found.values.get(weights_of(node)) if node.op_type in WEIGHTED else None
     recurs = node.op_type in ("Scan", *RECURRENT)
     computed = getattr(found.values.get(name), "node", None)
-    return Step(
+    return Candidate(
         name=name,
         before=tuple(before),
         spikes=name in found.able,

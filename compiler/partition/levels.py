@@ -34,12 +34,12 @@ TOO_SMALL = "its region would have less than {share:.0%} of the model's multipli
 
 
 @dataclass(frozen=True)
-class Step:
+class Candidate:
     """A node of the model as the rule sees it.
 
     Attributes:
         name: The first tensor it computes.
-        before: Names of the steps it reads.
+        before: Names of the nodes it reads.
         spikes: Whether it shall spike.
         synapse: Whether it has constant weights.
         neuron: Whether it is an activation, which neurons compute.
@@ -54,11 +54,11 @@ class Step:
     macs: int = 0
 
 
-def cut(steps: Sequence[Step]) -> tuple[list[list[str]], dict[str, str]]:
+def cut(nodes: Sequence[Candidate]) -> tuple[list[list[str]], dict[str, str]]:
     """Cut a model into regions.
 
     Args:
-        steps: Its nodes, each behind those it reads.
+        nodes: Its nodes, each behind those it reads.
 
     Returns:
         The names of the nodes of each region, host regions on even places, spiking ones on odd
@@ -66,34 +66,34 @@ def cut(steps: Sequence[Step]) -> tuple[list[list[str]], dict[str, str]]:
     """
     joined: dict[str, str] = {}
     while True:
-        levels = _levels(steps)
-        moved = _idle(steps, levels) or _smallest(steps, levels)
+        levels = _levels(nodes)
+        moved = _idle(nodes, levels) or _smallest(nodes, levels)
         if not moved:
             break
         joined |= moved
-        steps = [replace(s, spikes=s.spikes and s.name not in moved) for s in steps]
+        nodes = [replace(s, spikes=s.spikes and s.name not in moved) for s in nodes]
     regions: list[list[str]] = [[] for _ in range(max(levels.values(), default=-1) + 1)]
-    for step in steps:
-        regions[levels[step.name]].append(step.name)
+    for node in nodes:
+        regions[levels[node.name]].append(node.name)
     return regions, joined
 
 
-def _levels(steps: Sequence[Step]) -> dict[str, int]:
+def _levels(nodes: Sequence[Candidate]) -> dict[str, int]:
     levels: dict[str, int] = {}
-    for step in steps:
-        kind = int(step.spikes)
-        earliest = max((levels[name] for name in step.before), default=kind)
-        levels[step.name] = earliest + (earliest % 2 != kind)
+    for node in nodes:
+        kind = int(node.spikes)
+        earliest = max((levels[name] for name in node.before), default=kind)
+        levels[node.name] = earliest + (earliest % 2 != kind)
     return levels
 
 
-def _idle(steps: Sequence[Step], levels: Mapping[str, int]) -> dict[str, str]:
-    spiking = {step.name: step for step in steps if step.spikes}
+def _idle(nodes: Sequence[Candidate], levels: Mapping[str, int]) -> dict[str, str]:
+    spiking = {node.name: node for node in nodes if node.spikes}
     graph = nx.Graph()
     graph.add_nodes_from(spiking)
-    for step in spiking.values():
-        same = (name for name in step.before if levels[name] == levels[step.name])
-        graph.add_edges_from((name, step.name) for name in same)
+    for node in spiking.values():
+        same = (name for name in node.before if levels[name] == levels[node.name])
+        graph.add_edges_from((name, node.name) for name in same)
     return {
         name: IDLE
         for part in nx.connected_components(graph)
@@ -103,12 +103,12 @@ def _idle(steps: Sequence[Step], levels: Mapping[str, int]) -> dict[str, str]:
     }
 
 
-def _smallest(steps: Sequence[Step], levels: Mapping[str, int]) -> dict[str, str]:
-    total = sum(step.macs for step in steps)
+def _smallest(nodes: Sequence[Candidate], levels: Mapping[str, int]) -> dict[str, str]:
+    total = sum(node.macs for node in nodes)
     macs: dict[int, int] = {}
-    for step in steps:
-        if step.spikes:
-            macs[levels[step.name]] = macs.get(levels[step.name], 0) + step.macs
+    for node in nodes:
+        if node.spikes:
+            macs[levels[node.name]] = macs.get(levels[node.name], 0) + node.macs
     if not macs:
         return {}
     uncounted = not total and len(macs) * LEAST_SHARE > 1
@@ -118,4 +118,4 @@ def _smallest(steps: Sequence[Step], levels: Mapping[str, int]) -> dict[str, str
     going = small[: len(small) // 2] if len(small) > MOST_SMALL else small[:1]
     chosen = {level for _, level in going}
     reason = TOO_SMALL.format(share=LEAST_SHARE)
-    return {step.name: reason for step in steps if step.spikes and levels[step.name] in chosen}
+    return {node.name: reason for node in nodes if node.spikes and levels[node.name] in chosen}

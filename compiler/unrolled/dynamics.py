@@ -84,7 +84,7 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class MembraneStep:
     """What one step of a layer computes.
 
     Attributes:
@@ -103,7 +103,7 @@ class Step:
     currents: Mapping[tuple[int, int | None], tuple[Array, Leaf]]
 
 
-def step_of(value: Polynomial, before: str | None, step: int, structure: Structure) -> Step:
+def step_of(value: Polynomial, before: str | None, step: int, structure: Structure) -> MembraneStep:
     """Sort the terms of a membrane.
 
     Args:
@@ -132,10 +132,10 @@ def step_of(value: Polynomial, before: str | None, step: int, structure: Structu
         total = factor if known is None else known[0] + factor  # computed twice, in two tensors
         currents[made.key, lag] = (total, leaf)
     decay, spiked, fired, fixed = (value.coefficient(*monomial) for monomial in own)
-    return Step(decay, spiked, fired, fixed, currents)
+    return MembraneStep(decay, spiked, fired, fixed, currents)
 
 
-def dynamics_of(layer: Layer, steps: Sequence[Step]) -> Dynamics:
+def dynamics_of(layer: Layer, steps: Sequence[MembraneStep]) -> Dynamics:
     """Return the parameters that all steps of a layer agree on.
 
     Raises:
@@ -170,7 +170,7 @@ def dynamics_of(layer: Layer, steps: Sequence[Step]) -> Dynamics:
     )
 
 
-def _reset(step: Step, firing: Firing) -> tuple[Reset, Array, bool]:
+def _reset(step: MembraneStep, firing: Firing) -> tuple[Reset, Array, bool]:
     nothing = np.zeros(())
     if not np.any(step.spiked):
         if not np.any(step.spike):
@@ -185,7 +185,7 @@ def _reset(step: Step, firing: Firing) -> tuple[Reset, Array, bool]:
     return "value", step.spike / step.decay, False
 
 
-def _sources(steps: Sequence[Step]) -> tuple[Array | None, tuple[Source, ...]]:
+def _sources(steps: Sequence[MembraneStep]) -> tuple[Array | None, tuple[Source, ...]]:
     """Return the decay of the synaptic current, and what each current is at first."""
     last = steps[-1]
     decays: list[Array | None] = []
@@ -216,7 +216,9 @@ def _sources(steps: Sequence[Step]) -> tuple[Array | None, tuple[Source, ...]]:
     return first, tuple(found)
 
 
-def _expect_alike(steps: Sequence[Step], key: int, lag: int, response: Sequence[Array]) -> None:
+def _expect_alike(
+    steps: Sequence[MembraneStep], key: int, lag: int, response: Sequence[Array]
+) -> None:
     """Raise ``NotRecognisedError`` unless every step weighs a current as the last one does."""
     for number, step in enumerate(steps, 1):
         wanted = [place for place in range(len(response)) if lag + place < number]
@@ -226,7 +228,7 @@ def _expect_alike(steps: Sequence[Step], key: int, lag: int, response: Sequence[
                 raise NotRecognisedError(f"step {number} reads other currents than the last step")
 
 
-def _response_to_constant(steps: Sequence[Step], key: int) -> tuple[list[Array], Leaf]:
+def _response_to_constant(steps: Sequence[MembraneStep], key: int) -> tuple[list[Array], Leaf]:
     """Return how a step answers to a current that arrived some steps before, from its sums."""
     sums = []
     for number, step in enumerate(steps, 1):

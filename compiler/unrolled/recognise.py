@@ -10,7 +10,7 @@ import numpy as np
 from onnx import NodeProto
 
 from ...ir import Array
-from .dynamics import Dynamics, Layer, Step, dynamics_of, step_of
+from .dynamics import Dynamics, Layer, MembraneStep, dynamics_of, step_of
 from .polynomial import Leaf, Polynomial, close
 from .reading import Reading
 from .readouts import Integration, integration_of
@@ -154,7 +154,7 @@ def _layers(reading: Reading) -> tuple[Layer, ...]:
     return tuple(found)
 
 
-def _steps(layer: Layer, reading: Reading, structure: Structure) -> list[Step]:
+def _steps(layer: Layer, reading: Reading, structure: Structure) -> list[MembraneStep]:
     names = (None, *layer.membranes)
     return [
         step_of(reading.membranes[name], before, number, structure)
@@ -170,7 +170,7 @@ class _Readouts:
         reading: Reading,
         structure: Structure,
         layers: tuple[Layer, ...],
-        steps: list[list[Step]],
+        steps: list[list[MembraneStep]],
         dynamics: list[Dynamics],
         moments: Mapping[str, Moment],
     ) -> None:

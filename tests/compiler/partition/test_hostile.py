@@ -11,7 +11,7 @@ from onnx import ModelProto
 from snnc.backends import get_backend
 from snnc.compiler.inspection import Inspection, inspect
 from snnc.compiler.options import Options
-from snnc.compiler.partition.levels import LEAST_SHARE, Step, cut
+from snnc.compiler.partition.levels import LEAST_SHARE, Candidate, cut
 from tests.hostile_models import model, node
 
 SECONDS = 10.0
@@ -52,18 +52,18 @@ def test_copies_of_one_weight(tmp_path: Path) -> None:
 
 
 def test_of_thousands_of_small_levels_half_goes_at_once() -> None:
-    steps: list[Step] = []
+    steps: list[Candidate] = []
     before: tuple[str, ...] = ()
     for index in range(2000):
-        layer = Step(f"l{index}", before, spikes=True, synapse=True, neuron=True, macs=1)
-        steps += [layer, Step(f"h{index}", (layer.name,), spikes=False)]
+        layer = Candidate(f"l{index}", before, spikes=True, synapse=True, neuron=True, macs=1)
+        steps += [layer, Candidate(f"h{index}", (layer.name,), spikes=False)]
         before = (f"h{index}",)
-    large = Step("large", before, spikes=True, synapse=True, neuron=True, macs=10**6)
+    large = Candidate("large", before, spikes=True, synapse=True, neuron=True, macs=10**6)
     begin = time.process_time()
     regions, joined = cut([*steps, large])
     assert time.process_time() - begin < SECONDS
     assert regions[-1] == ["large"]
     assert len(joined) == 2000
-    uncounted = [Step(s.name, s.before, s.spikes, s.synapse, s.neuron) for s in steps]
+    uncounted = [Candidate(s.name, s.before, s.spikes, s.synapse, s.neuron) for s in steps]
     regions, _ = cut(uncounted)
     assert len(regions) <= 2 / LEAST_SHARE + 1

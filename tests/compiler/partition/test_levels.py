@@ -6,15 +6,15 @@ import networkx as nx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snnc.compiler.partition.levels import IDLE, LEAST_SHARE, Step, cut
+from snnc.compiler.partition.levels import IDLE, LEAST_SHARE, Candidate, cut
 
 
-def spiking(name: str, *before: str, macs: int = 100) -> Step:
-    return Step(name, before, spikes=True, synapse=True, neuron=True, macs=macs)
+def spiking(name: str, *before: str, macs: int = 100) -> Candidate:
+    return Candidate(name, before, spikes=True, synapse=True, neuron=True, macs=macs)
 
 
-def host(name: str, *before: str, macs: int = 0) -> Step:
-    return Step(name, before, spikes=False, macs=macs)
+def host(name: str, *before: str, macs: int = 0) -> Candidate:
+    return Candidate(name, before, spikes=False, macs=macs)
 
 
 def test_a_host_node_in_the_middle_cuts_in_three() -> None:
@@ -35,8 +35,8 @@ def test_a_path_around_a_host_node_waits_for_it() -> None:
 
 
 def test_islands_without_weights_or_activation_join_the_host() -> None:
-    relu = Step("relu", ("h",), spikes=True, neuron=True)
-    product = Step("product", ("relu2",), spikes=True, synapse=True, macs=100)
+    relu = Candidate("relu", ("h",), spikes=True, neuron=True)
+    product = Candidate("product", ("relu2",), spikes=True, synapse=True, macs=100)
     steps = [spiking("a"), host("h", "a"), relu, host("relu2", "relu"), product]
     regions, joined = cut(steps)
     assert regions == [[], ["a"], ["h", "relu", "relu2", "product"]]
@@ -59,9 +59,9 @@ def test_what_spikes_as_a_whole_is_one_region() -> None:
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> list[Step]:
+def graphs(draw: st.DrawFn) -> list[Candidate]:
     count = draw(st.integers(1, 12))
-    steps: list[Step] = []
+    steps: list[Candidate] = []
     for place in range(count):
         before = draw(st.sets(st.sampled_from(range(place)), max_size=3)) if place else set()
         make = spiking if draw(st.booleans()) else host
@@ -70,7 +70,9 @@ def graphs(draw: st.DrawFn) -> list[Step]:
 
 
 @given(graphs())
-def test_no_region_needs_a_later_one_and_there_are_no_more_than_must_be(steps: list[Step]) -> None:
+def test_no_region_needs_a_later_one_and_there_are_no_more_than_must_be(
+    steps: list[Candidate],
+) -> None:
     regions, _ = cut(steps)
     where = {name: place for place, names in enumerate(regions) for name in names}
     assert sorted(where) == sorted(step.name for step in steps)
