@@ -11,7 +11,7 @@ import numpy as np
 
 from ...ir import Array, Requantize, Staircase
 from ...ir.reference import step as reference_step
-from .integer_sums import Sums, aligned
+from .integer_values import Sums, aligned
 
 BITS = 62
 """Bits of a drive: what int64 holds, with room for adding half a threshold."""

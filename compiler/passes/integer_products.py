@@ -18,7 +18,8 @@ import numpy as np
 
 from ...ir import Affine, Array, Graph, Product
 from ...ir.bounds import product_bounds
-from .integer_sums import IntegerSums, Levels, Sums, Term, aligned
+from .integer_sums import IntegerSums
+from .integer_values import Levels, Sums, Term, aligned
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ integer sum with the real factor it counts with, and a bias:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -35,7 +35,6 @@ from ...ir import (
     Previous,
     Product,
     Quantize,
-    Staircase,
     TensorType,
 )
 from ...ir.bounds import weighted_bounds
@@ -43,59 +42,14 @@ from ...ir.errors import Problem
 from ...ir.extent import LONGEST_IDENTITY
 from ...ir.reference import padded, window_taps
 from .branches import expect_few
+from .integer_values import Levels, Sums, Term, aligned, is_quantised, with_bias
 from .integer_weights import integer_weights
 
 MOST_STEPS = 8
 """Most different steps among the inputs of a synapse: it is split into as many."""
 
-WHOLE = 1e-9
-"""How far a bias may be from a whole number of units: it is their product in float64."""
-
 MOST_MULTIPLE = 256
 """Largest whole ratio of two steps that goes into the weights instead."""
-
-
-@dataclass(frozen=True)
-class Levels:
-    """A quantised value, or some channels of it: integers on an edge, times a step.
-
-    Attributes:
-        edge: Name of the integer node.
-        step: ANN units of one unit, of the rank of the value and broadcastable to it.
-        low: Smallest integer, <= 0.
-        high: Largest integer, >= 0.
-    """
-
-    edge: str
-    step: Array
-    low: int
-    high: int
-
-
-@dataclass(frozen=True)
-class Term:
-    """An integer sum and what it counts for.
-
-    Attributes:
-        edge: Name of the integer node.
-        scale: ANN units of one unit, but for the divisor; of the rank of the value.
-        divisor: By what the sum is divided besides: the window of a mean, int64.
-        added: What is added to the sum, in its units, int64: a bias that is a whole number of
-            them. The sum may then be exactly 0, or a tie, and stays so in fixed point.
-    """
-
-    edge: str
-    scale: Array
-    divisor: Array
-    added: Array
-
-
-@dataclass(frozen=True)
-class Sums:
-    """A linear value: its terms, and what is left of biases, in ANN units."""
-
-    terms: tuple[Term, ...]
-    bias: Array
 
 
 class IntegerSums(ABC):
@@ -199,7 +153,7 @@ class IntegerSums(ABC):
         else:
             terms = self.mixed(plain, parts, factor)
         bias: Array = np.zeros(1) if node.bias is None else node.bias
-        return _with_bias(terms, bias.astype(np.float64).reshape(-1, *(1,) * (rank - 1)))
+        return with_bias(terms, bias.astype(np.float64).reshape(-1, *(1,) * (rank - 1)))
 
     def mixed(self, node: Conv | Linear, parts: tuple[Levels, ...], factor: Array) -> list[Term]:
         """Return one term for each step among the inputs of a synapse that mixes them all."""
@@ -354,31 +308,6 @@ class IntegerSums(ABC):
         )
         self.add(made)
         return Levels(made.name, np.ones((1,) * len(shape)), -128, 127)
-
-
-def is_quantised(graph: Graph, name: str) -> bool:
-    """Whether a value of an ANN is quantised, seen from its operators."""
-    node = graph[name]
-    if isinstance(node, (MaxPool, *VIEWS, Concat)):
-        return all(is_quantised(graph, source) for source in node.inputs)
-    if isinstance(node, Previous):
-        return isinstance(graph[node.source], Staircase)
-    return isinstance(node, Staircase)
-
-
-def aligned(parameter: Array, rank: int) -> Array:
-    """Return a parameter with leading axes of size 1, so that it has the rank of its value."""
-    return parameter.reshape((1,) * (rank - parameter.ndim) + parameter.shape)
-
-
-def _with_bias(terms: list[Term], bias: Array) -> Sums:
-    """Return terms with a bias, as far as it goes in units of the first of them."""
-    first = terms[0]
-    units = bias / first.scale
-    whole = np.abs(units - np.rint(units)) <= WHOLE * np.maximum(1, np.abs(units))
-    whole &= np.abs(units) < 2**53
-    added = np.where(whole, np.rint(units), 0).astype(np.int64)
-    return Sums((replace(first, added=added), *terms[1:]), np.where(whole, 0.0, bias))
 
 
 def _why_not(node: Node) -> tuple[str, str]:

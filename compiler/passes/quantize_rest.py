@@ -33,7 +33,7 @@ from ...ir import (
 )
 from ...ir.ops import Function
 from .integer_products import factor
-from .integer_sums import is_quantised
+from .integer_values import is_quantised
 from .integer_weights import integer_weights
 
 STEPS = 255

@@ -62,7 +62,7 @@ from ...ir import (
 from ...ir.errors import ConversionError
 from .fixed_point import fixed_point
 from .integer_products import IntegerProducts
-from .integer_sums import Levels, Sums, Term, aligned, is_quantised
+from .integer_values import Levels, Sums, Term, aligned, is_quantised
 
 HALF_UNIT = 1e-6
 """How far a bias at an output may be from a whole number of units before it is said."""
