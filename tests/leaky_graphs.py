@@ -62,6 +62,27 @@ def leaky_inputs(graph: Graph, seed: int, samples: int = 3, steps: int = STEPS) 
     }
 
 
+def loops_of_currents() -> Graph:
+    """Return a current that comes late twice, and an edge back that closes no loop."""
+    nodes = [
+        Input(name="x", type=TensorType((2,)), stepwise=True),
+        Feedback(name="before", source="w", type=TensorType((2,), Signal.CURRENT)),
+        Encoder(name="e", inputs=("x",)),
+        Linear(name="w", inputs=("e",), weight=np.eye(2)),
+        LIF(name="n", inputs=("before",), decay=np.ones(1), threshold=np.full(1, 2.0)),
+        Feedback(name="self", source="m", type=TensorType((2,), Signal.SPIKES, (0, 1))),
+        Linear(name="u", inputs=("self",), weight=-np.eye(2)),
+        Delay(name="late", inputs=("u",), steps=np.array([0, 2])),
+        Feedback(name="again", source="late", type=TensorType((2,), Signal.CURRENT)),
+        LIF(name="m", inputs=("w", "again"), decay=np.ones(1), threshold=np.ones(1)),
+        LI(name="v", inputs=("again",), decay=np.full(1, 0.5)),
+        Feedback(name="v.back", source="v", type=TensorType((2,), Signal.SPIKES)),
+        Linear(name="read", inputs=("v.back",), weight=np.ones((3, 2))),
+        LI(name="y", inputs=("read",), decay=np.zeros(1)),
+    ]
+    return Graph(nodes, {"n": "n", "m": "m", "w": "w", "y": "y", "late": "late"})
+
+
 @dataclass
 class _Maker:
     rng: np.random.Generator

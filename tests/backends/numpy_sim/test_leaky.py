@@ -30,7 +30,7 @@ from snnc.ir import (
 )
 from snnc.ir.errors import DesignRuleError, OptionError
 from snnc.ir.reference import Trace, run
-from tests.leaky_graphs import STEPS, leaky_graph, leaky_inputs, loihi_graph
+from tests.leaky_graphs import STEPS, leaky_graph, leaky_inputs, loihi_graph, loops_of_currents
 
 
 def simulated(graph: Graph, inputs: Mapping[str, Array], steps: int = STEPS) -> Result:
@@ -114,20 +114,8 @@ def test_a_spike_goes_round() -> None:
 
 
 def test_a_loop_of_currents_and_an_edge_back_that_closes_no_loop() -> None:
-    nodes = [
-        Input(name="x", type=TensorType((2,))),
-        Feedback(name="before", source="w", type=TensorType((2,), Signal.CURRENT)),
-        Encoder(name="e", inputs=("x",)),
-        Linear(name="w", inputs=("e",), weight=np.eye(2)),
-        LIF(name="n", inputs=("before",), decay=np.ones(1), threshold=np.full(1, 2.0)),
-        Feedback(name="self", source="m", type=TensorType((2,), Signal.SPIKES, (0, 1))),
-        Linear(name="u", inputs=("self",), weight=-np.eye(2)),
-        Delay(name="late", inputs=("u",), steps=np.array([0, 2])),
-        Feedback(name="again", source="late", type=TensorType((2,), Signal.CURRENT)),
-        LIF(name="m", inputs=("w", "again"), decay=np.ones(1), threshold=np.ones(1)),
-    ]
-    graph = Graph(nodes, {"n": "n", "m": "m", "w": "w"})
-    inputs = {"x": np.array([[1.0, 0.5], [0.25, 2]])}
+    graph = loops_of_currents()
+    inputs = {"x": np.repeat(np.array([[[1.0, 0.5]], [[0.25, 2]]]), STEPS, axis=1)}
     found = simulated(graph, inputs)
     assert_equal(found, run(graph, inputs, STEPS))
     assert found.decoded["n"][0, :, 0].tolist() == [0, 0, 1, 0, 1, 0, 1]

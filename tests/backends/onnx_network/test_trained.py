@@ -20,27 +20,23 @@ from snnc.backends.onnx_runtime import AnnSession
 from snnc.compiler.trained import trained_network
 from snnc.compiler.verify import verify
 from snnc.ir import (
-    LI,
-    LIF,
     Array,
     Conv,
     Delay,
     Encoder,
-    Feedback,
     Graph,
     Input,
     Integrator,
     Linear,
     LoihiLIF,
     Node,
-    Signal,
     TensorType,
     TwoPhaseIF,
 )
 from snnc.ir.bounds import is_quantized
 from snnc.ir.leaky import LeakyPopulation
 from snnc.ir.reference import run
-from tests.leaky_graphs import STEPS, leaky_graph, leaky_inputs, loihi_graph
+from tests.leaky_graphs import STEPS, leaky_graph, leaky_inputs, loihi_graph, loops_of_currents
 
 
 def assert_as_simulated(graph: Graph, x: dict[str, Array], steps: int = STEPS) -> None:
@@ -126,27 +122,6 @@ def test_integer_neurons_before_a_membrane_that_is_read(seed: int, kept: tuple[s
     graph = Graph(whole(graph, *kept), graph.outputs)
     assert not is_quantized(graph)
     assert_as_simulated(graph, leaky_inputs(graph, seed))
-
-
-def loops_of_currents() -> Graph:
-    """A current that comes late twice, an edge back that closes no loop."""
-    nodes = [
-        Input(name="x", type=TensorType((2,)), stepwise=True),
-        Feedback(name="before", source="w", type=TensorType((2,), Signal.CURRENT)),
-        Encoder(name="e", inputs=("x",)),
-        Linear(name="w", inputs=("e",), weight=np.eye(2)),
-        LIF(name="n", inputs=("before",), decay=np.ones(1), threshold=np.full(1, 2.0)),
-        Feedback(name="self", source="m", type=TensorType((2,), Signal.SPIKES, (0, 1))),
-        Linear(name="u", inputs=("self",), weight=-np.eye(2)),
-        Delay(name="late", inputs=("u",), steps=np.array([0, 2])),
-        Feedback(name="again", source="late", type=TensorType((2,), Signal.CURRENT)),
-        LIF(name="m", inputs=("w", "again"), decay=np.ones(1), threshold=np.ones(1)),
-        LI(name="v", inputs=("again",), decay=np.full(1, 0.5)),
-        Feedback(name="v.back", source="v", type=TensorType((2,), Signal.SPIKES)),
-        Linear(name="read", inputs=("v.back",), weight=np.ones((3, 2))),
-        LI(name="y", inputs=("read",), decay=np.zeros(1)),
-    ]
-    return Graph(nodes, {"n": "n", "m": "m", "w": "w", "y": "y", "late": "late"})
 
 
 @pytest.mark.parametrize("integer", [False, True])
