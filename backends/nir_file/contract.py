@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ...ir import IF, Array, Encoder, Graph, Integrator
+from ...ir import IF, Encoder, Graph, Integrator
 from ...ir.bounds import is_quantized
 from ...ir.errors import ArtifactError, Problem
-from .file_contract import FORMAT, KEY, READOUTS
+from .feeding import in_words, input_document
+from .file_contract import FORMAT, KEY, READOUTS, SAMPLES, listed
 from .from_graph import Layout
 from .hdf5 import SOFT_RESET
 from .neuron_rules import NeuronRule
@@ -45,8 +46,7 @@ def metadata(graph: Graph, layout: Layout, timesteps: int) -> dict[str, str]:
         "dt": 1,
         "neuron": neuron,
         "bias": "every step",
-        "state_reset": "before every sample",
-        "latency": "one step crosses the whole network; edges that go back take one step",
+        **SAMPLES,
         "inputs": {layout.inputs[n.name]: input_document(n) for n in graph.of_type(Encoder)},
         "outputs": {
             layout.outputs[n.name]: {"name": n.name, "readout": READOUTS["mean"]}
@@ -57,7 +57,7 @@ def metadata(graph: Graph, layout: Layout, timesteps: int) -> dict[str, str]:
             for name, nodes in layout.populations.items()
             for node, sign in zip(nodes, (1, -1), strict=False)
         },
-        "differences": [{"what": each.message, "hint": each.hint} for each in found],
+        "differences": listed(found),
     }
     given = "; ".join(f"{layout.inputs[n.name]} is {in_words(n)}" for n in graph.of_type(Encoder))
     usage = USAGE.format(steps=timesteps, given=given, reset=RESETS[reset])
@@ -129,35 +129,3 @@ def contract_of(metadata: Any) -> dict[str, Any]:
 def _reset(graph: Graph) -> str:
     """Return what a spike does to the membranes of a network: to all of them alike."""
     return "zero" if any(node.reset == "zero" for node in graph.of_type(IF)) else "subtract"
-
-
-def input_document(node: Encoder) -> dict[str, Any]:
-    """Return what is to be fed to an input."""
-    low, high = node.bounds or (-node.limit, node.limit)
-    return {
-        "name": node.inputs[0],
-        "scale": node.scale,
-        "bounds": [low, high] if node.scale is not None else None,
-        "rounding": node.rounding,
-        "offset": node.offset,
-        "gain": _listed(node.gain),
-        "shift": _listed(node.shift),
-        "value": in_words(node),
-    }
-
-
-def in_words(node: Encoder) -> str:
-    """Return in words what to feed for a sample ``x``."""
-    x = "x" if node.gain is None else "gain * x"
-    x += "" if node.shift is None else " + shift"
-    if node.scale is None:
-        return x
-    low, high = node.bounds or (-node.limit, node.limit)
-    inner = f"({x})" if x != "x" else x
-    offset = f" + {node.offset}" if node.offset else ""
-    function = "floor" if node.rounding == "floor" else "round"
-    return f"{node.scale!r} * clip({function}({inner} / {node.scale!r}){offset}, {low}, {high})"
-
-
-def _listed(parameter: Array | None) -> Any:
-    return None if parameter is None else parameter.tolist()

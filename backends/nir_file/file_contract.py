@@ -7,14 +7,14 @@ none.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ...ir import Array
-from ...ir.errors import OptionError
+from ...ir.errors import OptionError, Problem
 from ...ir.leaky import LEAKY_RESETS
 from .continuous import RULES, TimeStep
 from .neurons import Meaning
@@ -31,6 +31,12 @@ READOUTS = {
     "mean": "mean over the steps",
 }
 """What an output is, in words."""
+
+SAMPLES = {
+    "state_reset": "before every sample",
+    "latency": "one step crosses the whole network; edges that go back take one step",
+}
+"""What is said of every network: how samples follow one another, and when answers come."""
 
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 """What a document that is something else leads to."""
@@ -81,6 +87,11 @@ def parsed(text: str) -> FileContract | None:
         return _contract(json.loads(text))
     except (*UNREADABLE, OptionError):
         return None
+
+
+def listed(differences: Iterable[Problem]) -> list[dict[str, str]]:
+    """Return where NIR does not mean what a network computes as JSON."""
+    return [{"what": each.message, "hint": each.hint} for each in differences]
 
 
 def meaning_document(meaning: Meaning, *, v_reset: bool) -> dict[str, Any]:

@@ -7,9 +7,9 @@ import json
 from ...ir import Encoder, Graph, Input, Integrator
 from ...ir.errors import Problem
 from ...ir.leaky import LeakyPopulation
-from . import contract
 from .continuous import TimeStep
-from .file_contract import FORMAT, KEY, READOUTS, meaning_document
+from .feeding import in_words, input_document
+from .file_contract import FORMAT, KEY, READOUTS, SAMPLES, listed, meaning_document
 from .from_trained import TrainedLayout
 from .hdf5 import SOFT_RESET
 from .trained_rules import unlike_nir
@@ -50,11 +50,10 @@ def metadata(
             name: meaning_document(meaning, v_reset=v_reset)
             for name, meaning in layout.meanings.items()
         },
-        "state_reset": "before every sample",
-        "latency": "one step crosses the whole network; edges that go back take one step",
+        **SAMPLES,
         "late": [list(edge) for edge in layout.late],
         "inputs": {
-            layout.inputs[node.name]: contract.input_document(node)
+            layout.inputs[node.name]: input_document(node)
             | {"steps": "its own value" if _stepwise(graph, node) else "the same value"}
             for node in graph.of_type(Encoder)
         },
@@ -63,10 +62,10 @@ def metadata(
             | ({"offset": each.offset.tolist()} if each.offset.any() else {})
             for key, each in layout.readouts.items()
         },
-        "differences": [{"what": each.message, "hint": each.hint} for each in found],
+        "differences": listed(found),
     }
     given = "; ".join(
-        f"{layout.inputs[node.name]} is {contract.in_words(node)} at every step, "
+        f"{layout.inputs[node.name]} is {in_words(node)} at every step, "
         + ("each with its own x" if _stepwise(graph, node) else "the same x")
         for node in graph.of_type(Encoder)
     )
@@ -95,7 +94,7 @@ def differences(graph: Graph, layout: TrainedLayout, step: TimeStep, meaning: st
                 unlike.setdefault(what, []).append(node.name)
     found += [
         Problem(
-            f"{_listed(names)}: {what}; this stands in the metadata",
+            f"{_named(names)}: {what}; this stands in the metadata",
             "tell the reader, or refuse such files with --nir-flavour strict",
         )
         for what, names in unlike.items()
@@ -104,7 +103,7 @@ def differences(graph: Graph, layout: TrainedLayout, step: TimeStep, meaning: st
         found.append(
             Problem(
                 "loops: NIR does not say which edge takes a step; the file means "
-                + _listed([f"{a} to {b}" for a, b in layout.late]),
+                + _named([f"{a} to {b}" for a, b in layout.late]),
                 "check which edge the reader delays; snnc takes these",
             )
         )
@@ -112,7 +111,7 @@ def differences(graph: Graph, layout: TrainedLayout, step: TimeStep, meaning: st
     if clamped:
         found.append(
             Problem(
-                f"{_listed(clamped)}: sums saturate, and NIR's have no bounds", "run fewer steps"
+                f"{_named(clamped)}: sums saturate, and NIR's have no bounds", "run fewer steps"
             )
         )
     return found
@@ -123,6 +122,6 @@ def _stepwise(graph: Graph, node: Encoder) -> bool:
     return isinstance(given, Input) and given.stepwise
 
 
-def _listed(names: list[str]) -> str:
+def _named(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
