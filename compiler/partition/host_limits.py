@@ -1,27 +1,22 @@
 """What a host region may ask of the machine: ONNX Runtime gets its model from anywhere.
 
-Sizes are inferred before anything runs; what depends on data is bounded while it runs. ONNX Runtime
-may crash or hang on a model: its inference of shapes computes chains of ``Concat``, whatever comes
-out, and aborts on a ``Slice`` of a size below zero; a ``Loop`` reads a trip count without a number.
-So a model is first opened, and run on one sample, in a child process.
+Sizes are inferred before anything runs; what depends on data is bounded while it runs. A model is
+first opened, and run on one sample, in a child process.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from math import prod
-from typing import IO
 
 from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from ...backends.onnx_runtime import AnnSession
-from ...backends.onnx_runtime.library import load_onnxruntime
 from ...ir import Array
-from ...ir.errors import ExecutionError, ModelError
 from ...ir.extent import MOST_ELEMENTS
-from ..child import child, raise_limits
+from .. import first_run
 from ..onnx_import.light import without_weights
 from ..onnx_import.shapes import infer_shapes
 from ..onnx_import.values import RefusalError
@@ -32,18 +27,8 @@ MOST_NUMBERS = 1 << 30
 SECONDS_OF_LOOP = 60.0
 """Longest that a model with graphs inside its nodes, which may loop, may take for one sample."""
 
-SECONDS, WORK_TO_OPEN, WORK_TO_RUN, MEMORY_TO_OPEN = 300.0, 8, 60, 1 << 31
-"""Longest that a first run may take, how long a processor may work to open a model and then at one
-sample, and bytes that opening it may take."""
-
 WORK_TO_LOOP = 4
 """How long a processor may work at that sample where a model may loop: sizes do not bound it."""
-
-BYTES_OF_WORK, COPIES = 1 << 26, 4
-"""Bytes of a model that a processor opens in a second at least, and copies of them in memory."""
-
-RAN = b"\0"
-"""What a child process says of a model that it could open and run."""
 
 
 def most_numbers(max_elements: int, batch: int) -> int:
@@ -118,25 +103,9 @@ def expect_runs(model: bytes, sample: Mapping[str, Array]) -> None:
     Raises:
         ModelError: It does.
     """
-    if not hasattr(os, "fork"):
-        return
-    load_onnxruntime()  # not by each child again
 
-    def answer(pipe: IO[bytes]) -> None:
-        try:
-            session = AnnSession(model, threads=1, bounded=True)
-        except ModelError as error:
-            pipe.write(str(error.problems[0].message).encode())
-            return
-        raise_limits(WORK_TO_LOOP if _may_loop(model) else WORK_TO_RUN)
-        with suppress(ExecutionError):  # it is raised again where it can be seen
-            session.run_once(sample)
-        pipe.write(RAN)
+    def opened() -> Callable[[], object]:
+        return partial(AnnSession(model, threads=1, bounded=True).run_once, sample)
 
-    work = WORK_TO_OPEN + len(model) // BYTES_OF_WORK
-    memory = MEMORY_TO_OPEN + COPIES * len(model)
-    with child(answer, SECONDS, work=work, memory=memory) as pipe:
-        found = pipe.read()
-    if found != RAN:
-        crashed = "ONNX Runtime crashes on the model, or takes too long for it"
-        raise ModelError(found.decode() or crashed, hint="export the model again")
+    loops = _may_loop(model)
+    first_run.expect_runs(opened, len(model), work=WORK_TO_LOOP if loops else first_run.WORK_TO_RUN)

@@ -14,6 +14,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto
 
 from ...ir import Array, Graph, Input
+from ..first_run import expect_runs
 from ..onnx_import.file import ModelFile
 from ..onnx_import.liveness import READOUT, live_part
 from ..onnx_import.naming import title
@@ -303,6 +304,8 @@ class _RollUp:
 
     def _prove(self, graph: Graph) -> tuple[dict[str, Array], Proof]:
         """Compare with the file, until every layer has fired; return the last samples, too."""
+        feed = self._feed(self._random(SAMPLES, DRAWS[0]), 0)
+        expect_runs(lambda: partial(self._recorder().run, feed), self.file.proto.ByteSize())
         recorder = self._recorder()
         stacked = {name: r.over == "steps" for name, r in self.unrolled.readouts.items()}
         proof: Proof | None = None

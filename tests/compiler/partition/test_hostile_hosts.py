@@ -17,6 +17,7 @@ from onnx import FunctionProto, GraphProto, ModelProto, TensorProto, helper, num
 from snnc import compile
 from snnc.backends.onnx_runtime import AnnSession
 from snnc.backends.resources import most_resident
+from snnc.compiler import first_run
 from snnc.compiler.partition import host_limits
 from snnc.compiler.partition.build import CutWarning
 from snnc.compiler.partition.host import HostPart
@@ -249,7 +250,7 @@ def test_what_is_refused_when_it_is_opened(artifact: Path, tmp_path: Path, attac
 def test_what_takes_too_long_to_open(
     artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host_limits, "WORK_TO_OPEN", 1)
+    monkeypatch.setattr(first_run, "WORK_TO_OPEN", 1)
     before = most_resident()
     with pytest.raises(ModelError, match="too long for it"):  # ONNX Runtime computes the lists
         run(load(hosting(artifact, tmp_path / "a", model(concats(24)))))
