@@ -202,6 +202,60 @@ def branches() -> bytes:
     )
 
 
+def lists() -> bytes:
+    """Return a network of loops in a loop, with lists of tensors."""
+    content = written(
+        "(float[N,6,4] x) => (float[N,5,6] y)",
+        """
+        q0 = SplitToSequence <axis = 1> (x, parts) p0 = SequenceAt (q0, one)
+        j0 = ConcatFromSequence <axis = 1> (q0) k0 = ReduceMean (j0, one) e0 = SequenceEmpty ()
+        f0 = Squeeze (k0, one) g0 = MatMul (f0, w0)
+        h0, l0 = Loop (six, yes, g0, e0) <
+            body = b (int64 i, bool c, float[N,5] v, seq(float) l) =>
+                (bool d, float[N,5] w, seq(float) m) {
+                t = Gather <axis = 1> (j0, i) a = MatMul (t, w0)
+                z = Loop (two, yes, v) <
+                    body = n (int64 k, bool o, float[N,5] r) => (bool u, float[N,5] s) {
+                        u = Identity (o) g = MatMul (r, w1) s = Relu (g)
+                    }
+                >
+                w = Add (a, z) m = SequenceInsert (l, w)
+                j = Add (i, unit) d = Less (j, six)
+            }
+        >
+        n0 = SequenceLength (l0) y = ConcatFromSequence <axis = 2, new_axis = 1> (l0)
+        """,
+        {"w0": (4, 5), "w1": (5, 5)},
+        {"parts": [2, 4], "one": [1], "six": [6], "two": [2], "yes": [1]} | {"unit": [1]},
+    )
+    return _condition(_scalars(content, "six", "two", "yes", "unit"), "yes")
+
+
+def windows() -> bytes:
+    """Return a network of resizes, means of windows and volumes."""
+    return written(
+        "(float[N,2,9,9] x) => (float[N,2,4,13,13] y, float[N,2,3,13] z)",
+        """
+        r0 = Resize <mode = "cubic", antialias = 1, exclude_outside = 1> (x, , factors)
+        p0 = AveragePool <kernel_shape = [2, 2], dilations = [2, 2], strides = [1, 1]> (r0)
+        z = Relu (p0)
+        p1 = AveragePool
+            <kernel_shape = [3, 3], strides = [2, 2], ceil_mode = 1, count_include_pad = 1,
+             pads = [1, 1, 1, 1]> (x)
+        r1 = Resize
+            <mode = "linear", coordinate_transformation_mode = "tf_crop_and_resize",
+             extrapolation_value = 0.5, axes = [2, 3]> (p1, region, , sizes)
+        a0 = Relu (r1) u0 = Unsqueeze (a0, two)
+        t0 = ConvTranspose <strides = [2, 2, 2], output_padding = [0, 0, 0]> (u0, w0)
+        y = Relu (t0)
+        """,
+        {"w0": (2, 2, 4, 3, 3)},
+        {"sizes": [6, 6], "two": [2]},
+        {"factors": [1.0, 1.0, 0.6, 1.7], "region": [0.1, 0.2, 0.9, 1.3]},
+        opset=19,
+    )
+
+
 _STEP = """
     i{n} = MatMul (x, w0) m{n} = Mul (beta, u{p}) a{n} = Add (m{n}, i{n})
     r{n} = Mul (s{p}, one) u{n} = Sub (a{n}, r{n}) d{n} = Sub (u{n}, one)
@@ -235,7 +289,16 @@ def _condition(content: bytes, *names: str) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def _scalars(content: bytes, *names: str) -> bytes:
+    """Return a model some of whose lists of one number are scalars."""
+    model = ModelProto.FromString(content)
+    for tensor in model.graph.initializer:
+        if tensor.name in names:
+            tensor.ClearField("dims")
+    return bytes(model.SerializeToString())
+
+
 def small_models() -> tuple[bytes, ...]:
     """Return all of them."""
-    plain = (image(), volume(), fused(), mixed(), whole(), unrolled())
+    plain = (image(), volume(), windows(), fused(), mixed(), whole(), unrolled(), lists())
     return (*plain, _condition(line(), "mask"), _condition(branches(), "yes"))

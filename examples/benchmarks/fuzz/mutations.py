@@ -12,14 +12,16 @@ NUMBERS = (0, 1, -1, 2, 3, 7, 255, 2**16, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 
 """Where arithmetic goes wrong."""
 
 _OPERATORS = """
-    Abs Add ArgMax AveragePool BatchNormalization Cast CastLike Celu Clip Concat ConstantOfShape
-    Conv ConvInteger ConvTranspose DepthToSpace DequantizeLinear Div Dropout Einsum Elu Equal Erf
-    Expand Flatten Floor GRU Gather Gelu Gemm GlobalAveragePool GlobalMaxPool Greater HardSigmoid
-    HardSwish Identity If InstanceNormalization LSTM LayerNormalization LeakyRelu Less LogSoftmax
-    Loop MatMul MatMulInteger Max MaxPool Min Mish Mul Neg Not OneHot PRelu Pad Pow QLinearConv
-    QLinearMatMul QuantizeLinear RNN Range ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu
-    Reshape Resize Round Scan Selu Shape Sigmoid Size Slice Softmax Softplus Softsign SpaceToDepth
-    Split Squeeze Sub Sum Swish Tanh Tile Transpose Unsqueeze Upsample Where
+    Abs Add ArgMax AveragePool BatchNormalization Cast CastLike Celu Clip Concat ConcatFromSequence
+    ConstantOfShape Conv ConvInteger ConvTranspose DepthToSpace DequantizeLinear Div Dropout Einsum
+    Elu Equal Erf Expand Flatten Floor GRU Gather Gelu Gemm GlobalAveragePool GlobalMaxPool Greater
+    HardSigmoid HardSwish Identity If InstanceNormalization LSTM LayerNormalization LeakyRelu Less
+    LogSoftmax Loop MatMul MatMulInteger Max MaxPool Min Mish Mul Neg Not OneHot PRelu Pad Pow
+    QLinearConv QLinearMatMul QuantizeLinear RNN Range ReduceMax ReduceMean ReduceMin ReduceProd
+    ReduceSum Relu Reshape Resize Round Scan Selu SequenceAt SequenceConstruct SequenceEmpty
+    SequenceErase SequenceInsert SequenceLength Shape Sigmoid Size Slice Softmax Softplus Softsign
+    SpaceToDepth Split SplitToSequence Squeeze Sub Sum Swish Tanh Tile Transpose Unsqueeze Upsample
+    Where
 """
 _FUSED = """
     FusedConv FusedGemm FusedMatMul QGemm QLinearAdd QLinearAveragePool QLinearConcat QuickGelu
