@@ -219,7 +219,8 @@ def _row(name: str, found: Inspection | SnncError) -> tuple[object, ...]:
 
     if not isinstance(found, Inspection):
         return (name, "", "no", "", "", found.problems[0].message)
-    reasons = [_reason(entry) for entry in (*found.unsupported, *found.host)]
+    entries = (*found.unsupported, *found.host)
+    reasons = [_reason(entry) for entry in entries if not entry.follows]
     more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
     whole = "yes" if not found.host else "yes, in part"
     return (

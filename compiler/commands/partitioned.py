@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,11 +45,19 @@ def print_cut(division: Division, console: Console) -> None:
     console.lines("", "on the host")
     console.table(
         ("operator", "node", "reason", "way round"),
-        [(entry.operator, entry.node, entry.reason, entry.hint) for entry in division.host],
+        [(e.operator, e.node, e.reason, e.hint) for e in division.host if not e.follows],
     )
+    following: dict[tuple[str, str], list[str]] = {}
+    for entry in division.host:
+        if entry.follows:
+            following.setdefault((entry.reason, entry.hint), []).append(entry.node)
+    if following:
+        rows = [(len(names), _some(names), *why) for why, names in following.items()]
+        console.lines("", "and with them")
+        console.table((">nodes", "", "why", "way round"), rows)
 
 
-def _some(names: tuple[str, ...]) -> str:
+def _some(names: Sequence[str]) -> str:
     more = len(names) - NODES_SHOWN
     return ", ".join(names[:NODES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 

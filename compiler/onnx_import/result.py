@@ -33,12 +33,14 @@ class Unsupported:
         node: Its name, or the name of the tensor it computes if it has none.
         reason: Why it cannot be converted.
         hint: The way round, an imperative sentence.
+        follows: Whether nothing is wrong with it: it only stands beside or behind one that cannot.
     """
 
     operator: str
     node: str
     reason: str
     hint: str
+    follows: bool = False
 
     @property
     def problem(self) -> Problem:
@@ -98,8 +100,10 @@ class HeldError(Exception):
 
     Args:
         entry: What is said of it; None where it reads what is unknown.
+        behind: As in ``values.Unknown``, where it does.
     """
 
-    def __init__(self, entry: Unsupported | None) -> None:
+    def __init__(self, entry: Unsupported | None, behind: str = "") -> None:
         super().__init__()
         self.entry = entry
+        self.behind = behind

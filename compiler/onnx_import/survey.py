@@ -20,6 +20,9 @@ from .values import Constant, RefusalError, Value
 from .walk import Walk
 
 UNKNOWN = "reads a tensor of which too little is known"
+BEHIND = "behind {}, which is not imported"
+BEHIND_NODE = "mend that node, and this one is looked at; see the way round that is said there"
+BEHIND_INPUT = "where that input is always the same, make it a constant with --fix-input"
 UNKNOWN_HINT = "simplify the model before the export, e.g. with onnxsim, so that shapes are fixed"
 
 NUMBERS = {TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.BOOL}
@@ -159,9 +162,13 @@ def _refusal(walk: Walk, node: NodeProto) -> Unsupported | None:
     """Return why a node cannot spike, or None."""
     if (entry := walk.refused.get(first_output(node))) is not None:
         return entry
-    if first_output(node) in walk.unread:
+    behind = walk.unread.get(first_output(node))
+    if behind is None:
+        return None
+    if not behind:
         return Unsupported(operator(node), title(node), UNKNOWN, UNKNOWN_HINT)
-    return None
+    hint = BEHIND_INPUT if behind.startswith("input ") else BEHIND_NODE
+    return Unsupported(operator(node), title(node), BEHIND.format(behind), hint, follows=True)
 
 
 def activation_type(value: Value) -> TensorType | None:

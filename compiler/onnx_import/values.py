@@ -146,7 +146,14 @@ class Listed:
 
 @dataclass(frozen=True)
 class Unknown:
-    """A tensor that an unsupported node computes and about which too little is known."""
+    """A tensor about which too little is known.
+
+    Attributes:
+        behind: Because of what, in words: a node that was not imported and stands before it, or
+            an input; "" where that is not known.
+    """
+
+    behind: str = ""
 
 
 Value: TypeAlias = "Constant | Activation | Elements | Directed | Listed | Unknown | None"

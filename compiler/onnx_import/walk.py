@@ -60,7 +60,7 @@ class Walk:
         unsupported: The nodes that were not.
         running: The nodes whose value differs from element to element of a sequence.
         refused: The entry of ``unsupported`` of each node that has one, by its first output.
-        unread: Nodes of which nothing is said, by their first output: they read what is unknown.
+        unread: For nodes that read what is unknown, by their first output, behind what they stand.
         trips: The trips of the loops that the walk is in.
         unbatched: Whether tensors have no batch axis.
         unrolled: Nodes of all loops, written out, up to now.
@@ -86,7 +86,7 @@ class Walk:
         self.unsupported: list[Unsupported] = []
         self.running: set[str] = set()
         self.refused: dict[str, Unsupported] = {}
-        self.unread: set[str] = set()
+        self.unread: dict[str, str] = {}
         self.trips: list[int] = []
         self.unrolled = 0
         self._barred = barred or {}
@@ -94,6 +94,7 @@ class Walk:
         self.unbatched = signature.unbatched
         self._types: dict[str, TensorType] = {}
         self._initializers = {tensor.name: tensor for tensor in file.proto.graph.initializer}
+        self._inputs = {value.name for value in file.proto.graph.input}
         self._taken = {name for node in file.proto.graph.node for name in node.output}
         self._taken |= live.tensors
         self._defined = defined_names(file.proto.graph)
@@ -143,6 +144,8 @@ class Walk:
                 hint = "export the model again"
                 raise ModelError(f"tensor {name!r}: cannot be read: {error}", hint=hint) from error
             self.values[name] = Constant(array, array)
+        if name not in self.values and name in self._inputs:
+            return Unknown(f"input {name!r}")  # one that no network reads
         return self.values.get(name, Unknown()) if name else None
 
     def enter(self, body: GraphProto) -> tuple[GraphProto, Live]:
@@ -162,7 +165,7 @@ class Walk:
             self.visit(node, tail=False)
             name = first_output(node)
             if name in self.refused or name in self.unread:
-                raise HeldError(self.refused.get(name))
+                raise HeldError(self.refused.get(name), self.unread.get(name, ""))
 
     def visit(self, proto: NodeProto, *, tail: bool) -> None:
         """Convert a node, or note why it cannot be."""
@@ -173,9 +176,11 @@ class Walk:
         rules = {*FOLDABLE, *CONTROL, *recurrent.FUNCTIONS, *OPERATORS}
         foldable = standard(proto) and (proto.op_type in rules or tail)
         known = foldable or handler_of(proto) is not None
-        if known and any(isinstance(value, Unknown) for value in inputs.values()):
-            self.unread.add(first_output(proto))
-            self._go_on_behind(proto)
+        unknown = [value.behind for value in inputs.values() if isinstance(value, Unknown)]
+        if known and unknown:
+            behind = next(filter(None, unknown), "")
+            self.unread[first_output(proto)] = behind
+            self._go_on_behind(proto, behind)
             return  # its source was refused: whatever is said here would be noise
         try:
             with np.errstate(all="ignore"):  # what overflows is refused when it is emitted
@@ -183,7 +188,7 @@ class Walk:
         except RefusalError as refusal:
             self._refuse(proto, refusal)
         except HeldError as held:  # which is listed
-            self._blame(proto, held.entry)
+            self._blame(proto, held)
         except UNEXPECTED as error:  # a file that passed the checks of onnx, and is nonsense
             reason = f"cannot be understood ({type(error).__name__}: {error})"
             self._refuse(proto, RefusalError(reason, _NONSENSE))
@@ -348,17 +353,19 @@ class Walk:
         entry = Unsupported(operator(proto), title(proto), refusal.reason, refusal.hint)
         self.unsupported.append(entry)
         self.refused[first_output(proto)] = entry
-        self._go_on_behind(proto)
+        self._go_on_behind(proto, f"{entry.node} ({entry.operator})")
 
-    def _blame(self, proto: NodeProto, held: Unsupported | None) -> None:
+    def _blame(self, proto: NodeProto, held: HeldError) -> None:
         """Note that a node cannot be converted because of one it holds."""
-        if held is None:
-            self.unread.add(first_output(proto))
+        behind = held.behind
+        if held.entry is None:
+            self.unread[first_output(proto)] = behind
         else:
-            reason = f"holds {held.operator} {held.node}, which {held.reason}"
-            entry = Unsupported(operator(proto), title(proto), reason, held.hint)
+            reason = f"holds {held.entry.operator} {held.entry.node}, which {held.entry.reason}"
+            entry = Unsupported(operator(proto), title(proto), reason, held.entry.hint)
             self.refused[first_output(proto)] = entry
-        self._go_on_behind(proto)
+            behind = f"{entry.node} ({entry.operator})"
+        self._go_on_behind(proto, behind)
 
     def _types_behind(self, proto: NodeProto) -> Mapping[str, TensorType]:
         """Return what follows from the inputs of a node, where all of them are known."""
@@ -376,8 +383,8 @@ class Walk:
             return {}
         return types_behind(proto, self._file.opset, known, self._signature.batch)
 
-    def _go_on_behind(self, proto: NodeProto) -> None:
-        """Take what is known of the outputs of a node that was not converted."""
+    def _go_on_behind(self, proto: NodeProto, cause: str) -> None:
+        """Take what is known of the outputs of a node that was not converted because of a cause."""
         if self._inferred is None:
             self._inferred = inferred_types(
                 self._file.proto, self._signature.batch, unbatched=self.unbatched
@@ -385,14 +392,14 @@ class Walk:
         behind = self._types_behind(proto)
         for name in proto.output:
             type = self._inferred.get(name, behind.get(name))
-            self.values[name] = self._unconverted(name, type) if type else Unknown()
+            self.values[name] = self._unconverted(name, type, cause) if type else Unknown(cause)
 
-    def _unconverted(self, name: str, type: TensorType) -> Value:
+    def _unconverted(self, name: str, type: TensorType, cause: str) -> Value:
         """Return an output of a node that was not converted."""
         try:
             return self.emit((Input(name=name, type=type),))
         except RefusalError:  # it is too large: whatever reads it stays unknown
-            return Unknown()
+            return Unknown(cause)
 
 
 def _splits(proto: NodeProto) -> bool:

@@ -7,7 +7,7 @@ say too. Then the nodes at fault go to the host, with that reason, and the model
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,18 +20,18 @@ from ..inspection import try_conversion
 from ..onnx_import import Unsupported
 from ..onnx_import.examine import examine_file
 from ..onnx_import.file import ModelFile
-from ..onnx_import.naming import first_output, operator, title
+from ..onnx_import.naming import first_output, title
 from ..onnx_import.survey import Survey, activation_type, survey
 from ..onnx_import.values import Constant, RefusalError
 from ..options import Options
 from ..report import Report
 from .extract import Extractor, needed_outputs
 from .host import HostPart
+from .host_entries import host_entries
 from .levels import Candidate, cut
 from .operations import RECURRENT, WEIGHTED, Types, macs, shape_of, tensor_types, weights_of
 from .region import HOST, SPIKING, Division, Region
 
-WAY_ROUND = "make the host nodes around it convertible, and it spikes with its neighbours"
 MOST_ATTEMPTS = 16
 """Cuts that are tried before whole regions go to the host, not only their nodes at fault."""
 
@@ -155,7 +155,7 @@ def _attempt(
         inputs=found.inputs,
         outputs=found.outputs,
         batch=found.batch or 1,
-        host=tuple(_host_entries(found, joined)),
+        host=tuple(host_entries(found, steps, joined)),
         cut=found.cut,
         whole=found.whole,
         uncounted=tuple(title(n) for n in found.steps if _macs(n, types) is None),
@@ -256,22 +256,12 @@ def _named(nodes: Sequence[NodeProto], name: str) -> list[NodeProto]:
     return [parts[max(parts, key=len)]] if parts else []
 
 
-def _host_entries(found: Survey, joined: dict[str, str]) -> Iterator[Unsupported]:
-    """Yield every host node, in order, with the reason."""
-    for node in found.steps:
-        name = first_output(node)
-        if name in found.unable:
-            yield found.unable[name]
-        elif name in joined:
-            yield Unsupported(operator(node), title(node), joined[name], WAY_ROUND)
-
-
 def _nothing_spikes(path: Path, host: Sequence[Unsupported]) -> UnsupportedOperatorError:
     head = Problem(
         f"{path}: nothing of the model would spike: no convolution and no matrix product with "
         "constant weights can be converted",
         "mend what is listed, or choose another --code or --target",
     )
-    problems = [head, *(entry.problem for entry in host if entry.hint != WAY_ROUND)]
+    problems = [head, *(entry.problem for entry in host if not entry.follows)]
     lines = "\n".join(f"  - {problem.message}" for problem in problems[1:])
     return UnsupportedOperatorError(f"{head.message}:\n{lines}", problems=problems)

@@ -48,7 +48,8 @@ class Division:
         outputs: For each output of the model, the tensor that it is.
         batch: The batch size the file is fixed to; 1 where it is symbolic.
         whole: The inputs without a batch axis: a sample has the whole tensor.
-        host: Every node that runs on the host, why, and the way round.
+        host: Every node that runs on the host, why, and the way round; those that only follow
+            others say so.
         cut: The read-out operators that are left out.
         uncounted: Nodes whose multiply-accumulates are not known, and not counted.
     """

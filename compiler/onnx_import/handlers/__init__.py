@@ -173,6 +173,10 @@ def handler_of(node: NodeProto) -> Handler | None:
 _FUNCTIONS = "ThresholdedRelu Exp Log Sqrt Sin Cos Sign"
 _RELU = "train the network with Relu, or with Clip for a bounded activation"
 _READOUT = "softmax and argmax are left out at the end of a network only; remove it here"
+_DYNAMIC = (
+    "it takes its scale from each sample: give snnc the float model with --quantize 8 and "
+    "--calibration, or quantise that statically (onnxruntime.quantization.quantize_static)"
+)
 _NORM = "train the network with BatchNormalization"
 
 HINTS: dict[str, str] = {
@@ -184,8 +188,9 @@ HINTS: dict[str, str] = {
         ("InstanceNormalization", "LayerNormalization", "GroupNormalization", "LRN"), _NORM
     ),
     "Ceil": "round with Floor or Round, and train with that",
-    "DynamicQuantizeLinear": "it takes its scale from each sample; quantise the float model "
-    "statically, with calibration data (onnxruntime.quantization.quantize_static)",
+    **dict.fromkeys(
+        ("DynamicQuantizeLinear", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul"), _DYNAMIC
+    ),
     "QLinearLeakyRelu": _RELU,
     "Trunc": "round with Quant instead",
 }
