@@ -30,8 +30,14 @@ RATE_TYPE = "compile with --code rate, ternary or augmented, and without --diffe
 
 def supported_nodes(graph: Graph, target: Target) -> Iterator[Problem]:
     """Every node is of a class the target can run."""
-    for node in graph:
-        if not isinstance(node, tuple(target.supports)):
+    others = [node for node in graph if not isinstance(node, tuple(target.supports))]
+    if any(isinstance(node, TrackingIF) for node in others):
+        yield Problem(
+            f"target {target.name} has no neurons of code exact",
+            "leave --code exact out, or choose another target, as --target numpy",
+        )
+    for node in others:
+        if not isinstance(node, TrackingIF):
             yield Problem(
                 f"{node.name}: {type(node).__name__} cannot run on target {target.name}",
                 "choose another target; `snnc targets` lists them",

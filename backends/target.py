@@ -30,6 +30,7 @@ class Target:
         membrane: Largest magnitude of an integer membrane; one that could pass it saturates there.
         default_code: Name of the code it gets unless the user says, or None for the richest that it
             takes.
+        joins: Whether several synapses may lead into one population.
         pairwise_max: Whether max pools are computed from pairs, ``max(a, b) = a + relu(b - a)``:
             the target has none of its own.
         max_current: Largest sum of weighted payloads one synapse node may deliver in a step, or
@@ -51,5 +52,6 @@ class Target:
     membrane: int = SATURATION
     max_current: int | None = None
     default_code: str | None = None
+    joins: bool = True
     pairwise_max: bool = False
     source: str = ""

@@ -78,7 +78,7 @@ def convert(
         return (lambda done, total: progress(stage, done, total)) if progress else None
 
     steps = code.presentations(options.timesteps)
-    watched, undivided = watched_values(ann, code)
+    watched, undivided = watched_values(ann, code, target)
     statistics = collect(ann, watched, samples, watch("calibrate"))
     moments = _moments(ann, rule, statistics, samples)
     bounds = signed_bounds(ann)

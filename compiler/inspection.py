@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from .exact import convert_exactly
 from .onnx_import import Cut, ImportedModel, Unsupported
 from .onnx_import.examine import examine_file
 from .onnx_import.file import ModelFile, read
+from .onnx_import.naming import node_named, operator, title
 from .options import Options
 from .pipeline import (
     conversion,
@@ -181,7 +182,8 @@ def inspect(
     report = Report()
     unsupported = list(found.unsupported)
     if found.model is not None:
-        unsupported += try_conversion(found.model, backend, options, report, calibration)
+        problems = try_conversion(found.model, backend, options, report, calibration)
+        unsupported += in_words_of_the_file(problems, file)
     if unsupported and not require_full and not (found.model and options.exact):
         cutting = _cut(path, file, backend, options)
         if cutting is not None:
@@ -329,7 +331,7 @@ def try_conversion(
             reached, options = convert_exactly(ann, options, code, report)
             backend.lower(reached, options.timesteps)
             return []
-        full_scale = {name: np.ones(1) for name in represented_values(ann, code)}
+        full_scale = {name: np.ones(1) for name in represented_values(ann, code, target)}
         full_scale |= trained_full_scale(ann)
         largest = {node.name: 1.0 for node in ann.of_type(Input)}
         passes = conversion(
@@ -342,6 +344,26 @@ def try_conversion(
     # The notes of the quantiser depend on thresholds and are left to ``compile``.
     report.approximations += describe_approximations(ann, reached)
     return []
+
+
+def in_words_of_the_file(entries: Sequence[Unsupported], file: ModelFile) -> list[Unsupported]:
+    """Return entries about nodes of a graph as entries about the ONNX nodes they come from.
+
+    Nodes that come from none, as what a quantiser put in, keep their name and have no operator.
+    """
+    graph = file.proto.graph
+    inputs = {value.name for value in graph.input}
+
+    def told(entry: Unsupported) -> Unsupported:
+        node = node_named(graph.node, entry.node) if entry.node else None
+        if node is not None:
+            return replace(entry, operator=operator(node), node=title(node))
+        given = [name for name in inputs if f"{entry.node}.".startswith(f"{name}.")]
+        if given:
+            return replace(entry, operator="Input", node=max(given, key=len))
+        return replace(entry, operator="")
+
+    return list(dict.fromkeys(map(told, entries)))
 
 
 def _ignore(note: str) -> None:

@@ -102,7 +102,7 @@ def conversion(
     at_zero = bool(target and target.starts_at_zero)
     spread = (shift or options.shift or ("step" if at_zero else "initial")) == "step"
     return (
-        ToSpiking(code),
+        ToSpiking(code, target),
         *((CapPayloads(caps),) if caps and options.chooses_caps else ()),
         BalanceThresholds(full_scale, bounds, steps),
         *((QuantizeInput(largest_input, options.used_input_bits, note),) if bits else ()),
@@ -131,17 +131,19 @@ def schedule(options: Options, code: Code) -> tuple[Pass, ...]:
     return ()
 
 
-def represented_values(graph: Graph, code: Code) -> list[str]:
+def represented_values(graph: Graph, code: Code, target: Target | None = None) -> list[str]:
     """Return the values of an ANN that will have a population: those calibration watches."""
-    return watched_values(graph, code)[0]
+    return watched_values(graph, code, target)[0]
 
 
-def watched_values(graph: Graph, code: Code) -> tuple[list[str], set[str]]:
+def watched_values(
+    graph: Graph, code: Code, target: Target | None = None
+) -> tuple[list[str], set[str]]:
     """Return the values that will have a population, and which must have one full scale each.
 
     The latter are those whose channels must have it in common.
     """
-    spiking = ToSpiking(code)(graph)
+    spiking = ToSpiking(code, target)(graph)
     populations = {node.name: node.represents for node in spiking.of_type(IF)}
     mixing = mixing_channels(spiking, list(populations))
     undivided = {populations[name] for name in mixing} | set(signed_bounds(graph))

@@ -26,6 +26,7 @@ TARGET = Target(
     rate_coded_only=True,
     resets=("zero",),
     starts_at_zero=True,
+    joins=False,
     threshold_per_layer=True,
     membrane=MEMBRANE,
     max_current=MEMBRANE,

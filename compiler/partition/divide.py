@@ -20,7 +20,7 @@ from ..inspection import try_conversion
 from ..onnx_import import Unsupported
 from ..onnx_import.examine import examine_file
 from ..onnx_import.file import ModelFile
-from ..onnx_import.naming import first_output, title
+from ..onnx_import.naming import first_output, node_named, title
 from ..onnx_import.survey import Survey, activation_type, survey
 from ..onnx_import.values import Constant, RefusalError
 from ..options import Options
@@ -234,26 +234,12 @@ def _refusals(
             approximations += report.approximations
     refused: dict[str, RefusalError] = {}
     for entry in entries:
-        at_fault = _named(nodes, entry.node)
+        at_fault = node_named(nodes, entry.node)
         where = "" if at_fault else f"its region cannot spike: {entry.node} "
         refusal = RefusalError(f"{where}{entry.reason}".strip(), entry.hint or MEND)
-        for node in at_fault or nodes:
+        for node in nodes if at_fault is None else (at_fault,):
             refused.setdefault(first_output(node), refusal)
     return refused
-
-
-def _named(nodes: Sequence[NodeProto], name: str) -> list[NodeProto]:
-    """Return the node that a problem names: by its title, or by a tensor or a part of one."""
-    titled = [node for node in nodes if title(node) == name]
-    if titled:
-        return titled[:1]
-    parts = {
-        output: node
-        for node in nodes
-        for output in node.output
-        if output and (name == output or name.startswith(f"{output}."))
-    }
-    return [parts[max(parts, key=len)]] if parts else []
 
 
 def _nothing_spikes(path: Path, host: Sequence[Unsupported]) -> UnsupportedOperatorError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...backends.target import Target
 from ...ir import (
     VIEWS,
     Add,
@@ -21,14 +22,31 @@ from ...ir import (
     Previous,
     Product,
     Staircase,
+    TrackingIF,
 )
 from ...ir.compact import elementwise
 
 
-def way_round(node: Node) -> str:
-    """Return what to do about a node that only the exact code can express."""
+def way_round(node: Node, target: Target | None = None) -> str:
+    """Return what to do about a node that only the exact code can express.
+
+    Args:
+        node: A node that ``beyond_rates`` describes.
+        target: Where it shall run, or None for nowhere in particular.
+    """
+    exact = target is None or TrackingIF in target.supports
     if isinstance(node, Previous):
-        return "compile with --code exact"
+        return "compile with --code exact" if exact else "choose --target numpy and --code exact"
+    if target is not None and not target.joins:
+        return (
+            "train the network with Relu in its place, or choose a target whose layers may branch, "
+            "as --target numpy, and compile with --approximate"
+        )
+    if not exact:
+        return (
+            "compile with --approximate where it is a function of one value, or choose a target "
+            "that takes --code exact, as --target numpy (a float model: and --quantize 8)"
+        )
     return (
         "compile with --approximate where it is a function of one value, or with --code exact "
         "(a float model: and --quantize 8)"

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...backends.target import Target
 from ...ir import (
     IF,
     VIEWS,
@@ -72,9 +73,11 @@ class ToSpiking:
 
     Attributes:
         code: The spike code.
+        target: Where the network shall run, for hints; None for nowhere in particular.
     """
 
     code: Code
+    target: Target | None = None
 
     def __call__(self, graph: Graph) -> Graph:
         """Return the spiking network of an ANN.
@@ -82,15 +85,16 @@ class ToSpiking:
         Raises:
             ConversionError: The code cannot express some values; all are listed.
         """
-        return Conversion(graph, self.code).result()
+        return Conversion(graph, self.code, self.target).result()
 
 
 class Conversion:
     """One conversion under way: nodes made so far, and where each ANN value is found."""
 
-    def __init__(self, ann: Graph, code: Code) -> None:
+    def __init__(self, ann: Graph, code: Code, target: Target | None = None) -> None:
         self.ann = ann
         self.code = code
+        self.target = target
         self.nodes: list[Node] = []
         self.used: set[str] = set()
         self.taken: set[str] = set(ann.nodes)
@@ -104,7 +108,7 @@ class Conversion:
         if beyond := [
             Problem(
                 f"{node.name}: {what}, which code {self.code.name!r} cannot",
-                way_round(node),
+                way_round(node, self.target),
             )
             for node in self.ann
             if (what := beyond_rates(node))

@@ -85,6 +85,52 @@ def test_problems_of_the_code_name_node_and_operator(tmp_path: Path) -> None:
     assert entry.reason.startswith("has the lower bound")
 
 
+def silu(folder: Path) -> Path:
+    return write_model(
+        folder / "silu.onnx",
+        "h = Gemm (x, w) s = Sigmoid (h) p = Mul (h, s) y = Gemm (p, w)",
+        "(float[N,4] x) => (float[N,4] y)",
+        {"w": np.eye(4)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "way", "no_way"),
+    [
+        ("netx", "with Relu", "--code exact"),
+        ("nir", "a target that takes --code exact", "or with --code exact"),
+        ("numpy", "or with --code exact", "choose a target"),
+    ],
+)
+def test_problems_are_those_of_the_file_and_hints_of_the_target(
+    tmp_path: Path, target: str, way: str, no_way: str
+) -> None:
+    found = inspect(
+        silu(tmp_path), get_backend(target), Options(code="rate"), require_full=True
+    ).unsupported
+    assert [(entry.operator, entry.node) for entry in found] == [("Sigmoid", "s"), ("Mul", "p")]
+    for entry in found:
+        assert way in entry.hint
+        assert no_way not in entry.hint
+
+
+def test_parts_that_a_conversion_makes_are_those_of_their_node(tmp_path: Path) -> None:
+    options = Options(approximate=True)
+    found = inspect(silu(tmp_path), get_backend("netx"), options, require_full=True).unsupported
+    assert {entry.operator for entry in found} <= {"Input", "Sigmoid", "Mul", "Gemm"}
+    assert {entry.node for entry in found} <= {"x", "h", "s", "p", "y"}
+    assert len(set(found)) == len(found)
+
+
+def test_a_target_without_neurons_of_code_exact_says_so(tmp_path: Path) -> None:
+    path = silu(tmp_path)
+    x = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
+    options = Options(code="exact", quantize=8, approximate=True)
+    found = inspect(path, get_backend("netx"), options, require_full=True, calibration={"x": x})
+    assert "no neurons of code exact" in found.unsupported[0].reason
+    assert not any("TrackingIF" in entry.reason for entry in found.unsupported)
+
+
 def test_unusable_files_and_options_raise(tmp_path: Path, model_file: Path) -> None:
     with pytest.raises(ModelError, match="no such file"):
         inspected(tmp_path / "m.onnx")
