@@ -11,6 +11,7 @@ import numpy as np
 
 from ..backends import get_backend
 from ..backends.artifact import TRAINED
+from ..backends.nir_file.continuous import EXACT
 from ..ir import Graph, Input
 from ..ir.errors import MissingDependencyError, Problem, SnncError
 from .data import Samples
@@ -22,6 +23,16 @@ from .onnx_import import Unsupported
 from .pipeline import After
 from .target_settings import target_settings
 from .trained import trained_network
+
+LEAKY = {"CubaLI", "CubaLIF", "LI", "LIF"}
+"""Nodes of a file whose steps depend on the discretisation."""
+
+FOR_EULER = (
+    "snnTorch, norse and SpikingJelly step by Euler: for a network that was trained there take "
+    "--discretisation euler, the --dt it was written with, and --reset zero where its spikes set "
+    "the membrane and the file does not say so (docs/nir_import.md)"
+)
+"""What a reader of a note on the other discretisation has to know."""
 
 SPIKE_SHARES = (0.05, 0.2, 0.5)
 """Share of ones in the golden samples that are spikes; one more sample has real numbers."""
@@ -118,6 +129,8 @@ def notes(imported: ImportedNetwork) -> list[str]:
         f"equations in continuous time are computed in steps of {imported.rule.dt:g} s, "
         f"discretisation {imported.rule.rule}"
     )
+    if not imported.contract and imported.rule.rule == EXACT and LEAKY & imported.operators.keys():
+        step += f"; {FOR_EULER}"
     by_snnc = "snnc wrote the file: neurons, loops and outputs are what its metadata say"
     return [step, *([by_snnc] if imported.contract else []), *loops]
 

@@ -31,6 +31,7 @@ def test_the_whole_journey(model: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert main([str(model), "--timesteps", str(STEPS), "--dt", "2e-4", "-o", out]) == 0
     told = capsys.readouterr()
     assert "steps of 0.0002 s, discretisation exact" in told.out
+    assert "for a network that was trained there take --discretisation euler" in told.out
     assert "warning: spikes subtract the threshold" in told.err
     assert "hint: choose with --reset" in told.err
     assert main(["verify", out]) == 0

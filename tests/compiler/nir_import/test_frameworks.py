@@ -128,6 +128,39 @@ def test_a_network_of_norse(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, np.stack(wanted, axis=1))
 
 
+@pytest.mark.parametrize(
+    "kind", ["IFNode", "LIFNode", "LIFNode, input not decayed", "ParametricLIFNode", "CUBALIFNode"]
+)
+def test_networks_of_spikingjelly(tmp_path: Path, kind: str) -> None:
+    """Its file says what a spike does; that it steps by Euler it does not say."""
+    torch = pytest.importorskip("torch")
+    neurons = pytest.importorskip("spikingjelly.activation_based.neuron")
+    if version("nir") == "1.0.4":
+        pytest.skip("SpikingJelly writes v_reset, which nir 1.0.4 has not")
+    exchange = pytest.importorskip("spikingjelly.activation_based.nir_exchange")
+    torch.manual_seed(1)
+    name, *undecayed = kind.split(", ")
+    settings: dict[str, Any] = {
+        "LIFNode": {"tau": 2.5, "decay_input": not undecayed, "v_threshold": 0.7, "v_reset": -0.2},
+        "CUBALIFNode": {"c_decay": 0.4, "v_decay": 0.3},
+    }.get(name, {})
+    make = getattr(neurons, name)
+    module = torch.nn.Sequential(
+        *(torch.nn.Linear(5, 8), make(**settings), torch.nn.Linear(8, 3), make(**settings))
+    )
+    x = events(5)
+    with torch.no_grad():
+        for layer in (module[0], module[2]):
+            layer.weight *= 8
+        wanted = [module(torch.from_numpy(x[:, t])).numpy() for t in range(STEPS)]
+        graph = exchange.export_to_nir(module, torch.from_numpy(x[:, 0]))
+    path = written(graph, tmp_path / "n.nir")
+    network = compile(path, timesteps=STEPS, discretisation="euler")
+    found = np.diff(network.run(x).decoded["output"], axis=1, prepend=0)
+    assert np.sum(wanted) > 20
+    np.testing.assert_array_equal(found, np.stack(wanted, axis=1))
+
+
 def test_a_network_of_sinabs(tmp_path: Path) -> None:
     """One spike a step at most, and no lower bound of the membrane: what its file says."""
     torch = pytest.importorskip("torch")
