@@ -108,7 +108,7 @@ def compile(
     chosen = chosen_options(options)
     backend = get_backend(target, chosen.settings_for(target))
     path = Path(model)
-    file = read(path, chosen.max_elements, chosen.input_shapes)
+    file = read(path, chosen.max_elements, chosen.input_shapes, chosen.fixed_inputs)
     unrolled, why_not = rolled_up(file, chosen.timesteps)
     if unrolled is not None:
         given = options if max_drop is None else {"max_drop": max_drop, **options}

@@ -16,7 +16,7 @@ Numerical Algorithms*, section 3.1); c covers scales, bias and the division by t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -144,10 +144,12 @@ class Runtime:
     Attributes:
         model: The file.
         ann: The same model in integers.
+        fixed_inputs: Numbers of inputs that it was compiled with.
     """
 
     model: Path
     ann: IntegerANN
+    fixed_inputs: Mapping[str, Sequence[float]] | None = None
     found: dict[str, Layer] = field(default_factory=dict)
     summary: Comparison = field(default_factory=Comparison)
 
@@ -156,7 +158,7 @@ class Runtime:
 
         onnxruntime = load_onnxruntime()
 
-        proto = read(self.model).proto
+        proto = read(self.model, fixed_inputs=self.fixed_inputs).proto
         self.tensors = instrument(proto, self.ann)
         quantised = [n.name for n in self.ann.graph if isinstance(n, (Quantize, Requantize))]
         self.found = {name: Layer(name) for name in quantised if name in self.tensors}

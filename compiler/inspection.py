@@ -164,7 +164,7 @@ def inspect(
         OptionError: The options do not go together.
     """
     target = backend.target
-    file = read(path, options.max_elements, options.input_shapes)
+    file = read(path, options.max_elements, options.input_shapes, options.fixed_inputs)
     unrolled, why_not = rolled_up(file, options.timesteps)
     if unrolled is not None:
         return _of_trained(unrolled, file, backend, options, calibration)

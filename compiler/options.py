@@ -12,6 +12,7 @@ from ..ir.errors import OptionError
 from ..ir.extent import MOST_ELEMENTS
 from ..ir.neurons import RESETS
 from .codes import EXACT, Code, make_code
+from .given_inputs import plain_numbers, plain_shapes
 from .post_training import WIDTHS
 from .target_settings import settings_for
 from .thresholds import ThresholdRule
@@ -88,6 +89,8 @@ class Options:
         approximate: Whether smooth functions may be computed from clipped pieces, and code
             ``exact`` may quantise what a model leaves unquantised.
         input_shapes: For inputs whose sizes the model leaves open, their shapes, batch axis first.
+        fixed_inputs: For inputs that are always the same, their numbers: one for the whole input,
+            or as many as it has. They become constants.
         max_elements: Numbers that one value of one sample may have in the model.
         seed: Of the synthetic calibration data, and of what a search draws.
         nir_version: For target ``nir``: whose readers the file is for, ``current`` or ``1.0.4``.
@@ -117,6 +120,7 @@ class Options:
     quantize: int | None = None
     approximate: bool = False
     input_shapes: Mapping[str, Sequence[int]] | None = None
+    fixed_inputs: Mapping[str, Sequence[float]] | None = None
     max_elements: int = MOST_ELEMENTS
     seed: int = 0
     nir_version: str | None = None
@@ -124,7 +128,7 @@ class Options:
 
     def __post_init__(self) -> None:
         self._take_words()
-        self._take_shapes()
+        self._take_inputs()
         if self.timesteps is None and not self.exact:
             object.__setattr__(self, "timesteps", DEFAULT_TIMESTEPS)
         for name in WHOLE_NUMBERS:
@@ -153,24 +157,12 @@ class Options:
             if getattr(self, name) == word:
                 object.__setattr__(self, name, None)
 
-    def _take_shapes(self) -> None:
-        """Make the shapes of inputs plain tuples of sizes above 0."""
-        if self.input_shapes is None:
-            return
-        try:
-            shapes = {str(n): tuple(map(index, s)) for n, s in dict(self.input_shapes).items()}
-        except (TypeError, ValueError):
-            raise OptionError(
-                f"input shapes {self.input_shapes!r} are not names with whole numbers",
-                hint="give e.g. {'x': (1, 3, 48, 320)}, on the command line x=1,3,48,320",
-            ) from None
-        for name, shape in shapes.items():
-            if any(size < 1 for size in shape):
-                raise OptionError(
-                    f"--input-shape {name}={','.join(map(str, shape))} has a size below 1",
-                    hint="give whole numbers above 0, the batch axis first",
-                )
-        object.__setattr__(self, "input_shapes", shapes)
+    def _take_inputs(self) -> None:
+        """Make what is said of inputs plain tuples."""
+        if self.input_shapes is not None:
+            object.__setattr__(self, "input_shapes", plain_shapes(self.input_shapes))
+        if self.fixed_inputs is not None:
+            object.__setattr__(self, "fixed_inputs", plain_numbers(self.fixed_inputs))
 
     def _coerce(self, name: str, kind: Callable[[Any], Any], wanted: str) -> None:
         """Make an option a plain Python number: NumPy's do not go into a manifest."""

@@ -121,9 +121,10 @@ def verify_model(
     """
     check_claim(network)
     check_model(network, model)
-    shapes = network.artifact.manifest["options"].get("input_shapes")
-    ann = IntegerANN(integer_graph(model, shapes))
-    runtime = Runtime(Path(model), ann) if onnxruntime else None
+    options = network.artifact.manifest["options"]
+    fixed = options.get("fixed_inputs")
+    ann = IntegerANN(integer_graph(model, options.get("input_shapes"), fixed))
+    runtime = Runtime(Path(model), ann, fixed) if onnxruntime else None
     count = len(next(iter(samples.values())))
     found: list[ModelDifference] = []
     outputs = values = 0
@@ -203,14 +204,17 @@ def check_hash(manifest: Mapping[str, Any], model: str | PathLike[str]) -> None:
 
 
 def integer_graph(
-    model: str | PathLike[str], input_shapes: Mapping[str, Sequence[int]] | None = None
+    model: str | PathLike[str],
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    fixed_inputs: Mapping[str, Sequence[float]] | None = None,
 ) -> Graph:
     """Return the quantised ANN of an ONNX file in integers."""
     from .onnx_import import load
     from .passes.to_integer import ToInteger
     from .pipeline import SIMPLIFY, run_passes
 
-    return run_passes(load(model, input_shapes=input_shapes).graph, (*SIMPLIFY, ToInteger()))
+    imported = load(model, input_shapes=input_shapes, fixed_inputs=fixed_inputs)
+    return run_passes(imported.graph, (*SIMPLIFY, ToInteger()))
 
 
 def _block_size(network: Network, resources: Resources) -> int:

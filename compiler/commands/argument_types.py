@@ -21,6 +21,29 @@ def input_shape(text: str) -> tuple[str, tuple[int, ...]]:
     return name, shape
 
 
+def fixed_input(text: str) -> tuple[str, tuple[float, ...]]:
+    """Return the name of an input and its numbers.
+
+    >>> fixed_input("sr=16000"), fixed_input("h=0.5,1")
+    (('sr', (16000,)), ('h', (0.5, 1)))
+    """
+    name, separator, numbers = text.rpartition("=")
+    try:
+        found = tuple(_number(part) for part in numbers.split(","))
+    except ValueError:
+        separator = ""
+    if not name or not separator:
+        raise ArgumentTypeError(f"{text!r} is no name with its numbers, e.g. sr=16000")
+    return name, found
+
+
+def _number(text: str) -> float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
 def fraction(text: str) -> float:
     """Return a number given as a fraction or in percent.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from typing import Any
 
-from .argument_types import fraction, input_shape, weight_bits, whole_or_auto
+from .argument_types import fixed_input, fraction, input_shape, weight_bits, whole_or_auto
 
 
 def add_conversion(parser: ArgumentParser) -> None:
@@ -181,6 +181,15 @@ def add_conversion(parser: ArgumentParser) -> None:
         help="sizes of an input that the model leaves open, the batch axis first; once an input",
     )
     group.add_argument(
+        "--fix-input",
+        dest="fixed_inputs",
+        action="append",
+        type=fixed_input,
+        metavar="NAME=16000",
+        help="the number that an input always has, or all its numbers, separated by commas: it "
+        "becomes a constant; once an input",
+    )
+    group.add_argument(
         "--max-elements",
         type=int,
         metavar="N",
@@ -258,6 +267,8 @@ def conversion_options(arguments: Namespace) -> dict[str, Any]:
     given = {name: getattr(arguments, name) for name in names}
     if arguments.input_shapes:
         given["input_shapes"] = dict(arguments.input_shapes)
+    if arguments.fixed_inputs:
+        given["fixed_inputs"] = dict(arguments.fixed_inputs)
     defaulted = ("timesteps", "max_elements")
     found = {n: value for n, value in given.items() if n not in defaulted or value is not None}
     nir = {name: getattr(arguments, name) for name in ("dt", "discretisation", "if_gain")}

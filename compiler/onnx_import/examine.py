@@ -15,6 +15,7 @@ from ...ir import Clip, Graph, Input, Node, Staircase
 from ...ir.errors import ModelError, UnsupportedOperatorError
 from ...ir.extent import MOST_ELEMENTS
 from .file import ModelFile, read
+from .fixed_inputs import FixedInputs
 from .handlers.quantized import as_integers
 from .input_shapes import Shapes
 from .liveness import live_part
@@ -31,6 +32,7 @@ def load(
     path: str | PathLike[str],
     max_elements: int = MOST_ELEMENTS,
     input_shapes: Shapes | None = None,
+    fixed_inputs: FixedInputs | None = None,
 ) -> ImportedModel:
     """Import an ONNX file.
 
@@ -38,13 +40,14 @@ def load(
         path: The file; external data are read from its folder only.
         max_elements: Numbers that one value of one sample may have.
         input_shapes: Shapes of inputs whose sizes the file leaves open, batch axis first.
+        fixed_inputs: Numbers of inputs that are always the same.
 
     Raises:
         ModelError: The file cannot be read, or its inputs or outputs cannot be used.
-        OptionError: ``input_shapes`` do not fit the file.
+        OptionError: ``input_shapes`` or ``fixed_inputs`` do not fit the file.
         UnsupportedOperatorError: Some nodes cannot be converted; all are listed.
     """
-    return required_model(path, examine(path, max_elements, input_shapes))
+    return required_model(path, examine(path, max_elements, input_shapes, fixed_inputs))
 
 
 def required_model(path: str | PathLike[str], examination: Examination) -> ImportedModel:
@@ -63,6 +66,7 @@ def examine(
     path: str | PathLike[str],
     max_elements: int = MOST_ELEMENTS,
     input_shapes: Shapes | None = None,
+    fixed_inputs: FixedInputs | None = None,
 ) -> Examination:
     """Say which nodes of an ONNX file can be converted.
 
@@ -70,12 +74,13 @@ def examine(
         path: The file; external data are read from its folder only.
         max_elements: As for ``load``.
         input_shapes: As for ``load``.
+        fixed_inputs: As for ``load``.
 
     Raises:
         ModelError: The file cannot be read, or its inputs or outputs cannot be used.
     """
     path = Path(path)
-    return examine_file(path, read(path, max_elements, input_shapes))
+    return examine_file(path, read(path, max_elements, input_shapes, fixed_inputs))
 
 
 def examine_file(

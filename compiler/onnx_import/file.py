@@ -18,6 +18,7 @@ from onnx.external_data_helper import load_external_data_for_model
 from ...ir.errors import ModelError
 from ...ir.extent import LONGEST_NAME, MOST_ELEMENTS
 from .expansion import MOST_NODES, all_nodes, expanded_nodes
+from .fixed_inputs import FixedInputs, fix_inputs
 from .input_shapes import Shapes, fix_input_shapes
 from .light import without_weights
 
@@ -50,7 +51,10 @@ class ModelFile:
 
 
 def read(
-    path: Path, max_elements: int = MOST_ELEMENTS, input_shapes: Shapes | None = None
+    path: Path,
+    max_elements: int = MOST_ELEMENTS,
+    input_shapes: Shapes | None = None,
+    fixed_inputs: FixedInputs | None = None,
 ) -> ModelFile:
     """Read and check an ONNX file.
 
@@ -58,15 +62,17 @@ def read(
         path: The file; external data are read from its folder only.
         max_elements: Numbers that one value of one sample may have.
         input_shapes: Shapes of inputs whose sizes the file leaves open.
+        fixed_inputs: Numbers of inputs that are always the same.
 
     Raises:
         ModelError: There is no such file, it is not ONNX, it is damaged, too large or too old.
-        OptionError: There is no input of that name, or its shape in the file is another.
+        OptionError: There is no input of that name, or what is to be fixed does not fit it.
     """
     content = _content(path)
     proto = _parsed(path, content)
     opset = _opset(path, proto)
     fix_input_shapes(path, proto, input_shapes or {})
+    fix_inputs(path, proto, fixed_inputs or {}, max_elements)
     digest = sha256(content)
     _expect_sane(path, proto)
     files = sorted(_external_files(path, proto))

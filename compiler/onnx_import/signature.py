@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -110,7 +110,8 @@ def _problem(value: ValueInfoProto, is_sequence: bool, first: int) -> Problem | 
     if tensor.elem_type != TensorProto.FLOAT and tensor.elem_type not in INTEGERS:
         known = tensor.elem_type in TensorProto.DataType.values()
         found = TensorProto.DataType.Name(tensor.elem_type).lower() if known else "unknown numbers"
-        return Problem(f"{name}: holds {found}, not float", "export the model with float32 inputs")
+        hint = f"export the model with float32 inputs, or {_fixed_by(value)}"
+        return Problem(f"{name}: holds {found}, not float", hint)
     if not tensor.HasField("shape"):
         return Problem(f"{name}: has no shape", "export the model with a fixed input shape")
     dims = tensor.shape.dim
@@ -124,14 +125,20 @@ def _problem(value: ValueInfoProto, is_sequence: bool, first: int) -> Problem | 
     if first and len(dims) < 2:
         return Problem(
             f"{name}: has {len(dims)} axes, but needs a batch axis and at least one more",
-            "export the model with a batch of inputs, the batch axis first",
+            f"export the model with a batch of inputs, the batch axis first, or {_fixed_by(value)}",
         )
-    return _size_problem(name, dims, fixed=2 if is_sequence else first)
+    return _size_problem(value.name, dims, fixed=2 if is_sequence else first)
+
+
+def _fixed_by(value: ValueInfoProto) -> str:
+    """Return the option that makes an input a constant, for a hint."""
+    return f"where it is always the same, make it a constant: --fix-input {value.name}=NUMBER"
 
 
 def _size_problem(
-    name: str, dims: Iterable[TensorShapeProto.Dimension], fixed: int
+    input: str, dims: Sequence[TensorShapeProto.Dimension], fixed: int
 ) -> Problem | None:
+    name = f"input {input!r}"
     for axis, dim in enumerate(dims):
         size = dim.dim_value if dim.HasField("dim_value") else -1
         if size == 0:
@@ -140,10 +147,26 @@ def _size_problem(
             label = repr(dim.dim_param) if dim.dim_param else "without a name"
             return Problem(
                 f"{name}: the size of axis {axis} is symbolic ({label})",
-                "fix it with --input-shape, or export the model with fixed sizes; only the first "
-                "axis, the batch, may vary",
+                f"fix it with {_shape_option(input, dims)}, or export the model with fixed sizes; "
+                "only the first axis, the batch, may vary",
             )
     return None
+
+
+def _shape_option(input: str, dims: Sequence[TensorShapeProto.Dimension]) -> str:
+    """Return ``--input-shape`` with the sizes of the file, 1 for an open batch, and what to give.
+
+    What the file calls an axis stands for its size; an axis without a name is a question mark.
+    """
+    open_axes = [dim.dim_param or "?" for dim in dims]
+    sizes = [
+        str(d.dim_value) if d.dim_value > 0 else n for d, n in zip(dims, open_axes, strict=True)
+    ]
+    if dims[0].dim_value < 1:
+        sizes[0] = "1"
+    named = list(dict.fromkeys(size for size in sizes if not size.isdecimal() and size != "?"))
+    wanted = [*named, *(["each ?"] if "?" in sizes else [])]
+    return f"--input-shape {input}={','.join(sizes)} (numbers for {' and '.join(wanted)})"
 
 
 def _too_large(value: ValueInfoProto, most: int, first: int) -> Problem | None:

@@ -81,7 +81,7 @@ def compile_cut(
         As ``compile``.
     """
     # Again: a model that spikes as a whole is not kept beside its graph.
-    file = read(path, options.max_elements, options.input_shapes)
+    file = read(path, options.max_elements, options.input_shapes, options.fixed_inputs)
     try:
         cutting = divide(path, file, get_backend(target, options.settings_for(target)), options)
     except UnsupportedOperatorError as nothing:

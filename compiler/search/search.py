@@ -171,7 +171,8 @@ def judged_samples(
     from ..onnx_import import load
 
     assert calibration is not None
-    ann = run_passes(load(model, options.max_elements, options.input_shapes).graph, SIMPLIFY)
+    given = (options.max_elements, options.input_shapes, options.fixed_inputs)
+    ann = run_passes(load(model, *given).graph, SIMPLIFY)
     samples = load_samples(calibration, ann, what=DATA)
     labels = find_labels(calibration, samples, what=DATA)
     calibrating, held_back = split(samples, options.seed)

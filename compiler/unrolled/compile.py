@@ -24,7 +24,7 @@ from ..wording import counted
 from .refusal import NotRecognisedError
 from .roll_up import RolledUp, has_thresholds, roll_up
 
-MEANT = ("max_elements", "seed", "nir_version", "nir_flavour")
+MEANT = ("input_shapes", "fixed_inputs", "max_elements", "seed", "nir_version", "nir_flavour")
 """Options that are not about a conversion."""
 
 
