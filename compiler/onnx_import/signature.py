@@ -80,7 +80,8 @@ def read_signature(
         problems = [
             Problem(
                 f"{path}: the inputs do not agree on the batch size ({found})",
-                "export the model with one symbolic batch size, the first axis of every input",
+                "export the model with one symbolic batch size, the first axis of every input; one "
+                "that is always the same, as a state at the start: --fix-input NAME=0",
             )
         ]
     if problems:
