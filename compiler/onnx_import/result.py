@@ -43,6 +43,11 @@ class Unsupported:
     follows: bool = False
 
     @property
+    def named(self) -> str:
+        """The node with its operator, as other messages name it."""
+        return f"{self.node} ({self.operator})"
+
+    @property
     def problem(self) -> Problem:
         """The error line and the hint line."""
         return Problem(f"{self.node}: operator {self.operator}: {self.reason}", self.hint)

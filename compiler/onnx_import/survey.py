@@ -16,7 +16,7 @@ from .naming import first_output, operator, title
 from .result import Cut, Unsupported
 from .scan import scanned_tensors
 from .signature import Signature, read_signature
-from .values import Constant, RefusalError, Value
+from .values import Constant, RefusalError, Unknown, Value
 from .walk import Walk
 
 UNKNOWN = "reads a tensor of which too little is known"
@@ -78,6 +78,8 @@ def survey(path: Path, file: ModelFile, barred: Mapping[str, RefusalError]) -> S
         path, file, live.tensors, scanned_tensors(live.nodes)
     )
     walk = Walk(file, live, signature, barred)
+    unread = {node.name for node in all_inputs} - {node.name for node in signature.inputs}
+    walk.values |= {name: Unknown(f"input {name!r}") for name in unread}
     walk.run()
     producers = {name: node for node in live.nodes for name in node.output if name}
     steps = [n for n in live.nodes if not _is_constant(walk, n) and not _is_label(walk, n)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -94,7 +95,6 @@ class Walk:
         self.unbatched = signature.unbatched
         self._types: dict[str, TensorType] = {}
         self._initializers = {tensor.name: tensor for tensor in file.proto.graph.initializer}
-        self._inputs = {value.name for value in file.proto.graph.input}
         self._taken = {name for node in file.proto.graph.node for name in node.output}
         self._taken |= live.tensors
         self._defined = defined_names(file.proto.graph)
@@ -144,8 +144,6 @@ class Walk:
                 hint = "export the model again"
                 raise ModelError(f"tensor {name!r}: cannot be read: {error}", hint=hint) from error
             self.values[name] = Constant(array, array)
-        if name not in self.values and name in self._inputs:
-            return Unknown(f"input {name!r}")  # one that no network reads
         return self.values.get(name, Unknown()) if name else None
 
     def enter(self, body: GraphProto) -> tuple[GraphProto, Live]:
@@ -178,8 +176,7 @@ class Walk:
         known = foldable or handler_of(proto) is not None
         unknown = [value.behind for value in inputs.values() if isinstance(value, Unknown)]
         if known and unknown:
-            behind = next(filter(None, unknown), "")
-            self.unread[first_output(proto)] = behind
+            self.unread[first_output(proto)] = behind = next(filter(None, unknown), "")
             self._go_on_behind(proto, behind)
             return  # its source was refused: whatever is said here would be noise
         try:
@@ -353,18 +350,17 @@ class Walk:
         entry = Unsupported(operator(proto), title(proto), refusal.reason, refusal.hint)
         self.unsupported.append(entry)
         self.refused[first_output(proto)] = entry
-        self._go_on_behind(proto, f"{entry.node} ({entry.operator})")
+        self._go_on_behind(proto, entry.named)
 
     def _blame(self, proto: NodeProto, held: HeldError) -> None:
         """Note that a node cannot be converted because of one it holds."""
-        behind = held.behind
         if held.entry is None:
-            self.unread[first_output(proto)] = behind
+            self.unread[first_output(proto)] = behind = held.behind
         else:
             reason = f"holds {held.entry.operator} {held.entry.node}, which {held.entry.reason}"
             entry = Unsupported(operator(proto), title(proto), reason, held.entry.hint)
             self.refused[first_output(proto)] = entry
-            behind = f"{entry.node} ({entry.operator})"
+            behind = entry.named
         self._go_on_behind(proto, behind)
 
     def _types_behind(self, proto: NodeProto) -> Mapping[str, TensorType]:
@@ -392,14 +388,10 @@ class Walk:
         behind = self._types_behind(proto)
         for name in proto.output:
             type = self._inferred.get(name, behind.get(name))
-            self.values[name] = self._unconverted(name, type, cause) if type else Unknown(cause)
-
-    def _unconverted(self, name: str, type: TensorType, cause: str) -> Value:
-        """Return an output of a node that was not converted."""
-        try:
-            return self.emit((Input(name=name, type=type),))
-        except RefusalError:  # it is too large: whatever reads it stays unknown
-            return Unknown(cause)
+            self.values[name] = Unknown(cause)
+            if type:
+                with suppress(RefusalError):  # it is too large: whatever reads it stays unknown
+                    self.values[name] = self.emit((Input(name=name, type=type),))
 
 
 def _splits(proto: NodeProto) -> bool:

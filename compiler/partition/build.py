@@ -147,7 +147,7 @@ def cut_warning(division: Division) -> tuple[str, str]:
     """Return what a user has to be told of a cut, and the way out."""
     entries = division.host
     first = [entry for entry in entries if not entry.follows][:MOST_LISTED]
-    listed = [f"{e.node} ({e.operator}): {e.reason}" for e in first]
+    listed = [f"{entry.named}: {entry.reason}" for entry in first]
     more = len(entries) - len(listed)
     listed += [f"and {more} more, which `snnc inspect` lists"] * (more > 0)
     return (

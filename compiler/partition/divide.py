@@ -155,7 +155,7 @@ def _attempt(
         inputs=found.inputs,
         outputs=found.outputs,
         batch=found.batch or 1,
-        host=tuple(host_entries(found, steps, joined)),
+        host=tuple(host_entries(found, candidates, joined)),
         cut=found.cut,
         whole=found.whole,
         uncounted=tuple(title(n) for n in found.steps if _macs(n, types) is None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from ..onnx_import import Unsupported
 from ..onnx_import.naming import first_output, operator, title
@@ -16,18 +17,18 @@ ALONE = "give it constant weights and an activation such as Relu, or leave it on
 
 
 def host_entries(
-    found: Survey, steps: Sequence[Candidate], joined: Mapping[str, str]
+    found: Survey, candidates: Sequence[Candidate], joined: Mapping[str, str]
 ) -> Iterator[Unsupported]:
     """Yield every host node, in order, with the reason and the way round.
 
     Args:
         found: The nodes.
-        steps: The same, as the rule of the cut sees them.
+        candidates: The same, as the rule of the cut sees them.
         joined: Why nodes that could spike went to the host.
     """
     at_fault = {name for name, entry in found.unable.items() if not entry.follows}
-    passing = {step.name for step in steps if step.name in joined or step.name in found.unable}
-    around = _around(steps, at_fault, passing - at_fault)
+    passing = joined.keys() | found.unable.keys() - at_fault
+    around = _around(candidates, at_fault, passing)
     called = {first_output(node): f"{title(node)} ({operator(node)})" for node in found.steps}
     for node in found.steps:
         name = first_output(node)
@@ -43,13 +44,13 @@ def host_entries(
 
 
 def _around(
-    steps: Sequence[Candidate], at_fault: set[str], passing: set[str]
+    candidates: Sequence[Candidate], at_fault: set[str], passing: AbstractSet[str]
 ) -> dict[str, tuple[str, ...]]:
     """Return the nodes at fault next before and next behind each node, through host nodes."""
     readers: dict[str, list[str]] = {}
-    for step in steps:
-        for name in step.before:
-            readers.setdefault(name, []).append(step.name)
+    for each in candidates:
+        for name in each.before:
+            readers.setdefault(name, []).append(each.name)
     before: dict[str, tuple[str, ...]] = {}
     behind: dict[str, tuple[str, ...]] = {}
 
@@ -61,8 +62,8 @@ def _around(
         ]
         return tuple(dict.fromkeys(reached))[:MOST_NAMED]
 
-    for step in steps:
-        before[step.name] = nearest(step.before, before)
-    for step in reversed(steps):
-        behind[step.name] = nearest(readers.get(step.name, ()), behind)
-    return {s.name: tuple(dict.fromkeys((*before[s.name], *behind[s.name]))) for s in steps}
+    for each in candidates:
+        before[each.name] = nearest(each.before, before)
+    for each in reversed(candidates):
+        behind[each.name] = nearest(readers.get(each.name, ()), behind)
+    return {n: tuple(dict.fromkeys((*near, *behind[n]))) for n, near in before.items()}
