@@ -25,6 +25,7 @@ from ...ir import (
     TrackingIF,
 )
 from ...ir.compact import elementwise
+from ...ir.errors import Problem
 
 
 def way_round(node: Node, target: Target | None = None) -> str:
@@ -60,6 +61,15 @@ def beyond_rates(node: Node) -> str:
     if isinstance(node, Curve):
         return f"computes {node.function}"
     return "multiplies two activations" if isinstance(node, Product) else ""
+
+
+def problems_beyond_rates(graph: Graph, code: str, target: Target | None = None) -> list[Problem]:
+    """Return one problem for each node that no code but the exact one can express."""
+    return [
+        Problem(f"{node.name}: {what}, which code {code!r} cannot", way_round(node, target))
+        for node in graph
+        if (what := beyond_rates(node))
+    ]
 
 
 def argument(graph: Graph, clip: str) -> str:

@@ -45,7 +45,7 @@ from ...ir.extent import LONGEST_IDENTITY
 from ..codes import Code
 from .branches import Branches, expect_few
 from .fold_affine import channelwise, per_channel
-from .kinds import argument, beyond_rates, is_linear, nonnegative, scaled_rows, way_round
+from .kinds import argument, is_linear, nonnegative, problems_beyond_rates, scaled_rows
 
 ZERO = np.zeros(1)
 ONE = np.ones(1)
@@ -105,14 +105,7 @@ class Conversion:
         self.branches = Branches(ann)
 
     def result(self) -> Graph:
-        if beyond := [
-            Problem(
-                f"{node.name}: {what}, which code {self.code.name!r} cannot",
-                way_round(node, self.target),
-            )
-            for node in self.ann
-            if (what := beyond_rates(node))
-        ]:
+        if beyond := problems_beyond_rates(self.ann, self.code.name, self.target):
             message = "\n".join(problem.message for problem in beyond)
             raise ConversionError(message, problems=beyond)
         for node in self.ann:  # in order: no chain of populations is then deep in recursion

@@ -123,7 +123,9 @@ def _journey(path: Path, model: Model) -> dict[str, Any]:
     others = (snnc.compile(path, calibration=calibration, **options, **more) for more in given[1:])
     record: dict[str, Any] = {
         "status": "compiled",
-        "reasons": [f"{e.operator}: {generalised(e.reason)}" for e in inspection.host],
+        "reasons": [
+            f"{e.operator}: {generalised(e.reason)}" for e in inspection.host if not e.follows
+        ],
         "code": model.code,
         "seconds": seconds,
         "peak_bytes": peak,
