@@ -124,7 +124,7 @@ class Histogram:
 
     def widen(self, wanted: float) -> None:
         """Bring all channels to one range, not below any of theirs."""
-        kernels = _kernels()
+        kernels = library.library()
         if kernels:
             nothing = np.empty((0, len(self.range), 0), np.float32)
             kernels.snnc_widen(byref(self.told(nothing)), c_int(BINS), c_float(wanted))
@@ -161,7 +161,7 @@ def add_all(histograms: Sequence[Histogram], values: Sequence[Array], pool: Exec
         values: Of equally many samples, ``(samples, channels, *places)``, float32.
         pool: Of ``threads()`` threads.
     """
-    kernels = _kernels()
+    kernels = library.library()
     if kernels is None:
         _all_done(
             pool.submit(histogram.add, x) for histogram, x in zip(histograms, values, strict=True)
@@ -185,12 +185,6 @@ def threads() -> int:
 def _all_done(tasks: Iterable[Future[Any]]) -> None:
     for task in list(tasks):
         task.result()
-
-
-def _kernels() -> Any | None:
-    """Return the compiled kernels, if they have the ones used here."""
-    kernels = library.library()
-    return kernels if kernels and hasattr(kernels, "snnc_histograms") else None
 
 
 def _above(value: float) -> float:

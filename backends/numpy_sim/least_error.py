@@ -40,7 +40,7 @@ def least_error(counts: Array, edges: Array, largest: Array, levels: int, grid: 
     """
     kernels = library.library()
     told = counts.dtype == np.uint32 and counts.strides[1] == counts.itemsize
-    if kernels and told and hasattr(kernels, "snnc_least_error"):
+    if kernels and told:
         return _of_kernels(kernels, counts, edges, largest, levels, grid)
     best = np.zeros(len(counts))
     each = max(1, WORK // (len(grid) * levels))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -161,8 +162,34 @@ def open_console(*, json: bool) -> Iterator[Console]:
     holds one JSON object and nothing else.
     """
     out = sys.stdout
-    if not json:
-        yield Console(json=False, out=out)
-        return
-    with redirect_stdout(sys.stderr):
-        yield Console(json=True, out=out)
+    with _own_warnings_as_lines():
+        if not json:
+            yield Console(json=False, out=out)
+            return
+        with redirect_stdout(sys.stderr):
+            yield Console(json=True, out=out)
+
+
+@contextmanager
+def _own_warnings_as_lines() -> Iterator[None]:
+    """Write warnings of snnc itself, a message and a hint, as commands write theirs."""
+    own = __package__.partition(".")[0]
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if category.__module__.partition(".")[0] != own:
+                others(message, category, filename, lineno, file, line)
+                return
+            text, _, hint = str(message).partition("\n")
+            _write_pair("warning", text, hint)
+
+        warnings.showwarning = show
+        yield

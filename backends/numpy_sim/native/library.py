@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import warnings
 from ctypes import c_double, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 from importlib.util import find_spec
@@ -128,36 +129,75 @@ class HistogramLayout(ctypes.Structure):
     )
 
 
+LAYOUTS = {
+    "population": PopulationLayout,
+    "synapse": SynapseLayout,
+    "tracking": TrackingLayout,
+    "branch": BranchLayout,
+    "fan_out": FanOutLayout,
+    "histogram": HistogramLayout,
+}
+
+FUNCTIONS = (
+    *("level", "scratch", "track_scratch"),
+    *("advance_integer", "advance_real", "track", "currents", "count", "max_pool"),
+    *("widen", "histograms", "least_error"),
+)
+"""What is called of the kernels; their names begin with ``snnc_``."""
+
+REBUILD = (
+    "install snnc again, which compiles them (in a checkout: pip install -e .), or set "
+    "SNNC_NATIVE=0 to do without"
+)
+
+
+class KernelWarning(RuntimeWarning):
+    """There are compiled kernels, and they cannot be used."""
+
+
 @cache
 def library() -> Any | None:
-    """Return the compiled kernels, or None where there are none."""
-    package = __package__
-    found = find_spec(f"{package}._kernels")
+    """Return the compiled kernels, or None where there are none that can be used.
+
+    Warns:
+        KernelWarning: There are some, but stale or foreign.
+    """
+    found = find_spec(f"{__package__}._kernels")
     if os.environ.get("SNNC_NATIVE") == "0" or found is None or found.origin is None:
         return None
     try:
         kernels = ctypes.CDLL(found.origin)
-    except OSError:  # built for another system
+    except OSError as error:  # built for another system, or damaged
+        _warn(found.origin, f"cannot be loaded: {str(error).removeprefix(f'{found.origin}: ')}")
+        return None
+    if (wrong := _mismatch(kernels)) is not None:
+        _warn(found.origin, f"was not built from this version of snnc: {wrong}")
         return None
     kernels.snnc_scratch.restype = kernels.snnc_track_scratch.restype = c_int64
-    return kernels if _matches(kernels) else None
+    return kernels
 
 
-def _matches(kernels: Any) -> bool:
-    """Whether kernels were built from a ``layout.h`` like the one described here."""
-    sizes = {
-        "population": PopulationLayout,
-        "synapse": SynapseLayout,
-        "tracking": TrackingLayout,
-        "branch": BranchLayout,
-        "fan_out": FanOutLayout,
-        "histogram": HistogramLayout,
-    }
-    for name, layout in sizes.items():
-        size = getattr(kernels, f"snnc_size_of_{name}", None)
-        if size is None or size() != ctypes.sizeof(layout):
-            return False
-    return True
+def _mismatch(kernels: Any) -> str | None:
+    """Return what kernels lack or hold otherwise than described here, or None."""
+    needed = (*FUNCTIONS, *(f"size_of_{name}" for name in LAYOUTS))
+    for name in (f"snnc_{each}" for each in needed):
+        if not hasattr(kernels, name):
+            return f"it has no {name}"
+    for name, layout in LAYOUTS.items():
+        if getattr(kernels, f"snnc_size_of_{name}")() != ctypes.sizeof(layout):
+            return f"its {name} has another size"
+    return None
+
+
+def _warn(file: str, why: str) -> None:
+    """Warn that the kernels are not used; the simulator gives the same numbers without."""
+    warnings.warn(
+        KernelWarning(
+            f"{file} {why}; the simulator runs without compiled kernels, more slowly, with equal "
+            f"results\n{REBUILD}"
+        ),
+        stacklevel=3,
+    )
 
 
 @cache

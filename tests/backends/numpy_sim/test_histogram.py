@@ -11,18 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snnc.backends.numpy_sim import histogram as module
 from snnc.backends.numpy_sim.histogram import BINS, ENOUGH, Histogram, add_all, grid
 from snnc.backends.numpy_sim.native import library
 from snnc.ir import Array
 
-LEVELS = range(library.level() + 1) if module._kernels() else ()
+LEVELS = range(library.level() + 1) if library.library() else ()
 
 
 @pytest.fixture(params=["numpy", *(f"level {level}" for level in LEVELS)])
 def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "numpy":
-        monkeypatch.setattr(module, "_kernels", lambda: None)
+        monkeypatch.setattr(library, "library", lambda: None)
     else:
         monkeypatch.setattr(library, "level", lambda: int(request.param[-1]))
     return str(request.param)

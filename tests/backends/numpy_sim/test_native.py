@@ -219,5 +219,6 @@ def test_kernels_built_from_other_sources_are_not_used(monkeypatch: pytest.Monke
         _fields_ = (("new", ctypes.c_int64),)
 
     assert library.library.__wrapped__() is not None
-    monkeypatch.setattr(library, "PopulationLayout", Longer)
-    assert library.library.__wrapped__() is None
+    monkeypatch.setitem(library.LAYOUTS, "population", Longer)
+    with pytest.warns(library.KernelWarning, match="population has another size"):
+        assert library.library.__wrapped__() is None
