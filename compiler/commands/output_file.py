@@ -16,6 +16,8 @@ from ...backends.temporary_folder import temporary_folder
 if TYPE_CHECKING:
     from ...ir import Array
 
+SUFFIX = ".npz"
+
 ARCHIVE = b"PK"
 """The first bytes of an ``.npz`` file."""
 
@@ -32,15 +34,23 @@ def check_file(path: Path, source: Path) -> None:
         raise OptionError(f"--output {path}: there is no folder {path.parent}", hint=hint)
     if is_artifact(path.parent):
         raise OptionError(f"--output {path}: lies inside an artifact", hint=hint)
-    if not path.exists():
-        return
-    if not path.is_file():
+    if path.exists() and not path.is_file():
         raise OptionError(f"--output {path}: is not a plain file", hint=hint)
-    if path.samefile(source) if source.exists() else False:
+    if path.exists() and source.exists() and path.samefile(source):
         raise OptionError(f"--output {path}: is the file with the input", hint=hint)
+    if path.exists() and not _is_archive(path):
+        raise OptionError(f"--output {path}: exists and is not an {SUFFIX} file", hint=hint)
+    if path.suffix.lower() != SUFFIX:
+        raise OptionError(
+            f"--output {path}: is not named like an {SUFFIX} file, which is what this writes",
+            hint=f"give a name that ends in {SUFFIX}, e.g. {path.with_suffix(SUFFIX)}",
+        )
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a file begins like an archive, or is empty."""
     with path.open("rb") as file:
-        if file.read(len(ARCHIVE)) not in (ARCHIVE, b""):
-            raise OptionError(f"--output {path}: exists and is not an .npz file", hint=hint)
+        return file.read(len(ARCHIVE)) in (ARCHIVE, b"")
 
 
 @dataclass

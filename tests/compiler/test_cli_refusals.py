@@ -224,6 +224,8 @@ def test_outputs_do_not_overwrite_other_files(
         (".", "is a folder"),
         ("missing/y.npz", "there is no folder missing"),
         ("/dev/null", "is not a plain file"),
+        ("y.txt", "is not named like an .npz file"),
+        ("y", "is not named like an .npz file"),
     ):
         words = ("run", artifact, "--input", "x.npz", "--output", output)
         assert message in refusal(untouched(tmp_path, partial(command, *words)))
