@@ -7,6 +7,7 @@ line breaks, control characters and invisible formatting are shown as escapes.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 Stage = Callable[[str, int, int], None]
 """Called with the name of a stage, what is done of it and in all."""
 
-WIDTH = 160
-"""Columns of a table where there is no terminal that would limit it."""
+UNLIMITED = 1 << 16
+"""Columns where there is no terminal: lines of a table, and names in them, stay whole."""
 
 
 def one_line(text: object) -> str:
@@ -97,7 +98,7 @@ class Console:
             table.add_row(*map(one_line, row))
         rich = RichConsole(
             file=self.out,
-            width=None if self.out.isatty() else WIDTH,
+            width=None if self.out.isatty() else _columns(),
             markup=False,
             emoji=False,
             highlight=False,
@@ -152,6 +153,12 @@ class Console:
         with self.progress() as advance:
             advance(name, 0, 0)  # time runs from here; how much there is to do is yet unknown
             yield partial(advance, name)
+
+
+def _columns() -> int:
+    """Return how wide a table may be where there is no terminal: what ``COLUMNS`` says, if set."""
+    asked = os.environ.get("COLUMNS", "")
+    return int(asked) if asked.isdecimal() and int(asked) else UNLIMITED
 
 
 @contextmanager

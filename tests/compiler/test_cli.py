@@ -16,7 +16,7 @@ import pytest
 
 from snnc.compiler import network
 from snnc.compiler.commands import COMMANDS
-from snnc.compiler.commands.console import Console
+from snnc.compiler.commands.console import Console, open_console
 from snnc.ir.errors import Problem, SnncError
 from tests.command_line import Command
 
@@ -220,3 +220,17 @@ def test_nothing_heavy_is_loaded(code: str) -> None:
         [sys.executable, "-c", f"{code}\n{check}"], stdout=subprocess.PIPE, text=True, check=True
     )
     assert process.stdout.splitlines()[-1] == "[]"
+
+
+def test_tables_in_a_pipe_keep_their_lines_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "a_name_as_exporters_make_them/" * 20
+    monkeypatch.delenv("COLUMNS", raising=False)
+    with open_console(json=False) as console:
+        console.table(("node", "source"), [(name, "words that " * 20)])
+    assert name in capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "60")
+    with open_console(json=False) as console:
+        console.table(("node", "source"), [(name, "words that " * 20)])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 60
