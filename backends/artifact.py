@@ -33,6 +33,7 @@ from ..ir.storage import (
 )
 from .base import Result
 from .temporary_folder import replace, temporary_folder
+from .writing import writing
 
 FORMAT = "snnc-artifact"
 VERSION = 1
@@ -165,8 +166,9 @@ def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
                 f"{folder} cannot be written: {error.strerror}",
                 hint="choose another folder with -o",
             ) from error
-        write(made)
-        replace(made, folder, temporary)
+        with writing(folder):
+            write(made)
+            replace(made, folder, temporary)
 
 
 def _write(artifact: Artifact, folder: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .commands import COMMANDS, load_command
-from .commands.console import open_console, write, write_problems
+from .commands.console import flush, open_console, write, write_problems
 from .commands.parser import Parser
 
 SUCCESS, FAILED, USER_ERROR = 0, 1, 2
@@ -48,19 +48,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     _open_closed_streams()
     try:
         status = _dispatch(words)
-        sys.stdout.flush()
+        flush(sys.stdout)
     except KeyboardInterrupt:
         write(sys.stderr, "error: interrupted\n")
         return INTERRUPTED
     except BrokenPipeError:
-        # Python flushes standard output once more when it exits; let that succeed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         return BROKEN_PIPE
     except SystemExit as stop:  # argparse has printed a help text
         return stop.code if isinstance(stop.code, int) else SUCCESS
     except Exception as error:
+        _give_up_output()
         return _report(error)
     return status
+
+
+def _give_up_output() -> None:
+    """Drop what cannot be written to standard output: Python flushes it again when it exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_closed_streams() -> None:

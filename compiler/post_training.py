@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..backends.onnx_runtime.library import load_onnxruntime
+from ..backends.writing import writing
 from ..ir import Staircase
 from ..ir.errors import DataError, ModelError, OptionError
 from ..ir.storage import MAX_ELEMENTS
@@ -79,7 +80,10 @@ def quantized(
     with TemporaryDirectory() as folder:
         path = Path(folder) / "quantized.onnx"
         try:
-            _quantize(to_onnx(clean), path, samples, bits)
+            with writing(folder):
+                _quantize(to_onnx(clean), path, samples, bits)
+        except OSError:
+            raise
         except Exception as error:  # of any class: the quantiser checks little
             raise ModelError(
                 f"ONNX Runtime's quantiser failed: {error}",

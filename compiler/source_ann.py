@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..backends.artifact import Artifact, require_ann
+from ..backends.writing import writing
 from ..ir import Graph
 from ..ir.storage import MAX_ELEMENTS
 from .onnx_import import load
@@ -24,5 +25,6 @@ def source_ann(artifact: Artifact) -> Graph:
     content = require_ann(artifact)
     with TemporaryDirectory(prefix="snnc-ann-") as folder:
         path = Path(folder) / "ann.onnx"
-        path.write_bytes(content)
+        with writing(path):
+            path.write_bytes(content)
         return load(path, MAX_ELEMENTS).graph

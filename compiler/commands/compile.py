@@ -98,6 +98,7 @@ def dump_into(folder: Path) -> After:
     Raises:
         OptionError: The folder cannot be made.
     """
+    from ...backends.writing import writing
     from ...ir.errors import OptionError
     from ...ir.printer import to_text
 
@@ -110,9 +111,9 @@ def dump_into(folder: Path) -> After:
     numbers = count()
 
     def after(name: str, graph: Graph) -> None:
-        (folder / f"{next(numbers):02}_{name}.txt").write_text(
-            to_text(graph) + "\n", encoding="utf-8"
-        )
+        file = folder / f"{next(numbers):02}_{name}.txt"
+        with writing(file):
+            file.write_text(to_text(graph) + "\n", encoding="utf-8")
 
     return after
 

@@ -40,7 +40,23 @@ def one_line(text: object) -> str:
 def write(stream: TextIO, text: str) -> None:
     """Write text; what the stream's encoding cannot express appears as escapes."""
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    with _to_output():
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def flush(stream: TextIO) -> None:
+    """Write what a stream still holds."""
+    with _to_output():
+        stream.flush()
+
+
+@contextmanager
+def _to_output() -> Iterator[None]:
+    """Name the output in an error: of a full disk the system names no file."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def write_problems(problems: Iterable[Problem]) -> None:
@@ -103,7 +119,7 @@ class Console:
             emoji=False,
             highlight=False,
         )
-        with rich.capture() as captured:
+        with _to_output(), rich.capture() as captured:  # it flushes the file
             rich.print(table)
         text = captured.get()
         write(self.out, "".join(f"{line.rstrip()}\n" for line in text.splitlines()))

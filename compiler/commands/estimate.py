@@ -127,9 +127,10 @@ def _benched(network: Network, samples: Inputs) -> NeuroBench:
 
 def write_csv(found: Estimate, path: Path) -> None:
     """Write every figure as a row: network, node, kind, quantity, value, unit."""
+    from ...backends.writing import writing
     from ..cost.document import HEADS, rows
 
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with writing(path), path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(HEADS)
         writer.writerows(rows(found))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from math import fsum, prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ...backends.temporary_folder import temporary_folder
+from ...backends.writing import writing
 
 if TYPE_CHECKING:
     from ...ir import Array
@@ -94,26 +95,30 @@ class Outputs:
 
     Attributes:
         folder: Where values are kept until the file is made, or None if there will be none.
+        file: That file.
     """
 
-    folder: Path | None
+    folder: Path | None = None
+    file: Path | None = None
     by_name: dict[str, Output] = field(default_factory=dict)
 
     def add(self, values: Mapping[str, Array]) -> None:
         """Add the outputs of some samples."""
-        for name, block in values.items():
-            if name not in self.by_name:
-                spool = None
-                if self.folder is not None:
-                    spool = (self.folder / str(len(self.by_name))).open("w+b")
-                self.by_name[name] = Output(block.shape[1:], spool)
-            self.by_name[name].add(block)
+        with writing(self.file or ""):
+            for name, block in values.items():
+                if name not in self.by_name:
+                    spool = None
+                    if self.folder is not None:
+                        spool = (self.folder / str(len(self.by_name))).open("w+b")
+                    self.by_name[name] = Output(block.shape[1:], spool)
+                self.by_name[name].add(block)
 
     def close(self) -> None:
         """Close what is open."""
-        for output in self.by_name.values():
-            if output.spool is not None:
-                output.spool.close()
+        with writing(self.file or ""):
+            for output in self.by_name.values():
+                if output.spool is not None:
+                    output.spool.close()
 
 
 @contextmanager
@@ -123,18 +128,20 @@ def open_outputs(path: Path | None) -> Iterator[Outputs]:
     A crash leaves the old file or none. Equal outputs give equal bytes.
     """
     if path is None:
-        yield Outputs(None)
+        yield Outputs()
         return
     path = path.absolute()
-    with temporary_folder(path) as folder:
-        outputs = Outputs(folder)
-        with closing(outputs):
-            yield outputs
-            archive = folder / "archive"
+    with ExitStack() as stack:
+        with writing(path):
+            folder = stack.enter_context(temporary_folder(path))
+        outputs = stack.enter_context(closing(Outputs(folder, path)))
+        yield outputs
+        archive = folder / "archive"
+        with writing(path):
             with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
                 for name, output in outputs.by_name.items():
                     _write_entry(file, name, output)
-        archive.replace(path)
+            archive.replace(path)
 
 
 def _write_entry(archive: zipfile.ZipFile, name: str, output: Output) -> None:

@@ -115,9 +115,10 @@ def check_file(path: Path) -> None:
 def write_whole(path: Path, text: str) -> None:
     """Write a file; a crash leaves the old one or none."""
     from ...backends.temporary_folder import temporary_folder
+    from ...backends.writing import writing
 
     path = path.absolute()
-    with temporary_folder(path) as folder:
+    with writing(path), temporary_folder(path) as folder:
         made = folder / "report"
         made.write_text(text, encoding="utf-8")
         made.replace(path)
