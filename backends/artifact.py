@@ -6,6 +6,7 @@
     graph.json      the spiking graph          weights.npz   its arrays
     golden.npz      a few inputs, with the outputs and the payloads they must give
     ann.onnx        the cleaned source model (may be left out)
+    original.onnx   the model as it was before options changed it (only where they did)
 
 A folder is written beside its final place and renamed, so that a crash leaves the old
 artifact or none. Loading trusts nothing: versions, hashes, names and sizes are checked.
@@ -39,6 +40,8 @@ FORMAT = "snnc-artifact"
 VERSION = 1
 MANIFEST = "manifest.json"
 MAX_TIMESTEPS = 65536
+ANN = "ann.onnx"
+ORIGINAL = "original.onnx"
 REQUIRED = ("graph.json", "weights.npz", "golden.npz")
 PARTITIONED = "partitioned"
 """What the manifest gives as its kind where parts of the network run on the host."""
@@ -81,6 +84,8 @@ class Artifact:
         timesteps: T.
         manifest: Everything else the manifest says.
         ann: The cleaned source model as ONNX bytes, or None.
+        original: The model of the file as ONNX bytes, where options made the source model another
+            one; None where they did not, or nobody kept it.
     """
 
     graph: Graph
@@ -89,6 +94,7 @@ class Artifact:
     timesteps: int
     manifest: Mapping[str, Any] = field(default_factory=dict)
     ann: bytes | None = None
+    original: bytes | None = None
 
 
 def is_artifact(folder: Path) -> bool:
@@ -177,7 +183,9 @@ def _write(artifact: Artifact, folder: Path) -> None:
     write_arrays(folder / "weights.npz", arrays)
     write_arrays(folder / "golden.npz", _golden_arrays(artifact.golden))
     if artifact.ann is not None:
-        (folder / "ann.onnx").write_bytes(artifact.ann)
+        (folder / ANN).write_bytes(artifact.ann)
+    if artifact.original is not None:
+        (folder / ORIGINAL).write_bytes(artifact.original)
 
 
 def _seal(artifact: Artifact, folder: Path) -> None:
@@ -231,7 +239,6 @@ def load(folder: Path) -> Artifact:
         raise ArtifactError(
             f"graph.json waits {latency(graph)} steps", hint="compile the model again"
         )
-    ann = folder / "ann.onnx"
     try:
         return Artifact(
             graph=graph,
@@ -239,7 +246,8 @@ def load(folder: Path) -> Artifact:
             target=str(manifest["target"]),
             timesteps=int(manifest["timesteps"]),
             manifest=manifest,
-            ann=ann.read_bytes() if "ann.onnx" in manifest["files"] else None,
+            ann=(folder / ANN).read_bytes() if ANN in manifest["files"] else None,
+            original=(folder / ORIGINAL).read_bytes() if ORIGINAL in manifest["files"] else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(

@@ -20,6 +20,7 @@ from ..ir.errors import (
     UnsupportedOperatorError,
     suggestion,
 )
+from .changed_ann import changed_by
 from .convert import Progress, convert
 from .data import Delivered, Source
 from .exact import convert_exactly
@@ -201,6 +202,9 @@ def compile_imported(
         timesteps=chosen.timesteps,
         manifest=manifest,
         ann=to_onnx(ann).SerializeToString() if include_ann else None,
+        original=to_onnx(imported.graph).SerializeToString()
+        if include_ann and changed_by(manifest)
+        else None,
     )
     return Network(artifact, program)
 

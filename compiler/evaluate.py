@@ -65,6 +65,8 @@ class Evaluation:
             a network that was trained as a spiking one.
         snn: One entry for each prefix asked for.
         ann_changed_by: Options that made the source model another one than its file's, or "".
+        original_accuracy: Accuracy of the model before they did; None where there is none, or
+            the artifact does not have it.
     """
 
     target: str
@@ -76,6 +78,7 @@ class Evaluation:
     ann_accuracy: float | None
     snn: tuple[Prefix, ...]
     ann_changed_by: str = ""
+    original_accuracy: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as one JSON object; accuracies are fractions."""
@@ -86,12 +89,20 @@ class Evaluation:
             "timesteps": self.timesteps,
             "depth_latency": self.depth_latency,
             "layer_synchronous": self.layer_synchronous,
+            **self._original(),
             "ann": self._ann(),
             "snn": [
                 asdict(entry) | {"accuracy_interval_95": wilson(entry.accuracy, self.samples)}
                 for entry in self.snn
             ],
         }
+
+    def _original(self) -> dict[str, Any]:
+        if self.original_accuracy is None:
+            return {}
+        interval = wilson(self.original_accuracy, self.samples)
+        found = {"accuracy": self.original_accuracy, "accuracy_interval_95": interval}
+        return {"original_ann": found}
 
     def _ann(self) -> dict[str, Any]:
         if self.ann_accuracy is None:
@@ -141,11 +152,15 @@ def evaluate(
         )
     output, classes = class_scores(network.graph)
     check_labels(labels, output, classes)
-    if not is_trained(network.artifact):
-        require_ann(network.artifact)  # before a long run
+    ann = None if is_trained(network.artifact) else require_ann(network.artifact)
     results = network.program.stream(samples, progress=progress, resources=resources)
     correct, counts = _tallied(network, results, labels, output)
     total = len(labels)
+
+    def accuracy_of(model: bytes | None) -> float | None:
+        batch = _ann_batch(network.graph, resources)
+        return None if model is None else _accuracy(model, samples, labels, output, batch)
+
     return Evaluation(
         target=network.target,
         executed_on=executed_on or network.target,
@@ -153,26 +168,22 @@ def evaluate(
         timesteps=network.timesteps,
         depth_latency=network.program.depth_latency,
         layer_synchronous=network.layer_synchronous,
-        ann_accuracy=_ann_accuracy(network, samples, labels, output, resources),
+        ann_accuracy=accuracy_of(ann),
         snn=tuple(
             Prefix(t, float(correct[t - 1] / total), *map(float, counts[:, t - 1] / total))
             for t in steps
         ),
-        ann_changed_by=changed_by(network.artifact),
+        ann_changed_by=changed_by(network.artifact.manifest),
+        original_accuracy=accuracy_of(network.artifact.original),
     )
 
 
-def _ann_accuracy(
-    network: Network, samples: Inputs, labels: Array, output: str, resources: Resources
-) -> float | None:
-    """Return the share of samples that the source model gets right, None where there is none."""
+def _accuracy(model: bytes, samples: Inputs, labels: Array, output: str, batch: int) -> float:
+    """Return the share of samples that an ANN gets right, so many computed at once."""
     from ..backends.onnx_runtime import AnnSession
 
-    if is_trained(network.artifact):
-        return None
-    session = AnnSession(require_ann(network.artifact))
     right = done = 0
-    for scores in session.stream(samples, batch=_ann_batch(network.graph, resources)):
+    for scores in AnnSession(model).stream(samples, batch=batch):
         answers = _classes(scores[output])
         right += int(np.sum(answers == labels[done : done + len(answers)]))
         done += len(answers)

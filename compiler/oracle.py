@@ -162,7 +162,7 @@ def verify_model(
 def claims_equality(network: Network) -> bool:
     """Whether an artifact claims to be equal to the file it was made from."""
     options = network.artifact.manifest["options"]
-    return bool(options["code"] == "exact" and not changed_by(network.artifact))
+    return bool(options["code"] == "exact" and not changed_by(network.artifact.manifest))
 
 
 def check_claim(network: Network) -> None:
@@ -175,10 +175,10 @@ def check_claim(network: Network) -> None:
             hint="leave out --data to check the golden samples, leave out --model to check the "
             "target on yours, or compile with --code exact",
         )
-    if not claims_equality(network):
+    if changed := changed_by(network.artifact.manifest):
         raise OptionError(
-            f"the artifact was compiled with {changed_by(network.artifact)}: it is equal to what "
-            "was quantised then, not to the file",
+            f"the artifact was compiled with {changed}: it is equal to what was quantised then, "
+            "not to the file",
             hint="quantise the file first, compile the quantised file, and verify that",
         )
 

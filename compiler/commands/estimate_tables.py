@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..changed_ann import remark
 from ..wording import counted
 from .console import Console
 
@@ -83,6 +84,8 @@ def print_networks(found: Estimate, document: dict[str, Any], console: Console) 
     )
     if document["no_ann"]:
         console.lines("", f"{document['no_ann']}, so neither an ANN nor a twin stands beside it")
+    elif found.ann_changed_by:
+        console.lines("", remark(found.ann_changed_by))
     bracket = document["snn"]["energy_joules_bracket"]
     if bracket:
         console.lines(

@@ -112,6 +112,8 @@ def _explain(
 
 def print_evaluation(found: Evaluation, console: Console) -> None:
     """Write an evaluation as a table."""
+    from ..changed_ann import remark
+
     console.lines(
         f"{counted(found.samples, 'sample')} on {found.executed_on}, T = {found.timesteps}, "
         f"depth latency {found.depth_latency}; accuracy with its 95 % interval (Wilson), all else "
@@ -119,8 +121,10 @@ def print_evaluation(found: Evaluation, console: Console) -> None:
         "",
     )
     rows: list[tuple[object, ...]] = []
-    if found.ann_accuracy is not None:
-        rows.append(("ANN", "", share(found.ann_accuracy, found.samples), "", "", "", ""))
+    anns = {"original ANN": found.original_accuracy, "ANN": found.ann_accuracy}
+    for title, right in anns.items():
+        if right is not None:
+            rows.append((title, "", share(right, found.samples), "", "", "", ""))
     for entry in found.snn:
         counts = (
             *(entry.spikes_per_sample, entry.payload_units_per_sample),
@@ -133,11 +137,7 @@ def print_evaluation(found: Evaluation, console: Console) -> None:
     )
 
     if found.ann_changed_by:
-        console.lines(
-            "",
-            f"ANN       the model after {found.ann_changed_by}, which is what was converted; the "
-            "file itself may answer otherwise",
-        )
+        console.lines("", remark(found.ann_changed_by))
     if found.ann_accuracy is None:
         from ..evaluate import NO_ANN
 
@@ -154,6 +154,8 @@ def share(accuracy: float, samples: int) -> str:
 
 def print_explanation(found: Explanation, console: Console) -> None:
     """Write where the network differs from its ANN and why, and the verdict."""
+    from ..changed_ann import remark
+
     parts = [
         part
         for part in found.layers[0].shares
@@ -167,6 +169,7 @@ def print_explanation(found: Explanation, console: Console) -> None:
         f"{', '.join(parts)}: their shares of the squared error (docs/explain.md)",
         "outputs   their error, and how many answers are the ANN's, if the network spikes up to "
         "here and the ANN computes the rest",
+        *([remark(found.ann_changed_by)] if found.ann_changed_by else []),
         "",
     )
     console.table(

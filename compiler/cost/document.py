@@ -38,6 +38,7 @@ def document(found: Estimate) -> dict[str, Any]:
         "snn": _network(found, "snn"),
         **{name: _network(found, name) if found.has_ann else None for name in RIVALS},
         "no_ann": None if found.has_ann else NO_SOURCE,
+        **({"ann_changed_by": found.ann_changed_by} if found.ann_changed_by else {}),
         "layers": [_layer(found, "snn", layer) for layer in found.snn],
         "twin_layers": _twin_layers(found),
         "budget": _budget(found),

@@ -15,6 +15,7 @@ from ...backends.resources import Resources
 from ...backends.sample_blocks import sequence_length
 from ...ir import Array, Graph, Input, latency
 from ...ir.depth import depth_latency
+from ..changed_ann import changed_by
 from ..data import Inputs
 from ..network import Network
 from ..observed_inputs import as_observed
@@ -81,6 +82,7 @@ class Estimate:
         placement: On the chip of the hardware, if that is one.
         neurobench: NeuroBench's metrics, if asked for.
         stepwise: Whether an input has a value of its own at every step.
+        ann_changed_by: Options that made the source ANN another model than the file's, or "".
     """
 
     hardware: Hardware
@@ -94,6 +96,7 @@ class Estimate:
     placement: Placement | None = None
     neurobench: NeuroBench | None = None
     stepwise: bool = False
+    ann_changed_by: str = ""
 
     @cached_property
     def snn(self) -> tuple[Layer, ...]:
@@ -266,6 +269,7 @@ def estimate(
         placement=placement,
         neurobench=neurobench,
         stepwise=any(node.stepwise for node in graph.of_type(Input)),
+        ann_changed_by=changed_by(network.artifact.manifest),
     )
     return replace(found, latency=replace(found.latency, step_seconds=found.step_seconds))
 

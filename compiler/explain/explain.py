@@ -10,6 +10,7 @@ from ...backends.numpy_sim import NumpyBackend
 from ...backends.onnx_runtime import AnnSession
 from ...ir import IF, Array, Graph, TrackingIF
 from ...ir.errors import DataError, OptionError
+from ..changed_ann import changed_by
 from ..data import Inputs, Samples
 from ..evaluate import class_scores, default_steps
 from ..network import Network
@@ -157,7 +158,8 @@ class _Run:
             ann_accuracy=accuracy,
             over_time=over_time,
             layers=found,
-            verdict=judge(found, over_time, accuracy, self.settings),
+            verdict=judge(found, over_time, accuracy, self.settings, self.done),
+            ann_changed_by=changed_by(self.network.artifact.manifest),
         )
 
 

@@ -135,6 +135,7 @@ class Explanation:
         over_time: The outputs after each prefix; the last is after all steps.
         layers: The layers from the inputs to the outputs.
         verdict: What is wrong.
+        ann_changed_by: Options that made the ANN another model than that of the file, or "".
     """
 
     samples: int
@@ -143,6 +144,7 @@ class Explanation:
     over_time: tuple[Moment, ...]
     layers: tuple[LayerError, ...]
     verdict: Verdict
+    ann_changed_by: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the explanation as one JSON object."""
@@ -153,4 +155,5 @@ class Explanation:
             "over_time": [asdict(moment) for moment in self.over_time],
             "layers": [layer.to_json() for layer in self.layers],
             "verdict": asdict(self.verdict),
+            **({"ann_changed_by": self.ann_changed_by} if self.ann_changed_by else {}),
         }

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...ir import Array
+from ..wording import counted
 from .advice import CAUSES, advice
 from .explanation import LayerError, Moment, Verdict
 from .settings import Settings
@@ -54,6 +55,7 @@ def judge(
     over_time: Sequence[Moment],
     ann_accuracy: float | None,
     settings: Settings,
+    samples: int,
 ) -> Verdict:
     """Return the verdict.
 
@@ -62,8 +64,9 @@ def judge(
         over_time: The outputs after each prefix; the last is after all steps.
         ann_accuracy: Accuracy of the ANN, or None without labels.
         settings: What the network was compiled with.
+        samples: Number of samples all that was found on.
     """
-    fine, loss = _loss(over_time[-1], ann_accuracy)
+    fine, loss = _loss(over_time[-1], ann_accuracy, f"on {counted(samples, 'sample')}")
     if (fault := _fault(layers, settings)) is not None:
         layer, cause = fault
         where = f"{_words(layer)}: {CAUSES[cause]}, which no correction accounts for"
@@ -134,13 +137,13 @@ def _added(layers: Sequence[LayerError]) -> Array:
     return np.maximum(np.diff(fronts, prepend=0), 0)
 
 
-def _loss(last: Moment, ann_accuracy: float | None) -> tuple[bool, str]:
+def _loss(last: Moment, ann_accuracy: float | None, samples: str) -> tuple[bool, str]:
     """Return whether the answers are good enough, and how good they are in words."""
     if ann_accuracy is not None and last.accuracy is not None:
-        words = f"accuracy {last.accuracy:.1%}, the ANN's is {ann_accuracy:.1%}"
+        words = f"accuracy {last.accuracy:.1%} {samples}, the ANN's is {ann_accuracy:.1%}"
         return ann_accuracy - last.accuracy <= LOSS, words
     if last.agreement is not None:
-        words = f"{last.agreement:.1%} of the answers are the ANN's"
+        words = f"{last.agreement:.1%} of the answers {samples} are the ANN's"
         return 1 - last.agreement <= CHANGED, words
-    words = f"the outputs are {last.output_error:.1%} off"
+    words = f"the outputs are {last.output_error:.1%} off {samples}"
     return last.output_error <= OUTPUT_ERROR, words

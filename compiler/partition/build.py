@@ -205,5 +205,5 @@ def _prefixed(after: After | None, region: str) -> After | None:
 def _without_ann(part: HostPart | SpikingPart) -> HostPart | SpikingPart:
     if isinstance(part, HostPart):
         return part
-    artifact = replace(part.network.artifact, ann=None)
+    artifact = replace(part.network.artifact, ann=None, original=None)
     return replace(part, network=replace(part.network, artifact=artifact))

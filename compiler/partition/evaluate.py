@@ -15,6 +15,7 @@ from ...backends.base import UNLIMITED, Progress, Result
 from ...backends.resources import Resources
 from ...ir import Array
 from ...ir.errors import OptionError
+from ..changed_ann import changed_by
 from ..data import Inputs
 from ..evaluate import Evaluation, Prefix, check_labels, scored
 from ..event_counts import total_activity
@@ -55,22 +56,32 @@ def evaluate_cut(
             f"{network.timesteps} steps",
             hint=f"give numbers from {first} to {network.timesteps}",
         )
-    total = len(labels)
-    right = 0
-    for begin in range(0, total, BLOCK):
-        block = {name: np.asarray(x[begin : begin + BLOCK]) for name, x in samples.items()}
-        scores = _scores(network.ann_outputs(block), labels)
-        right += int(np.sum(scores.argmax(axis=1) == labels[begin : begin + BLOCK]))
     return Evaluation(
         target=network.target,
         executed_on=executed_on or network.target,
-        samples=total,
+        samples=len(labels),
         timesteps=network.timesteps,
         depth_latency=network.depth_latency,
         layer_synchronous=any(each.layer_synchronous for each in network.networks.values()),
-        ann_accuracy=right / total,
+        ann_accuracy=_ann_accuracy(network, samples, labels),
         snn=tuple(_stopped(network, samples, labels, t, progress, resources) for t in steps),
+        ann_changed_by=changed_by(network.manifest),
+        original_accuracy=_ann_accuracy(network, samples, labels, original=True)
+        if network.has_original
+        else None,
     )
+
+
+def _ann_accuracy(
+    network: PartitionedNetwork, samples: Inputs, labels: Array, *, original: bool = False
+) -> float:
+    """Return the share of samples that the source model gets right."""
+    right = 0
+    for begin in range(0, len(labels), BLOCK):
+        block = {name: np.asarray(x[begin : begin + BLOCK]) for name, x in samples.items()}
+        scores = _scores(network.ann_outputs(block, original=original), labels)
+        right += int(np.sum(scores.argmax(axis=1) == labels[begin : begin + BLOCK]))
+    return right / len(labels)
 
 
 def _stopped(

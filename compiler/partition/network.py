@@ -48,6 +48,12 @@ class SpikingPart:
         """What the network was made from."""
         return AnnSession(require_ann(self.network.artifact))
 
+    @cached_property
+    def original_session(self) -> AnnSession:
+        """What that was before options changed it; itself where they did not."""
+        original = self.network.artifact.original
+        return self.session if original is None else AnnSession(original)
+
 
 @dataclass(frozen=True)
 class PartitionedNetwork:
@@ -183,14 +189,25 @@ class PartitionedNetwork:
             values |= self.leave({n: trace[:, -1 - late] for n, trace in result.decoded.items()})
         return values, results
 
-    def ann_outputs(self, samples: Samples) -> dict[str, Array]:
-        """Return the outputs of the source model: no region spikes."""
+    @property
+    def has_original(self) -> bool:
+        """Whether a region knows the model from before options changed it."""
+        return any(network.artifact.original is not None for network in self.networks.values())
+
+    def ann_outputs(self, samples: Samples, *, original: bool = False) -> dict[str, Array]:
+        """Return the outputs of the source model: no region spikes.
+
+        Args:
+            samples: For each input, ``(samples, *shape)``.
+            original: Whether of the model before options changed it.
+        """
         values = self.enter(samples)
         for part in self.parts:
             if isinstance(part, HostPart):
                 values |= part.run(values)
             else:
-                values |= self.leave(part.session.run(arriving(part, values)))
+                session = part.original_session if original else part.session
+                values |= self.leave(session.run(arriving(part, values)))
         return self.model_outputs(values)
 
     def enter(self, samples: Samples) -> Values:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,18 +48,74 @@ def test_the_ann_is_the_source_model(artifact: Path, data_file: Path) -> None:
     assert "changed_by" not in found.to_json()["ann"]
 
 
+@pytest.fixture(scope="module")
+def changed(model_file: Path, data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artifact whose ANN two options changed."""
+    out = tmp_path_factory.mktemp("changed") / "out"
+    network = snnc.compile(
+        model_file, calibration=data_file, quantize=8, code="exact", approximate=True
+    )
+    network.save(out)
+    return out
+
+
 def test_an_ann_that_an_option_changed_is_called_so(
-    command: Command, model_file: Path, data_file: Path, tmp_path: Path
+    command: Command, changed: Path, data_file: Path
 ) -> None:
     """It may answer otherwise than the file: its accuracy must not pass for the file's."""
-    out = tmp_path / "out"
-    options = ("--quantize", 8, "--code", "exact", "--approximate")
-    assert command(model_file, *options, "--calibration", data_file, "-o", out).status == 0
-    assert "the model after --quantize and --approximate" in (
-        command("evaluate", out, "--data", data_file).out
-    )
-    found = command("evaluate", out, "--data", data_file, "--json").json
+    remark = "ANN is the model after --quantize and --approximate"
+    for name in ("evaluate", "estimate"):
+        assert remark in command(name, changed, "--data", data_file).out
+    found = command("evaluate", changed, "--data", data_file, "--json").json
     assert found["ann"]["changed_by"] == "--quantize and --approximate"
+    found = command("estimate", changed, "--data", data_file, "--json").json
+    assert found["ann_changed_by"] == "--quantize and --approximate"
+
+
+def test_an_explanation_names_its_samples_and_the_changed_ann(
+    command: Command, model_file: Path, data_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    snnc.compile(model_file, calibration=data_file, quantize=8, code="augmented").save(out)
+    words = ("evaluate", out, "--data", data_file, "--explain")
+    table, _, why = command(*words).out.partition("\nwhy: ")
+    assert "ANN is the model after --quantize" in table
+    assert "ANN is the model after --quantize" in why
+    assert re.search(
+        r"verdict +(nothing is wrong: )?accuracy \d+.\d% on 20 samples, the ANN's is", why
+    )
+    assert command(*words, "--json").json["explain"]["ann_changed_by"] == "--quantize"
+
+
+def test_the_original_model_stands_beside_the_changed_one(
+    command: Command, changed: Path, data_file: Path
+) -> None:
+    network = snnc.load(changed)
+    samples, labels = load_samples(data_file, network.graph), load_labels(data_file, 20)
+    assert network.artifact.original is not None
+    assert evaluate(network, samples, labels).original_accuracy == 19 / 20
+    words = ("evaluate", changed, "--data", data_file)
+    assert re.search(r"original ANN +95\.00%", command(*words).out)
+    assert command("report", changed, "--data", data_file, "-o", "r.html").status == 0
+    page = Path("r.html").read_text(encoding="utf-8")
+    assert "; the original model has 95.00" in page
+    assert "ANN is the model after --quantize and --approximate" in page
+    assert command(*words, "--json").json["original_ann"]["accuracy"] == 19 / 20
+
+
+def test_an_artifact_without_the_original_is_evaluated(changed: Path, data_file: Path) -> None:
+    """Those of older versions have none."""
+    network = snnc.load(changed)
+    samples, labels = load_samples(data_file, network.graph), load_labels(data_file, 20)
+    older = replace(network, artifact=replace(network.artifact, original=None))
+    found = evaluate(older, samples, labels)
+    assert found.original_accuracy is None
+    assert "original_ann" not in found.to_json()
+    assert found.ann_accuracy == evaluate(network, samples, labels).ann_accuracy
+
+
+def test_what_nobody_changed_is_kept_once(artifact: Path) -> None:
+    assert not (artifact / "original.onnx").exists()
 
 
 def test_blocks_of_samples_change_nothing(

@@ -31,7 +31,14 @@ def _evaluated(found: Evaluation) -> list[Html]:
     steps = [entry.timesteps for entry in entries]
     heights = [entry.accuracy for entry in entries]
     lows, highs = [low for low, _ in bounds], [high for _, high in bounds]
-    ann = () if found.ann_accuracy is None else (Line("the ANN", (), (found.ann_accuracy,)),)
+    ann = tuple(
+        Line(name, (), (accuracy,))
+        for name, accuracy in (
+            ("the ANN", found.ann_accuracy),
+            ("the original ANN", found.original_accuracy),
+        )
+        if accuracy is not None
+    )
     behind = _table(found)
     drawing, legend = line_chart(
         f"Accuracy rises to {percent(heights[-1])} after {steps[-1]} steps; {_ann(found)}",
@@ -88,6 +95,8 @@ def _beside_the_ann(found: Evaluation) -> str:
     lost = found.ann_accuracy - found.snn[-1].accuracy
     points = f"{100 * abs(lost):.2f} points {'less' if lost > 0 else 'more'} than"
     changed = f", the model after {found.ann_changed_by}" if found.ann_changed_by else ""
+    if found.original_accuracy is not None:
+        changed += f"; the original model has {percent(found.original_accuracy, 2)}"
     return f", {points if lost else 'as'} the ANN ({percent(found.ann_accuracy, 2)}{changed})"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ....ir.errors import Problem
+from ...changed_ann import remark
 from ..charts.bars import Bar, stacked_bars
 from ..charts.figure import figure
 from ..findings import Findings
@@ -53,7 +54,7 @@ def cost(findings: Findings) -> Section:
         ),
         element("p", element("strong", "Verdict: "), _verdict(found), ".", class_="note"),
         _totals(found),
-        _alone(found),
+        _about_ann(found),
         grid(_operations(found, findings.topology), _energy(found, findings.topology)),
         cost_basis(found),
     ]
@@ -88,10 +89,12 @@ def _totals(found: Estimated) -> Html:
     return table("One sample", heads, rows)
 
 
-def _alone(found: Estimated) -> Content:
-    """Return why no ANN stands beside the network, where none does."""
-    reason = found.get("no_ann")
-    return paragraph(f"{reason[0].upper()}{reason[1:]}.") if isinstance(reason, str) else None
+def _about_ann(found: Estimated) -> Content:
+    """Return why no ANN stands beside the network, or which model it is."""
+    if isinstance(reason := found.get("no_ann"), str):
+        return paragraph(f"{reason[0].upper()}{reason[1:]}.")
+    changed = found.get("ann_changed_by")
+    return paragraph(f"{remark(changed)}.") if changed else None
 
 
 def _count(value: float | None) -> Html:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ....backends.artifact import is_trained
 from ....ir.errors import Problem
+from ...changed_ann import remark
 from ...explain import Explanation
 from ...explain.advice import CAUSES
 from ...explain.explanation import LayerError
@@ -46,6 +47,8 @@ def errors(findings: Findings) -> Section:
         f"Every layer is compared with the ANN's on {found.samples:,}{fewer} samples. Errors are "
         "root mean squares, relative to the ANN's values."
     )
+    if found.ann_changed_by:
+        text += f" {remark(found.ann_changed_by)}."
     beside = element("div", _depth(found, titles), _over_time(found, titles))
     body = [paragraph(text), verdict, grid(_parts(found, titles), beside)]
     return Section("errors", title, body)

@@ -121,7 +121,7 @@ def test_without_labels_the_answers_of_the_ann_count() -> None:
     found = explain(lenet(timesteps=1), {"x": demo.test}, limit=64)
     assert found.ann_accuracy is None
     assert found.over_time[-1].accuracy is None
-    assert "of the answers are the ANN's" in found.verdict.message
+    assert "of the answers on 64 samples are the ANN's" in found.verdict.message
     assert found.verdict.cause == "quantisation"
 
 

@@ -55,6 +55,19 @@ def test_the_whole_journey(command: Command, model: Path, data: Path) -> None:
         assert command(*words).status == 0
 
 
+def test_the_original_model_stands_beside_a_changed_one(
+    command: Command, model: Path, data: Path, tmp_path: Path
+) -> None:
+    options = ("--calibration", data, "--timesteps", 4)
+    assert command(model, *options, "-o", "plain").status == 0
+    assert command(model, *options, "--quantize", 8, "-o", "changed").status == 0
+    plain = command("evaluate", "plain", "--data", data, "--json").json
+    changed = command("evaluate", "changed", "--data", data, "--json").json
+    assert "original_ann" not in plain
+    assert changed["ann"]["changed_by"] == "--quantize"
+    assert changed["original_ann"]["accuracy"] == plain["ann"]["accuracy"]
+
+
 def test_a_wrong_payload_is_found_in_its_region(command: Command, model: Path, data: Path) -> None:
     command(model, "--calibration", data, "--timesteps", 4, "-o", "out")
     room = Path("out/regions/2-spiking")
