@@ -11,6 +11,7 @@ from . import partitioned
 from .argument_types import steps
 from .arguments import add_artifact, add_on, add_resources, offering_simulator, resources
 from .console import Console
+from .expected_time import foretelling
 from .input_range import warn_of_cut_off_inputs
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def run(arguments: Namespace, console: Console) -> int:
             labels,
             arguments.timesteps,
             executed_on=arguments.on or "",
-            progress=advance,
+            progress=foretelling(advance, arguments.on or network.target, console),
             resources=limits,
         )
     print_evaluation(found, console)

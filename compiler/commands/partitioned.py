@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..wording import counted, share_in_words
 from .arguments import offering_simulator, resources
 from .console import Console, one_line
+from .expected_time import foretelling
 
 if TYPE_CHECKING:
     from ..partition import Division, PartitionedNetwork
@@ -163,7 +164,7 @@ def evaluate(network: PartitionedNetwork, arguments: Namespace, console: Console
             labels,
             arguments.timesteps,
             executed_on=arguments.on or "",
-            progress=advance,
+            progress=foretelling(advance, arguments.on or network.target, console),
             resources=limits,
         )
     print_evaluation(found, console)
@@ -174,6 +175,7 @@ def evaluate(network: PartitionedNetwork, arguments: Namespace, console: Console
 def estimate(network: PartitionedNetwork, arguments: Namespace, console: Console) -> int:
     """Count and cost; return the exit status."""
     from ...ir.errors import OptionError
+    from ..changed_ann import changed_by, remark
     from ..cost import get_hardware
     from ..data import open_samples
     from ..partition.estimate import HOST_BASIS, estimate_cut
@@ -220,9 +222,9 @@ def estimate(network: PartitionedNetwork, arguments: Namespace, console: Console
             ("host", "", count(network.division.host_macs), "", "not costed", "", ""),
         ],
     )
-    console.lines(
-        f"host: {HOST_BASIS}; {found.numbers:,} numbers go between regions",
-    )
+    console.lines(f"host: {HOST_BASIS}; {found.numbers:,} numbers go between regions")
+    if changed := changed_by(network.manifest):
+        console.lines(remark(changed))
     console.result(document)
     return 0
 
@@ -243,6 +245,7 @@ def run(network: PartitionedNetwork, arguments: Namespace, console: Console) -> 
         offering_simulator(),
         console.stage("run") as advance,
     ):
+        advance = foretelling(advance, arguments.on or network.target, console)
         for result in network.stream(samples, progress=advance, resources=limits):
             outputs.add({name: trace[:, -1] for name, trace in result.decoded.items()})
             totals.add(result)

@@ -10,6 +10,7 @@ from ..wording import counted
 from . import partitioned
 from .arguments import add_artifact, add_on, add_resources, offering_simulator, resources
 from .console import Console
+from .expected_time import foretelling
 from .input_range import warn_of_cut_off_inputs
 from .output_file import Outputs, check_file, open_outputs
 
@@ -58,6 +59,7 @@ def run(arguments: Namespace, console: Console) -> int:
         offering_simulator(),
         console.stage("run") as advance,
     ):
+        advance = foretelling(advance, arguments.on or network.target, console)
         for result in network.program.stream(samples, progress=advance, resources=limits):
             outputs.add({name: trace[:, -1] for name, trace in result.decoded.items()})
             totals.add(result)

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from snnc.compiler import network
-from snnc.compiler.commands import COMMANDS
+from snnc.compiler.commands import COMMANDS, expected_time
 from snnc.compiler.commands.console import Console, open_console
+from snnc.compiler.commands.expected_time import foretelling
 from snnc.ir.errors import Problem, SnncError
 from tests.command_line import Command
 
@@ -234,3 +235,38 @@ def test_tables_in_a_pipe_keep_their_lines_whole(
     with open_console(json=False) as console:
         console.table(("node", "source"), [(name, "words that " * 20)])
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 60
+
+
+@pytest.mark.parametrize(
+    ("seconds", "target", "said"),
+    [
+        (9.0, "lava", "100 samples on lava take about 15 minutes"),
+        (0.5, "lava", ""),
+        (9.0, "numpy", ""),
+    ],
+)
+def test_a_long_run_is_foretold_once(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    target: str,
+    said: str,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(expected_time, "monotonic", lambda: now)
+    advanced: list[int] = []
+    with open_console(json=False) as console:
+        tell = foretelling(lambda done, total: advanced.append(done), target, console)
+        now += 40  # until the network is built
+        for done in range(4):
+            tell(done, 100)
+            now += seconds
+    assert advanced == [0, 1, 2, 3]
+    found = capsys.readouterr()
+    assert found.out == ""
+    if said:
+        warning, hint = found.err.splitlines()
+        assert warning.startswith(f"warning: {said}")
+        assert "--on numpy" in hint
+    else:
+        assert found.err == ""
