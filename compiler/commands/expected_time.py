@@ -37,12 +37,12 @@ def foretelling(advance: Progress, target: str, console: Console) -> Progress:
         advance(done, total)
         if not done:
             begin = monotonic()  # what came before was building the network
-        elif not told:
-            told = True
+        elif not told and done < total:
+            told = True  # the first fill a pipeline, so that others take less
             whole = (monotonic() - begin) / done * total
             if whole > LONG:
                 console.warning(
-                    f"{total} samples on {target} take about {in_words(whole)}, as the first show",
+                    f"{total} samples on {target} take up to {in_words(whole)}, going by the first",
                     "run on the simulator with --on numpy: it gives equal results, which "
                     "`snnc verify` proves, in a fraction of the time",
                 )
