@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.artifact import is_trained, require_ann
+from ..backends.artifact import Artifact, is_trained
 from ..backends.base import UNLIMITED, Progress, Result
 from ..backends.resources import Resources
 from ..ir import Array, Graph
@@ -152,12 +152,12 @@ def evaluate(
         )
     output, classes = class_scores(network.graph)
     check_labels(labels, output, classes)
-    ann = None if is_trained(network.artifact) else require_ann(network.artifact)
+    ann, original = _anns(network.artifact)  # before a long run
     results = network.program.stream(samples, progress=progress, resources=resources)
     correct, counts = _tallied(network, results, labels, output)
     total = len(labels)
 
-    def accuracy_of(model: bytes | None) -> float | None:
+    def accuracy_of(model: Graph | None) -> float | None:
         batch = _ann_batch(network.graph, resources)
         return None if model is None else _accuracy(model, samples, labels, output, batch)
 
@@ -174,11 +174,18 @@ def evaluate(
             for t in steps
         ),
         ann_changed_by=changed_by(network.artifact.manifest),
-        original_accuracy=accuracy_of(network.artifact.original),
+        original_accuracy=accuracy_of(original),
     )
 
 
-def _accuracy(model: bytes, samples: Inputs, labels: Array, output: str, batch: int) -> float:
+def _anns(artifact: Artifact) -> tuple[Graph | None, Graph | None]:
+    """Return the source model of an artifact, and that from before options changed it."""
+    from .source_ann import original_ann, source_ann
+
+    return (None if is_trained(artifact) else source_ann(artifact)), original_ann(artifact)
+
+
+def _accuracy(model: Graph, samples: Inputs, labels: Array, output: str, batch: int) -> float:
     """Return the share of samples that an ANN gets right, so many computed at once."""
     from ..backends.onnx_runtime import AnnSession
 

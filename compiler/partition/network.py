@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from ...backends import Result, get_backend
-from ...backends.artifact import require_ann
 from ...backends.assembly import assembled
 from ...backends.base import UNLIMITED, Progress
 from ...backends.onnx_runtime import AnnSession
@@ -26,6 +25,7 @@ from ...ir import Array, Graph
 from ...ir.errors import ExecutionError
 from ..data import Inputs, Samples, Source, open_samples
 from ..network import Network
+from ..source_ann import original_ann, source_ann
 from .host import HostPart
 from .region import Division, Region
 
@@ -46,12 +46,12 @@ class SpikingPart:
     @cached_property
     def session(self) -> AnnSession:
         """What the network was made from."""
-        return AnnSession(require_ann(self.network.artifact))
+        return AnnSession(source_ann(self.network.artifact))
 
     @cached_property
     def original_session(self) -> AnnSession:
         """What that was before options changed it; itself where they did not."""
-        original = self.network.artifact.original
+        original = original_ann(self.network.artifact)
         return self.session if original is None else AnnSession(original)
 
 

@@ -13,7 +13,7 @@ import snnc
 from snnc.backends.numpy_sim import NumpyProgram
 from snnc.compiler.data import load_labels, load_samples
 from snnc.compiler.evaluate import default_steps, evaluate, wilson
-from snnc.ir.errors import DataError
+from snnc.ir.errors import DataError, SnncError
 from snnc.ir.reference import run
 from tests.command_line import Command, write_model
 
@@ -152,3 +152,19 @@ def test_default_steps_end_with_the_compiled_number() -> None:
 def test_the_interval_stays_within_0_and_1() -> None:
     assert wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)  # Wilson's formula by hand
     assert wilson(1, 10) == pytest.approx((0.7225, 1), abs=1e-4)
+
+
+@pytest.mark.parametrize("field", ["ann", "original"])
+def test_models_of_an_artifact_reach_onnx_runtime_through_the_importer(
+    changed: Path, data_file: Path, tmp_path: Path, field: str
+) -> None:
+    """An artifact may come from anywhere, and ONNX Runtime loops and crashes on some models."""
+    nodes = "a = Loop (most, , x) <body = b (int64 i, bool c, float v) => (bool d, float w) {"
+    nodes += "d = Identity (c) w = Neg (v) }> y = Relu (a)"
+    signature, trips = "(float[N,4] x) => (float[N,4] y)", {"most": np.array(2**62)}
+    hostile = write_model(tmp_path / "hostile.onnx", nodes, signature, {}, trips)
+    network = snnc.load(changed)
+    samples, labels = load_samples(data_file, network.graph), load_labels(data_file, 20)
+    artifact = replace(network.artifact, **{field: hostile.read_bytes()})
+    with pytest.raises(SnncError, match="10000 nodes|Loop"):
+        evaluate(replace(network, artifact=artifact), samples, labels)
