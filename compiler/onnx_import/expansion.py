@@ -48,6 +48,14 @@ def all_nodes(model: ModelProto) -> Iterator[NodeProto]:
         yield from _all_nodes(part.node)
 
 
+def graphs_inside(node: NodeProto) -> Iterator[GraphProto]:
+    """Yield the graphs that a node holds itself."""
+    for attribute in node.attribute:
+        yield from attribute.graphs
+        if attribute.HasField("g"):
+            yield attribute.g
+
+
 def _key(node: NodeProto) -> Key:
     return node.domain, node.op_type, node.overload
 
@@ -56,9 +64,5 @@ def _all_nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
     """Yield nodes and those of the graphs inside them."""
     for node in nodes:
         yield node
-        for attribute in node.attribute:
-            inner: list[GraphProto] = [*attribute.graphs]
-            if attribute.HasField("g"):
-                inner.append(attribute.g)
-            for graph in inner:
-                yield from _all_nodes(graph.node)
+        for graph in graphs_inside(node):
+            yield from _all_nodes(graph.node)

@@ -17,7 +17,7 @@ from onnx.external_data_helper import load_external_data_for_model
 
 from ...ir.errors import ModelError
 from ...ir.extent import LONGEST_NAME, MOST_ELEMENTS
-from .expansion import MOST_NODES, all_nodes, expanded_nodes
+from .expansion import MOST_NODES, all_nodes, expanded_nodes, graphs_inside
 from .fixed_inputs import FixedInputs, fix_inputs
 from .input_shapes import Shapes, fix_input_shapes
 from .light import without_weights
@@ -210,9 +210,11 @@ def _words(proto: ModelProto) -> Iterator[str | bytes]:
 
 
 def _names(proto: ModelProto) -> Iterator[str]:
-    graph = proto.graph
-    yield from (value.name for value in (*graph.input, *graph.output, *graph.initializer))
-    yield from (name for node in graph.node for name in (node.name, *node.output))
+    nodes = list(all_nodes(proto))
+    inner = (graph for node in nodes for graph in graphs_inside(node))
+    for graph in (proto.graph, *inner):
+        yield from (value.name for value in (*graph.input, *graph.output, *graph.initializer))
+    yield from (name for node in nodes for name in (node.name, *node.output))
 
 
 def _too_large(path: Path) -> ModelError:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 
 from onnx import GraphProto, NodeProto
 
+from .expansion import graphs_inside
+
 
 def defined_names(graph: GraphProto) -> set[str]:
     """Return the names of the tensors that a graph has of its own."""
@@ -39,6 +41,5 @@ def _rename(graph: GraphProto, rename: Mapping[str, str]) -> None:
 def _rename_node(node: NodeProto, rename: Mapping[str, str]) -> None:
     for names in (node.input, node.output):
         names[:] = [rename.get(name, name) for name in names]
-    for attribute in node.attribute:
-        for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-            _rename(graph, rename)
+    for graph in graphs_inside(node):
+        _rename(graph, rename)

@@ -166,5 +166,5 @@ def test_models_of_an_artifact_reach_onnx_runtime_through_the_importer(
     network = snnc.load(changed)
     samples, labels = load_samples(data_file, network.graph), load_labels(data_file, 20)
     artifact = replace(network.artifact, **{field: hostile.read_bytes()})
-    with pytest.raises(SnncError, match="10000 nodes|Loop"):
+    with pytest.raises(SnncError, match=r"10000 nodes|Loop"):
         evaluate(replace(network, artifact=artifact), samples, labels)

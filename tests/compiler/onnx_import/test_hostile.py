@@ -66,6 +66,25 @@ def test_a_name_that_is_no_text(tmp_path: Path, word: str) -> None:
         load(tmp_path / "m.onnx")
 
 
+@pytest.mark.parametrize("word", ["trip1", "state1", "inner1", "given1"])
+def test_a_name_in_a_graph_inside_a_node_that_is_no_text(tmp_path: Path, word: str) -> None:
+    values = [
+        helper.make_tensor_value_info("trip1", TensorProto.INT64, []),
+        helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+        helper.make_tensor_value_info("state1", TensorProto.FLOAT, ["N", 4]),
+        helper.make_tensor_value_info("went", TensorProto.BOOL, []),
+        helper.make_tensor_value_info("given1", TensorProto.FLOAT, ["N", 4]),
+    ]
+    nodes = [node("Relu", ["state1"], ["inner1"]), node("Neg", ["inner1"], ["given1"])]
+    nodes.append(node("Identity", ["go"], ["went"]))
+    body = helper.make_graph(nodes, "b", values[:3], values[3:])
+    content = model([node("Loop", ["three", "", "x"], ["y"], body=body)], three=np.array(3))
+    broken = content.SerializeToString().replace(word.encode(), b"\xff" + word[1:].encode())
+    (tmp_path / "m.onnx").write_bytes(broken)
+    with pytest.raises(ModelError, match=r"is no text in UTF-8|not a readable ONNX"):
+        load(tmp_path / "m.onnx")
+
+
 def external(location: str, **more: str) -> TensorProto:
     tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4])
     tensor.data_location = TensorProto.EXTERNAL
