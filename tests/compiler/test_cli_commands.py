@@ -125,7 +125,7 @@ def test_a_source_model_may_be_as_large_as_its_network(
     command: Command, artifact: Path, data_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Compiled with a larger ``--max-elements`` than the default: nobody is asked for it again."""
-    monkeypatch.setattr(load, "__defaults__", (8, None))
+    monkeypatch.setattr(load, "__defaults__", (8, None, None))
     with pytest.raises(ModelError, match="more than 8"):
         load(artifact / "ann.onnx")
     for words in (["estimate"], ["evaluate", "--explain"], ["report", "-o", "report.html"]):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from snnc.backends.numpy_sim import NumpyBackend
 from snnc.compiler import layerwise
@@ -49,16 +47,21 @@ def error(ann: Graph, spiking: Graph, x: Array, timesteps: int) -> float:
     return float(np.square(got - expected).mean() / np.square(expected).mean())
 
 
-@settings(max_examples=8, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["rate", "ternary", "augmented"]))
-def test_fresh_samples_come_closer_to_the_ann(seed: int, name: str) -> None:
-    """Few steps, thresholds far too high: the error on samples it never saw must fall."""
-    ann = run_passes(random_ann(seed), SIMPLIFY)
-    x = samples(ann, seed, 128)
-    before = convert(ann, name, x, 4)
-    after = Reconstruct(ann, {"x": x}, 4)(before)
-    fresh = samples(ann, seed + 1, 64)
-    assert error(ann, after, fresh, 4) < max(error(ann, before, fresh, 4), 0.02)
+@pytest.mark.parametrize(("name", "share"), [("rate", 0.5), ("ternary", 0.6), ("augmented", 0.8)])
+def test_fresh_samples_come_closer_to_the_ann(name: str, share: float) -> None:
+    """Few steps, thresholds far too high: the error on samples it never saw falls by much.
+
+    Not in every network: of one whose error is 2 % there is little to take away.
+    """
+    errors = []
+    for seed in range(4):
+        ann = run_passes(random_ann(seed), SIMPLIFY)
+        x, fresh = samples(ann, seed, 128), samples(ann, seed + 1, 64)
+        before = convert(ann, name, x, 4)
+        after = Reconstruct(ann, {"x": x}, 4)(before)
+        errors.append([error(ann, graph, fresh, 4) for graph in (before, after)])
+    before_it, after_it = np.sum(errors, axis=0)
+    assert after_it < share * before_it
 
 
 def test_a_reset_to_zero_is_made_up_for_by_biases() -> None:
