@@ -37,6 +37,8 @@ def alike(found: dict[str, Reading]) -> set[str]:
     return same - {OWN}
 
 
+pytest.importorskip("h5py", reason="the extra nir is not installed")
+
 SPEC = "NIR, current spec"
 
 
