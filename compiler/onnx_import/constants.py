@@ -102,7 +102,7 @@ class Folder:
             RefusalError: It is too much.
         """
         arrays = [constant.value for constant in inputs]
-        size = max(array.size for array in arrays)
+        size = max((array.size for array in arrays), default=0)
         if not any(attribute.name == "block_size" for attribute in node.attribute):
             size = min(size, prod(compact(array).size for array in arrays))
         if size > self._quantised_left:
