@@ -20,8 +20,6 @@ from tests.hostile_models import model, node
 CHILD = Path(__file__).with_name("inspection_child.py")
 SIDE = 4096
 """A weight of 2^24 numbers, an eighth of what a file may have: 134 MB in double precision."""
-MEGABYTES = 300
-"""Some 75 are the program; real numbers of the whole weight are 134 once, and were there thrice."""
 SCALE, ZERO = np.float32(0.5), np.int8(0)
 
 
@@ -63,15 +61,21 @@ def scaled() -> ModelProto:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is not measured there")
-@pytest.mark.parametrize("make", [dequantized, quantized, scaled])
+@pytest.mark.parametrize(
+    ("make", "megabytes"), [(dequantized, 150), (quantized, 150), (scaled, 400)]
+)
 def test_a_number_that_stands_for_many_takes_little(
-    tmp_path: Path, make: Callable[[], ModelProto]
+    tmp_path: Path, make: Callable[[], ModelProto], megabytes: int
 ) -> None:
+    """Some 90 are the program. Real numbers of the whole weight are 134.
+
+    They are there where layers scale it, and twice while a pass makes new ones of the old.
+    """
     path = tmp_path / "m.onnx"
     path.write_bytes(make().SerializeToString())
     command = [sys.executable, str(CHILD), str(path)]
     found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    assert int(found.stdout) < MEGABYTES
+    assert int(found.stdout) < megabytes
 
 
 def inspected(folder: Path, made: ModelProto) -> list[str]:
