@@ -101,9 +101,12 @@ def _checked_inputs(source: Source, graph: Graph, what: str, most: int | None) -
     for node in inputs:
         name = node.name if node.name in arrays or len(inputs) > 1 else "x"
         if name not in arrays:
+            hint = "name the array " + " or ".join(map(repr, dict.fromkeys((node.name, name))))
+            if len(inputs) > 1:
+                hint += f"; if it is always the same, compile with --fix-input {node.name}=VALUE"
             raise DataError(
                 f"{what}: there is no array named {node.name!r}; it has {sorted(arrays) or 'none'}",
-                hint="name the array " + " or ".join(map(repr, dict.fromkeys((node.name, name)))),
+                hint=hint,
             )
         samples[node.name] = _fitting(arrays[name], node, f"{what}: array {name!r}", most)
     running = [node.name for node in inputs if node.sequence is not None]

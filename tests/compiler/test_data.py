@@ -76,8 +76,9 @@ def test_a_missing_array_is_named_with_what_is_there() -> None:
     with pytest.raises(DataError, match=r"no array named 'image'; it has \['z'\]") as caught:
         load_samples({"z": GOOD}, ONE)
     assert caught.value.hint == "name the array 'image' or 'x'"
-    with pytest.raises(DataError, match="no array named 'b'"):
+    with pytest.raises(DataError, match="no array named 'b'") as caught:
         load_samples({"a": np.ones((4, 2)), "x": np.ones((4, 2))}, TWO)
+    assert caught.value.hint.endswith("always the same, compile with --fix-input b=VALUE")
 
 
 def test_inputs_must_have_equally_many_samples() -> None:
