@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
+from importlib.util import find_spec
 from random import Random
 
 import pytest
@@ -22,6 +23,9 @@ from examples.benchmarks.fuzz.__main__ import FAILURES, run_block
 from examples.benchmarks.fuzz.inputs import ROOT, SEEDS
 from examples.benchmarks.fuzz.mutations import damaged_bytes, damaged_structure
 
+needs_h5py = pytest.mark.skipif(
+    find_spec("h5py") is None, reason="networks in NIR files are among the inputs: extra nir"
+)
 CORPUS = ROOT / "examples" / "benchmarks" / "fuzz" / "corpus"
 MODELS = {name: (ROOT / name).read_bytes() for name in SEEDS}
 
@@ -52,10 +56,12 @@ def fuzz(first: int, end: int) -> None:
     assert counts["refused"] > counts["read"] > 0
 
 
+@needs_h5py
 def test_a_few_inputs_in_a_process_of_their_own() -> None:
     fuzz(0, 200)
 
 
+@needs_h5py
 @pytest.mark.slow
 def test_some_thousand_inputs() -> None:
     fuzz(200, 2200)
